@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: BSL-1.0
+#
+# Fails when a header that must stay light includes a heavy one, and prints the chain of includes that
+# brought it in. Users who only make calls compile the light headers; one stray include would cost
+# each of their files seconds.
+#   cmake -DCOMPILER=g++ -DINCLUDE_DIR=include [-DSYSTEM_INCLUDE_DIRS=...] -DWORK_DIR=dir -P <this>
+
+# highlevel_check_layer(NAME FORBIDDEN regex HEADERS globs...)
+function(highlevel_check_layer name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "FORBIDDEN" "HEADERS")
+    list(TRANSFORM arg_HEADERS PREPEND "${INCLUDE_DIR}/highlevel/")
+    file(GLOB headers RELATIVE "${INCLUDE_DIR}" ${arg_HEADERS})
+    if(NOT headers)
+        return()
+    endif()
+
+    set(source "${WORK_DIR}/layer_${name}.cpp")
+    list(TRANSFORM headers REPLACE "(.+)" "#include <\\1>\n" OUTPUT_VARIABLE text)
+    string(JOIN "" text ${text})
+    file(WRITE "${source}" "${text}")
+
+    set(includes "-I${INCLUDE_DIR}")
+    foreach(directory IN LISTS SYSTEM_INCLUDE_DIRS)
+        # Not -isystem: for /usr/include, that would hide the compiler's own headers.
+        list(APPEND includes -idirafter "${directory}")
+    endforeach()
+    execute_process(
+        COMMAND ${CMAKE_COMMAND} -E env LC_ALL=C "${COMPILER}" -std=c++20 ${includes} -E -H "${source}"
+                -o "${source}.ii"
+        ERROR_VARIABLE tree
+        RESULT_VARIABLE failed)
+    file(REMOVE "${source}.ii")
+    if(failed)
+        string(REGEX REPLACE "(^|\n)\\.+ [^\n]*" "" errors "${tree}")
+        message(FATAL_ERROR "${name}: does not preprocess\n${errors}")
+    endif()
+
+    # -H prints one line per include: as many dots as it is deep, a space, the path.
+    string(REGEX MATCHALL "\n\\.+ [^\n]+" lines "\n${tree}")
+    foreach(line IN LISTS lines)
+        string(REGEX MATCH "^\n(\\.+) (.+)$" line "${line}")
+        string(LENGTH "${CMAKE_MATCH_1}" depth)
+        set(at_${depth} "${CMAKE_MATCH_2}")
+        if(CMAKE_MATCH_2 MATCHES "${arg_FORBIDDEN}")
+            set(chain "")
+            foreach(level RANGE 1 ${depth})
+                string(APPEND chain "\n  ${at_${level}}")
+            endforeach()
+            message(FATAL_ERROR "${name}: a light header includes a heavy one:${chain}")
+        endif()
+    endforeach()
+    list(LENGTH headers count)
+    message(STATUS "${name}: ${count} headers are free of ${arg_FORBIDDEN}")
+endfunction()
+
+# Families and the codec are plain values: no Asio, no Beast, no TLS.
+highlevel_check_layer(
+    families
+    FORBIDDEN "/(boost/(asio|beast)|openssl)/"
+    HEADERS v2/*.hpp v3/*.hpp json/*.hpp operation.hpp)
+
+# What makes calls may name Asio's coroutine types, never the transport's implementation.
+highlevel_check_layer(
+    callers
+    FORBIDDEN "/boost/(beast|asio/ssl)/|/boost/asio/ssl\\.hpp|/openssl/ssl\\.h"
+    HEADERS client.hpp account.hpp pages.hpp batch.hpp response.hpp error.hpp)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: BSL-1.0
+#
+# What the project's own programs are built with: warnings, sanitizers and a compiler cache. Nothing
+# here reaches those who use highlevel::highlevel.
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
+
+add_library(highlevel_development INTERFACE)
+if(MSVC)
+    target_compile_options(highlevel_development INTERFACE /W4 /permissive- /bigobj /utf-8)
+else()
+    target_compile_options(
+        highlevel_development INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+endif()
+if(HIGHLEVEL_WARNINGS_AS_ERRORS)
+    target_compile_options(
+        highlevel_development INTERFACE $<IF:$<CXX_COMPILER_ID:MSVC>,/WX,-Werror>)
+endif()
+if(HIGHLEVEL_SANITIZE)
+    target_compile_options(
+        highlevel_development INTERFACE -fsanitize=${HIGHLEVEL_SANITIZE} -fno-omit-frame-pointer)
+    target_link_options(highlevel_development INTERFACE -fsanitize=${HIGHLEVEL_SANITIZE})
+    if(HIGHLEVEL_SANITIZE MATCHES "undefined")
+        target_compile_options(highlevel_development INTERFACE -fno-sanitize-recover=undefined)
+    endif()
+    if(HIGHLEVEL_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+        # Asio's scheduler uses fences, which g++ warns that it does not model.
+        target_compile_options(highlevel_development INTERFACE -Wno-tsan)
+    endif()
+endif()
+
+# A compiler cache halves what the presets have in common. It is asked to look past the time stamps
+# of precompiled headers and the place of the checkout, so that a fresh clone hits as well.
+find_program(HIGHLEVEL_CCACHE ccache)
+mark_as_advanced(HIGHLEVEL_CCACHE)
+if(HIGHLEVEL_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER
+        "${CMAKE_COMMAND}"
+        -E
+        env
+        "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}"
+        CCACHE_NOHASHDIR=1
+        "CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime"
+        "${HIGHLEVEL_CCACHE}")
+endif()
+
+# highlevel_add_program(NAME SOURCES... [LIBRARIES...]): one of the project's own executables.
+function(highlevel_add_program name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES")
+    add_executable(${name} ${arg_SOURCES})
+    target_link_libraries(
+        ${name} PRIVATE highlevel::highlevel highlevel_development ${arg_LIBRARIES})
+endfunction()

@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Exports all contacts of many locations at once, one JSON Lines file per location, inside the rate
+// limits. Can be stopped and run again: locations that are complete are skipped. Without a token it
+// starts a sandbox and exports that.
+
+#include <highlevel/highlevel.hpp>
+#include <highlevel/json/encode.hpp>
+#include <highlevel/sandbox/server.hpp>
+#include <highlevel/v2/contacts.hpp>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace asio = boost::asio;
+namespace contacts = highlevel::v2::contacts;
+namespace fs = std::filesystem;
+using steady = std::chrono::steady_clock;
+
+namespace {
+
+constexpr std::string_view usage = R"(Exports all contacts of many locations at once.
+
+  export_contacts [options]
+
+  --token TOKEN      a Private Integration token (default: $HIGHLEVEL_TOKEN)
+  --location ID      a location to export; may be given many times
+  --base-url URL     the API's origin (default: $HIGHLEVEL_BASE_URL, else the live API)
+  --out DIR          where the files go (default: export)
+  --limit N          at most N contacts of each location
+  --page-size N      contacts per request, 1 to 500 (default: 100; 20 with the sandbox)
+  --quiet            no progress, only the summary
+
+Without a token a sandbox is started in this process and exported instead:
+
+  --sandbox-locations N   how many locations it has (default: 50)
+  --sandbox-contacts N    contacts in each of them (default: 600)
+  --sandbox-interval MS   its rate limit interval (default: 1000; live: 10000)
+  --sandbox-max N         requests per interval and location (default: 10; live: 100)
+
+Each location becomes DIR/ID.jsonl when it is complete. Ctrl-C stops; run it again to go on.
+)";
+
+class usage_error : public std::runtime_error {
+public:
+    using runtime_error::runtime_error;
+};
+
+struct arguments {
+    std::string token;
+    std::string base_url;
+    std::vector<std::string> locations;
+    fs::path out = "export";
+    std::uint64_t limit = 0;
+    std::int64_t page_size = 0;
+    bool quiet = false;
+    bool help = false;
+    std::size_t sandbox_locations = 50;
+    std::size_t sandbox_contacts = 600;
+    std::int64_t sandbox_interval = 1000;
+    std::uint32_t sandbox_max = 10;
+};
+
+template <class Number>
+Number number(std::string_view option, std::string_view text, Number least, Number most) {
+    Number value{};
+    auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most)
+        throw usage_error{
+            std::string{option} + ": '" + std::string{text} + "' is not a number from " +
+            std::to_string(least) + " to " + std::to_string(most)};
+    return value;
+}
+
+arguments parse(int argc, char** argv) {
+    arguments a;
+    for (int i = 1; i < argc; ++i) {
+        std::string_view const option{argv[i]};
+        auto const value = [&]() -> std::string_view {
+            if (i + 1 >= argc) throw usage_error{std::string{option} + ": a value must follow"};
+            return argv[++i];
+        };
+        if (option == "--help" || option == "-h") a.help = true;
+        else if (option == "--quiet") a.quiet = true;
+        else if (option == "--token") a.token = value();
+        else if (option == "--base-url") a.base_url = value();
+        else if (option == "--location") a.locations.emplace_back(value());
+        else if (option == "--out") a.out = value();
+        else if (option == "--limit") a.limit = number<std::uint64_t>(option, value(), 1, 1U << 31U);
+        else if (option == "--page-size") a.page_size = number<std::int64_t>(option, value(), 1, 500);
+        else if (option == "--sandbox-locations")
+            a.sandbox_locations = number<std::size_t>(option, value(), 1, 100'000);
+        else if (option == "--sandbox-contacts")
+            a.sandbox_contacts = number<std::size_t>(option, value(), 0, 1'000'000);
+        else if (option == "--sandbox-interval")
+            a.sandbox_interval = number<std::int64_t>(option, value(), 10, 3'600'000);
+        else if (option == "--sandbox-max")
+            a.sandbox_max = number<std::uint32_t>(option, value(), 1, 60'000);
+        else throw usage_error{"unknown option " + std::string{option} + "; see --help"};
+    }
+    return a;
+}
+
+/// Counts what the client sends. Told from whichever thread runs a call.
+class counting_observer final : public highlevel::observer {
+public:
+    void on_attempt(
+        const highlevel::call_info& /*call*/,
+        const highlevel::attempt_event& event) noexcept override {
+        requests.fetch_add(1, std::memory_order_relaxed);
+        if (event.retried) retries.fetch_add(1, std::memory_order_relaxed);
+        if (event.status == 429) refused.fetch_add(1, std::memory_order_relaxed);
+    }
+
+    std::atomic<std::uint64_t> requests{0};
+    std::atomic<std::uint64_t> retries{0};
+    std::atomic<std::uint64_t> refused{0};
+};
+
+enum class stage : std::uint8_t { waiting, running, done, skipped, stopped, failed };
+
+/// One location's export.
+class job {
+public:
+    explicit job(std::string location_id) : id(std::move(location_id)) {}
+
+    std::string id;
+    stage at = stage::waiting;
+    std::uint64_t written = 0;
+    /// As the server gave it with the first page; 0 when it did not.
+    std::uint64_t total = 0;
+    std::string problem;
+    asio::cancellation_signal stop;
+};
+
+/// A file that appears under its name only when it is complete, and vanishes otherwise.
+class pending_file {
+public:
+    explicit pending_file(fs::path target) : target_(std::move(target)), part_(target_) {
+        part_ += ".part";
+        stream_.open(part_, std::ios::binary | std::ios::trunc);
+        if (!stream_) throw std::runtime_error{"cannot write " + part_.string()};
+    }
+    pending_file(const pending_file&) = delete;
+    pending_file& operator=(const pending_file&) = delete;
+    ~pending_file() {
+        if (complete_) return;
+        stream_.close();
+        std::error_code ignored;
+        fs::remove(part_, ignored);
+    }
+
+    void write(std::string_view text) {
+        stream_.write(text.data(), static_cast<std::streamsize>(text.size()));
+        if (!stream_) throw std::runtime_error{"cannot write " + part_.string() + " (disk full?)"};
+    }
+
+    void commit() {
+        stream_.close();
+        if (!stream_) throw std::runtime_error{"cannot write " + part_.string() + " (disk full?)"};
+        fs::rename(part_, target_);
+        complete_ = true;
+    }
+
+private:
+    fs::path target_;
+    fs::path part_;
+    std::ofstream stream_;
+    bool complete_ = false;
+};
+
+/// Pages through one location's contacts and writes each as a line.
+asio::awaitable<void>
+export_location(const highlevel::client& client, const arguments& args, job& work) {
+    auto const target = args.out / (work.id + ".jsonl");
+    if (fs::exists(target)) {
+        work.at = stage::skipped;
+        co_return;
+    }
+    work.at = stage::running;
+    pending_file file{target};
+    auto const location = client.location(work.id);
+    contacts::search_contacts_advanced search;
+    search.body.page_limit = args.page_size;
+    std::string lines;
+    for (;;) {
+        auto const page = co_await location.call(search, {.lane = highlevel::quota::lane::bulk});
+        if (page->total) work.total = static_cast<std::uint64_t>(*page->total);
+        lines.clear();
+        for (auto const& contact : page->contacts) {
+            if (args.limit != 0 && work.written == args.limit) break;
+            highlevel::json::encode(contact, lines);
+            lines += '\n';
+            ++work.written;
+        }
+        file.write(lines);
+        bool const last = page->contacts.size() < static_cast<std::size_t>(args.page_size);
+        if (last || (args.limit != 0 && work.written == args.limit)) break;
+        // The next page begins after the last record. A server that repeats itself must not keep
+        // this going for ever.
+        auto const& next = page->contacts.back().search_after;
+        if (next.empty() || next == search.body.search_after)
+            throw std::runtime_error{"the server gave no next page after " +
+                                     std::to_string(work.written) + " contacts"};
+        search.body.search_after = next;
+    }
+    file.commit();
+    work.at = stage::done;
+}
+
+/// Shows how far the jobs are: a live display on a terminal, a line now and then elsewhere.
+class display {
+public:
+    display(
+        const std::deque<job>& jobs, const counting_observer& counts,
+        const highlevel::client& client, bool terminal)
+        : jobs_(jobs), counts_(counts), client_(client), terminal_(terminal) {}
+
+    void show(bool final_time) {
+        auto const now = steady::now();
+        auto const elapsed = std::chrono::duration<double>(now - started_).count();
+        std::size_t finished = 0;
+        std::uint64_t written = 0;
+        std::uint64_t expected = 0;
+        std::vector<const job*> running;
+        for (auto const& j : jobs_) {
+            if (j.at == stage::running) running.push_back(&j);
+            else if (j.at != stage::waiting) ++finished;
+            if (j.at == stage::skipped) continue;
+            written += j.written;
+            expected += std::max(j.total, j.written);
+        }
+        auto const requests = counts_.requests.load(std::memory_order_relaxed);
+        auto const since = std::chrono::duration<double>(now - shown_at_).count();
+        auto const rate = since > 0 ? static_cast<double>(requests - shown_requests_) / since : 0.0;
+        shown_at_ = now;
+        shown_requests_ = requests;
+
+        char line[256];
+        std::snprintf(
+            line, sizeof line, "%zu/%zu locations  %llu contacts  %.0f requests/s  429s %llu  %s",
+            finished, jobs_.size(), static_cast<unsigned long long>(written), rate,
+            static_cast<unsigned long long>(counts_.refused.load(std::memory_order_relaxed)),
+            eta(elapsed, written, expected, final_time).c_str());
+        if (!terminal_) {
+            std::cerr << line << '\n';
+            return;
+        }
+        std::string screen;
+        if (drawn_ != 0) screen += "\x1b[" + std::to_string(drawn_) + 'A';
+        screen += "\x1b[J";
+        screen += line;
+        screen += '\n';
+        drawn_ = 1;
+        if (!final_time) {
+            constexpr std::size_t rows = 10;
+            for (std::size_t i = 0; i < std::min(rows, running.size()); ++i, ++drawn_)
+                screen += row(*running[i]);
+            if (running.size() > rows) {
+                screen += "  and " + std::to_string(running.size() - rows) + " more\n";
+                ++drawn_;
+            }
+        }
+        std::cerr << screen << std::flush;
+    }
+
+private:
+    static std::string
+    eta(double elapsed, std::uint64_t written, std::uint64_t expected, bool final_time) {
+        if (final_time || written == 0 || expected <= written) return {};
+        auto const left = elapsed * static_cast<double>(expected - written) /
+            static_cast<double>(written);
+        return "ETA " + std::to_string(static_cast<long>(left) + 1) + " s";
+    }
+
+    std::string row(const job& j) const {
+        auto const quota = client_.quota(j.id);
+        constexpr int width = 20;
+        auto const limit = std::max<std::int64_t>(1, static_cast<std::int64_t>(quota.limit));
+        auto const used = std::clamp<std::int64_t>(
+            limit - static_cast<std::int64_t>(quota.available), 0, limit);
+        auto const filled = static_cast<int>(used * width / limit);
+        std::string bar(static_cast<std::size_t>(width), '.');
+        std::fill_n(bar.begin(), filled, '#');
+        char line[256];
+        std::snprintf(
+            line, sizeof line, "  %-22.22s quota [%s] %lld/%lld  %llu contacts\n", j.id.c_str(),
+            bar.c_str(), static_cast<long long>(used), static_cast<long long>(limit),
+            static_cast<unsigned long long>(j.written));
+        return line;
+    }
+
+    const std::deque<job>& jobs_;
+    const counting_observer& counts_;
+    const highlevel::client& client_;
+    bool terminal_;
+    steady::time_point started_ = steady::now();
+    steady::time_point shown_at_ = steady::now();
+    std::uint64_t shown_requests_ = 0;
+    int drawn_ = 0;
+};
+
+/// Starts one coroutine per location and returns when all have ended.
+void run_jobs(
+    asio::io_context& context, const highlevel::client& client, const arguments& args,
+    std::deque<job>& jobs, display& progress, bool& stopped) {
+    std::size_t left = jobs.size();
+    asio::signal_set signals{context, SIGINT, SIGTERM};
+    asio::steady_timer tick{context};
+    auto const finish = [&] {
+        boost::system::error_code ignored;
+        signals.cancel(ignored);
+        tick.cancel();
+    };
+    for (auto& work : jobs) {
+        auto const ended = [&](std::exception_ptr thrown) {
+            if (thrown) {
+                work.at = stage::failed;
+                try {
+                    std::rethrow_exception(thrown);
+                } catch (const highlevel::error& e) {
+                    if (e.cause() == highlevel::cause::cancelled) work.at = stage::stopped;
+                    work.problem = e.what();
+                } catch (const boost::system::system_error& e) {
+                    if (e.code() == asio::error::operation_aborted) work.at = stage::stopped;
+                    work.problem = e.what();
+                } catch (const std::exception& e) {
+                    work.problem = e.what();
+                }
+            }
+            if (--left == 0) finish();
+        };
+        asio::co_spawn(
+            context, export_location(client, args, work),
+            asio::bind_cancellation_slot(work.stop.slot(), ended));
+    }
+    signals.async_wait([&](boost::system::error_code error, int) {
+        if (error) return;
+        stopped = true;
+        for (auto& work : jobs) work.stop.emit(asio::cancellation_type::terminal);
+    });
+    bool const terminal = ::isatty(STDERR_FILENO) == 1;
+    std::function<void()> again = [&] {
+        tick.expires_after(std::chrono::milliseconds{terminal ? 200 : 1000});
+        tick.async_wait([&](boost::system::error_code error) {
+            if (error || left == 0) return;
+            progress.show(false);
+            again();
+        });
+    };
+    if (!args.quiet) again();
+    context.run();
+}
+
+/// The most requests that the limits admit to one location in that time.
+double admitted(const highlevel::quota::bucket_snapshot& quota, double seconds) {
+    auto const interval = std::chrono::duration<double>(quota.interval).count();
+    return static_cast<double>(quota.limit) * std::max(1.0, seconds / interval);
+}
+
+int run(arguments args) {
+    auto options = highlevel::client_options::from_environment();
+    if (!args.token.empty())
+        options.credentials = highlevel::auth::private_integration{args.token};
+    if (!args.base_url.empty()) options.base_url = args.base_url;
+
+    std::unique_ptr<highlevel::sandbox::server> sandbox;
+    if (!options.credentials) {
+        if (!args.base_url.empty()) throw usage_error{"--base-url: a token is needed with it"};
+        highlevel::sandbox::options house;
+        house.tls = true;
+        house.locations = args.sandbox_locations;
+        house.contacts_per_location = args.sandbox_contacts;
+        house.interval = std::chrono::milliseconds{args.sandbox_interval};
+        house.max = args.sandbox_max;
+        sandbox = std::make_unique<highlevel::sandbox::server>(house);
+        sandbox->start();
+        options.base_url = sandbox->base_url();
+        options.tls.ca_pem = sandbox->ca_certificate_pem();
+        options.credentials = highlevel::auth::private_integration{sandbox->token()};
+        if (args.locations.empty())
+            for (auto const& location : sandbox->locations()) args.locations.push_back(location.id);
+        if (args.page_size == 0) args.page_size = 20;
+        std::cerr << "No token given: exporting a sandbox at " << options.base_url << " with "
+                  << args.locations.size() << " locations of " << args.sandbox_contacts
+                  << " contacts,\nlimited to " << args.sandbox_max << " requests per "
+                  << args.sandbox_interval << " ms and location (live: 100 per 10000 ms).\n";
+    }
+    if (args.page_size == 0) args.page_size = 100;
+    if (args.locations.empty()) throw usage_error{"--location: give at least one location id"};
+    fs::create_directories(args.out);
+
+    auto const counts = std::make_shared<counting_observer>();
+    options.observer = counts;
+    asio::io_context context{1};
+    highlevel::client client{context.get_executor(), options};
+    std::deque<job> jobs;
+    for (auto const& id : args.locations) {
+        if (id.empty() || id.find('/') != std::string::npos || id.front() == '.')
+            throw usage_error{"--location: '" + id + "' is not a location id"};
+        jobs.emplace_back(id);
+    }
+    display progress{jobs, *counts, client, ::isatty(STDERR_FILENO) == 1};
+    bool stopped = false;
+    auto const started = steady::now();
+    run_jobs(context, client, args, jobs, progress, stopped);
+    auto const elapsed = std::chrono::duration<double>(steady::now() - started).count();
+    if (!args.quiet) progress.show(true);
+
+    std::size_t at[6] = {};
+    std::uint64_t written = 0;
+    double most = 0;
+    for (auto const& j : jobs) {
+        ++at[static_cast<std::size_t>(j.at)];
+        if (j.at == stage::done) written += j.written;
+        if (j.at == stage::failed) std::cerr << j.id << ": " << j.problem << '\n';
+        if (j.at != stage::skipped) most += admitted(client.quota(j.id), elapsed);
+    }
+    auto const count = [&](stage s) { return at[static_cast<std::size_t>(s)]; };
+    auto const requests = counts->requests.load();
+    std::printf(
+        "locations: %zu exported, %zu already there, %zu failed, %zu stopped\n"
+        "contacts:  %llu in %s\n"
+        "requests:  %llu, %llu retries, %llu answered with 429\n"
+        "elapsed:   %.1f s, %.0f requests/s, %.0f %% of what the limits admit\n",
+        count(stage::done), count(stage::skipped), count(stage::failed),
+        count(stage::stopped) + count(stage::waiting), static_cast<unsigned long long>(written),
+        args.out.string().c_str(), static_cast<unsigned long long>(requests),
+        static_cast<unsigned long long>(counts->retries.load()),
+        static_cast<unsigned long long>(counts->refused.load()), elapsed,
+        elapsed > 0 ? static_cast<double>(requests) / elapsed : 0.0,
+        most > 0 ? 100.0 * static_cast<double>(requests) / most : 0.0);
+    if (stopped) std::printf("Stopped. Run the same command again for the rest.\n");
+    return count(stage::failed) != 0 ? 1 : stopped ? 130 : 0;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        auto const args = parse(argc, argv);
+        if (args.help) {
+            std::cout << usage;
+            return 0;
+        }
+        return run(args);
+    } catch (const usage_error& e) {
+        std::cerr << "export_contacts: " << e.what() << '\n';
+        return 2;
+    } catch (const std::exception& e) {
+        std::cerr << "export_contacts: " << e.what() << '\n';
+        return 1;
+    }
+}

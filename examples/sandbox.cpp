@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// The sandbox as a program: serves a made-up HighLevel on this machine until Ctrl-C, for trying out
+// clients in any language, for demos and for benchmarks.
+#include <highlevel/sandbox/server.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <fstream>
+#include <iostream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace asio = boost::asio;
+namespace sandbox = highlevel::sandbox;
+
+namespace {
+
+constexpr std::string_view usage = R"(Serves a made-up HighLevel API on this machine until Ctrl-C.
+
+  sandbox [options]
+
+  --port N             port to listen on (default: any free one)
+  --address IP         address to listen on (default: 127.0.0.1)
+  --tls                TLS with a certificate made at start
+  --ca-out FILE        writes the authority that signed the certificate to FILE (implies --tls)
+  --locations N        locations to make up (default: 1)
+  --contacts M         contacts in each of them (default: 25)
+  --seed N             equal seeds make up equal data (default: 1)
+  --token TEXT         the token that opens everything (default: one is made up)
+  --limiter KIND       fixed, first, log, counter, bucket or gcra (default: fixed)
+  --max N              requests per interval, token and location (default: 100)
+  --interval-ms N      the interval in milliseconds (default: 10000)
+  --daily N            requests per day, token and location (default: 200000)
+  --latency-ms N[-M]   time added to each request, fixed or drawn from a range (default: 0)
+  --search-lag-ms N    how long search and lists serve old records after a write (default: 0)
+  --threads N          threads that serve (default: 1)
+  --print              also prints each location's id, its own token and its name
+
+Prints "base-url", "token" and "company" lines when it listens, and what it counted at the end.
+)";
+
+class usage_error : public std::runtime_error {
+public:
+    using runtime_error::runtime_error;
+};
+
+struct arguments {
+    sandbox::options server;
+    std::string ca_out;
+    bool print = false;
+    bool help = false;
+};
+
+template <class Number>
+Number number(std::string_view option, std::string_view text, Number least, Number most) {
+    Number value{};
+    auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most)
+        throw usage_error{
+            std::string{option} + ": '" + std::string{text} + "' is not a number from " +
+            std::to_string(least) + " to " + std::to_string(most)};
+    return value;
+}
+
+std::chrono::milliseconds
+milliseconds(std::string_view option, std::string_view text, std::int64_t least) {
+    return std::chrono::milliseconds{number<std::int64_t>(option, text, least, 86'400'000)};
+}
+
+arguments parse(int argc, char** argv) {
+    arguments a;
+    for (int i = 1; i < argc; ++i) {
+        std::string_view const option{argv[i]};
+        auto const value = [&]() -> std::string_view {
+            if (i + 1 >= argc) throw usage_error{std::string{option} + ": a value must follow"};
+            return argv[++i];
+        };
+        if (option == "--help" || option == "-h") a.help = true;
+        else if (option == "--tls") a.server.tls = true;
+        else if (option == "--print") a.print = true;
+        else if (option == "--port")
+            a.server.port = number<std::uint16_t>(option, value(), 0, 65535);
+        else if (option == "--address") a.server.address = value();
+        else if (option == "--ca-out") {
+            a.ca_out = value();
+            a.server.tls = true;
+        } else if (option == "--locations")
+            a.server.locations = number<std::size_t>(option, value(), 0, 1'000'000);
+        else if (option == "--contacts")
+            a.server.contacts_per_location = number<std::size_t>(option, value(), 0, 10'000'000);
+        else if (option == "--seed")
+            a.server.seed = number<std::uint64_t>(option, value(), 0, UINT64_MAX);
+        else if (option == "--token") a.server.token = value();
+        else if (option == "--limiter") {
+            auto const text = value();
+            auto const kind = sandbox::limiter_kind_from(text);
+            if (!kind)
+                throw usage_error{
+                    "--limiter: '" + std::string{text} +
+                    "' is none of fixed, first, log, counter, bucket, gcra"};
+            a.server.limiter = *kind;
+        } else if (option == "--max")
+            a.server.max = number<std::uint32_t>(option, value(), 1, 1'000'000);
+        else if (option == "--interval-ms") a.server.interval = milliseconds(option, value(), 1);
+        else if (option == "--daily")
+            a.server.daily_limit = number<std::uint64_t>(option, value(), 1, UINT64_MAX);
+        else if (option == "--latency-ms") {
+            auto const text = value();
+            auto const dash = std::min(text.find('-'), text.size());
+            a.server.latency_min = milliseconds(option, text.substr(0, dash), 0);
+            a.server.latency_max = dash == text.size()
+                ? a.server.latency_min
+                : milliseconds(option, text.substr(dash + 1), a.server.latency_min.count());
+        } else if (option == "--search-lag-ms")
+            a.server.search_lag = milliseconds(option, value(), 0);
+        else if (option == "--threads")
+            a.server.threads = number<std::size_t>(option, value(), 1, 1024);
+        else throw usage_error{"unknown option " + std::string{option} + "; see --help"};
+    }
+    return a;
+}
+
+int run(const arguments& args) {
+    // Before the port is open, so that no Ctrl-C is missed.
+    asio::io_context waiting;
+    asio::signal_set signals{waiting, SIGINT, SIGTERM};
+    signals.async_wait([](const boost::system::error_code&, int) {});
+
+    sandbox::server server{args.server};
+    if (!args.ca_out.empty()) {
+        std::ofstream out{args.ca_out};
+        out << server.ca_certificate_pem();
+        if (!out.flush()) throw std::runtime_error{"cannot write " + args.ca_out};
+    }
+    server.start();
+    std::cout << "base-url " << server.base_url() << "\ntoken " << server.token() << "\ncompany "
+              << server.company_id() << '\n';
+    if (args.print)
+        for (auto const& location : server.locations())
+            std::cout << "location " << location.id << ' ' << location.token << ' ' << location.name
+                      << '\n';
+    std::cout << std::flush; // whoever waits for these lines reads a pipe
+
+    waiting.run();
+    server.stop();
+    auto const counted = server.totals();
+    std::cerr << counted.requests << " requests on " << counted.connections << " connections, "
+              << counted.refused << " refused for the rate limit\n";
+    return 0;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        auto const args = parse(argc, argv);
+        if (args.help) {
+            std::cout << usage;
+            return 0;
+        }
+        return run(args);
+    } catch (const usage_error& e) {
+        std::cerr << "sandbox: " << e.what() << '\n';
+        return 2;
+    } catch (const std::exception& e) {
+        std::cerr << "sandbox: " << e.what() << '\n';
+        return 1;
+    }
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Where bearer tokens come from. One interface, so that the client treats a fixed Private
+// Integration token and a rotating OAuth token alike; and the fixed kind itself.
+#pragma once
+
+#include <highlevel/auth/secret.hpp>
+#include <highlevel/operation.hpp>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/system/error_code.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace highlevel::auth {
+
+/// What an account is: a location (sub-account) or a company (agency).
+enum class resource_kind : std::uint8_t { location, company };
+
+/// The name, for example "location".
+[[nodiscard]] constexpr std::string_view to_string(resource_kind k) noexcept {
+    return k == resource_kind::location ? "location" : "company";
+}
+
+/// What a token is wanted for.
+class token_request {
+public:
+    token_request() = default;
+    token_request(resource_kind k, std::string_view resource_id, token_kinds kinds)
+        : kind(k), id(resource_id), accepted(kinds) {}
+
+    resource_kind kind = resource_kind::location;
+    /// The location's or company's id; must live as long as the request is worked on.
+    std::string_view id;
+    /// The kinds that the operation accepts.
+    token_kinds accepted = token_kinds::any;
+};
+
+/// A token for one attempt, or why there is none. Never printed.
+class grant {
+public:
+    grant() = default;
+    grant(std::shared_ptr<const secret> t, token_kinds k) : token(std::move(t)), kind(k) {}
+    grant(boost::system::error_code e, std::string why) : error(e), detail(std::move(why)) {}
+
+    boost::system::error_code error;
+    /// Why there is no token, in words; holds no secret.
+    std::string detail;
+    std::shared_ptr<const secret> token;
+    token_kinds kind = token_kinds::none;
+};
+
+/// A source of bearer tokens.
+///
+/// Thread safety: shared objects: safe.
+class provider {
+public:
+    provider() = default;
+    provider(const provider&) = delete;
+    provider& operator=(const provider&) = delete;
+    virtual ~provider() = default;
+
+    /// Gives the token to send now. Errors: errc::no_token, errc::wrong_token_kind, or what fetching
+    /// a token met. Cancellation: terminal. Does not throw.
+    [[nodiscard]] virtual boost::asio::awaitable<grant> authorize(token_request request) = 0;
+
+    /// Told that the server refused `refused` as invalid. True when another token is at hand now, so
+    /// that the call is worth repeating once. Fixed tokens have nothing to renew.
+    [[nodiscard]] virtual boost::asio::awaitable<bool>
+    renew(token_request request, std::shared_ptr<const secret> refused) = 0;
+};
+
+/// Fixed tokens: Private Integrations (`pit-...`). One for every account, or one per location or
+/// company; the more exact one wins.
+///
+/// A copy shares the tokens, so one that the caller keeps can rotate them while a client runs.
+/// Source: HighLevel's Private Integrations are static until rotated; for seven days after "rotate,
+/// expire later" the old and the new token both work.
+///
+/// Thread safety: shared objects: safe.
+class private_integration {
+public:
+    private_integration() : table_(std::make_shared<table>()) {}
+    /// One token for every account.
+    explicit private_integration(secret token) : private_integration() { all(std::move(token)); }
+    explicit private_integration(std::string token)
+        : private_integration(secret{std::move(token)}) {}
+    explicit private_integration(const char* token) : private_integration(secret{token}) {}
+
+    /// Sets the token for accounts that have none of their own.
+    private_integration& all(secret token) {
+        std::scoped_lock const lock{table_->mutex};
+        table_->fallback = std::make_shared<const secret>(std::move(token));
+        return *this;
+    }
+    /// Sets or rotates a location's token. Calls that wait for a permit send the new one.
+    private_integration& location(std::string id, secret token) {
+        return put(table_->locations, std::move(id), std::move(token));
+    }
+    /// Sets or rotates a company's token (an agency-level Private Integration).
+    private_integration& company(std::string id, secret token) {
+        return put(table_->companies, std::move(id), std::move(token));
+    }
+
+    /// The token for that account, or null.
+    [[nodiscard]] std::shared_ptr<const secret> find(resource_kind kind, std::string_view id) const {
+        std::shared_lock const lock{table_->mutex};
+        auto const& map = kind == resource_kind::location ? table_->locations : table_->companies;
+        auto const it = map.find(id);
+        return it == map.end() ? table_->fallback : it->second;
+    }
+
+private:
+    using map_type = std::map<std::string, std::shared_ptr<const secret>, std::less<>>;
+    struct table {
+        mutable std::shared_mutex mutex;
+        std::shared_ptr<const secret> fallback;
+        map_type locations;
+        map_type companies;
+    };
+
+    private_integration& put(map_type& map, std::string id, secret token) {
+        std::scoped_lock const lock{table_->mutex};
+        map.insert_or_assign(std::move(id), std::make_shared<const secret>(std::move(token)));
+        return *this;
+    }
+
+    std::shared_ptr<table> table_;
+};
+
+/// What `client_options::credentials` holds: any source of tokens, or none.
+class credentials {
+public:
+    credentials() noexcept = default;
+    credentials(private_integration tokens);
+    /// A source of the caller's own.
+    credentials(std::shared_ptr<provider> source) noexcept : provider_(std::move(source)) {}
+
+    [[nodiscard]] explicit operator bool() const noexcept { return provider_ != nullptr; }
+    [[nodiscard]] const std::shared_ptr<provider>& source() const noexcept { return provider_; }
+
+private:
+    std::shared_ptr<provider> provider_;
+};
+
+} // namespace highlevel::auth
+
+#include <highlevel/auth/impl/credentials.ipp>

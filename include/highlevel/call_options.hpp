@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// What may differ from call to call. Trivially destructible, so that it can be written in place
+// inside a co_await expression (g++ 12.2 destroys other aggregates twice there).
+#pragma once
+
+#include <highlevel/quota/lane.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+
+namespace highlevel {
+
+/// Whether a failed request may be sent again.
+enum class retry_mode : std::uint8_t {
+    /// GET and DELETE after transport errors and 5xx; any method when the server surely did nothing
+    /// (429, no byte sent).
+    automatic,
+    /// Never, not even after 429.
+    never,
+    /// As for a GET, whatever the method: the caller takes it that work may be done twice.
+    always,
+};
+
+/// Options of one call; what is not set comes from the client's options.
+struct call_options {
+    /// Bound on the whole call: permit, connection, all attempts and the pauses between them.
+    /// Zero means none. Default: `timeouts.total`.
+    std::optional<std::chrono::milliseconds> timeout{};
+    /// `bulk` leaves a reserve for `interactive` calls of the same resource.
+    quota::lane lane = quota::lane::interactive;
+    retry_mode retry = retry_mode::automatic;
+    /// Sent as the `Version` header instead of the operation's own. Read before the first
+    /// suspension.
+    std::string_view version{};
+    /// Wait for a permit even if it is already known that the deadline comes first; otherwise the
+    /// call fails at once with errc::permit_timeout.
+    bool wait_past_deadline = false;
+};
+
+static_assert(std::is_trivially_destructible_v<call_options>);
+
+} // namespace highlevel

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// How a client is set up. Every member has a working default but the credentials.
+#pragma once
+
+#include <highlevel/auth/credentials.hpp>
+#include <highlevel/http/options.hpp>
+#include <highlevel/http/transport.hpp>
+#include <highlevel/observer.hpp>
+#include <highlevel/quota/limits.hpp>
+#include <highlevel/retry.hpp>
+#include <highlevel/version.hpp>
+
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+namespace highlevel {
+
+/// Options of a client; read once, when it is built.
+class client_options {
+public:
+    client_options() = default;
+
+    /// Where bearer tokens come from.
+    auth::credentials credentials;
+    /// The API's origin, and a path prefix if there is one. https, or http to this machine.
+    std::string base_url = "https://services.leadconnectorhq.com";
+    http::tls_options tls;
+    http::proxy_options proxy;
+    http::pool_options pool;
+    /// Rate limits and the queues before them.
+    quota::limits limits;
+    retry_options retry;
+    http::timeouts timeouts;
+    /// Sent as `User-Agent`. The gateway in front of the API refuses some well-known script agents.
+    std::string user_agent = "highlevel-cpp/" + std::string{version_string};
+    /// Largest accepted response body in bytes.
+    std::size_t max_response_body = 64U * 1024U * 1024U;
+    /// Whether a response that does not match its type is an error (errc::decode_failed).
+    bool strict_decoding = false;
+    /// Told of attempts and diagnostics; null: nobody.
+    std::shared_ptr<highlevel::observer> observer;
+    /// Takes the place of the built-in network transport when set; `base_url`, `tls`, `proxy` and
+    /// `pool` then have no effect.
+    std::shared_ptr<http::transport> transport;
+
+    /// Throws std::invalid_argument that names the first option that cannot be used.
+    void validate() const {
+        tls.validate();
+        proxy.validate();
+        pool.validate();
+        limits.validate();
+        retry.validate();
+        timeouts.validate();
+        if (user_agent.empty() || user_agent.find_first_of("\r\n") != std::string::npos)
+            throw std::invalid_argument{"user_agent: must be one non-empty line"};
+        if (max_response_body == 0)
+            throw std::invalid_argument{"max_response_body: must be at least 1"};
+    }
+
+    /// Options from the environment: `HIGHLEVEL_TOKEN` (a Private Integration token),
+    /// `HIGHLEVEL_BASE_URL`, `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`. What is not set keeps its
+    /// default. Not safe against threads that change the environment meanwhile.
+    [[nodiscard]] static client_options from_environment() {
+        client_options options;
+        if (auto const* token = std::getenv("HIGHLEVEL_TOKEN"); token != nullptr && *token != '\0')
+            options.credentials = auth::private_integration{token};
+        auto const take = [](const char* name, std::string& into) {
+            if (auto const* text = std::getenv(name); text != nullptr && *text != '\0') into = text;
+        };
+        take("HIGHLEVEL_BASE_URL", options.base_url);
+        take("HTTPS_PROXY", options.proxy.url);
+        take("NO_PROXY", options.proxy.no_proxy);
+        take("SSL_CERT_FILE", options.tls.ca_file);
+        return options;
+    }
+};
+
+} // namespace highlevel

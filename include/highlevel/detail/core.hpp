@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// What stands between the typed calls and the machinery: a non-template interface, so that a
+// translation unit that makes calls compiles neither the codec nor the network.
+#pragma once
+
+#include <highlevel/auth/credentials.hpp>
+#include <highlevel/call_options.hpp>
+#include <highlevel/error.hpp>
+#include <highlevel/http/message.hpp>
+#include <highlevel/operation.hpp>
+#include <highlevel/quota/limits.hpp>
+#include <highlevel/response.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace highlevel::detail {
+
+namespace asio = boost::asio;
+
+/// The location or company that an account stands for.
+class account_ref {
+public:
+    account_ref() = default;
+    account_ref(auth::resource_kind k, std::string account_id)
+        : kind(k), id(std::move(account_id)), key(to_string(k)) {
+        key += ':';
+        key += id;
+    }
+
+    auth::resource_kind kind = auth::resource_kind::location;
+    std::string id;
+    /// The limiter's key, for example "location:ve9EPM428h8vShlRW1KT".
+    std::string key;
+};
+
+/// A call that is encoded, or the reason why it could not be. Owns all that it needs.
+class prepared_call {
+public:
+    prepared_call() = default;
+
+    /// Null for a raw request.
+    const operation_meta* meta = nullptr;
+    http::request request;
+    std::shared_ptr<const account_ref> account;
+    call_options options;
+    std::optional<failure> refused;
+};
+
+/// How a call ended: `parts` when there is no failure.
+class call_outcome {
+public:
+    call_outcome() = default;
+
+    std::optional<highlevel::failure> failure;
+    response_parts parts;
+};
+
+/// The client's machinery.
+///
+/// Thread safety: shared objects: safe.
+class core {
+public:
+    core() = default;
+    core(const core&) = delete;
+    core& operator=(const core&) = delete;
+    virtual ~core() = default;
+
+    [[nodiscard]] virtual asio::any_io_executor executor() const noexcept = 0;
+
+    /// Encodes an operation; does not throw for what the caller got wrong, but records it.
+    [[nodiscard]] virtual prepared_call prepare(
+        const operation_meta& meta,
+        const void* op,
+        const std::shared_ptr<const account_ref>& account,
+        const call_options& options) = 0;
+
+    /// Completes a raw request.
+    [[nodiscard]] virtual prepared_call prepare_raw(
+        http::request request,
+        const std::shared_ptr<const account_ref>& account,
+        const call_options& options) = 0;
+
+    /// Token, permit, exchange and retries. Does not throw.
+    [[nodiscard]] virtual asio::awaitable<call_outcome> perform(prepared_call call) = 0;
+
+    /// Decodes the body of a success into `target`; sets `outcome.failure` when it cannot.
+    virtual void decode(
+        const operation_meta* meta,
+        const account_ref& account,
+        const json::type& type,
+        void* target,
+        call_outcome& outcome) = 0;
+
+    [[nodiscard]] virtual quota::bucket_snapshot snapshot(const account_ref& account) const = 0;
+
+    /// Ends all calls with operation_aborted.
+    virtual void shutdown() noexcept = 0;
+};
+
+/// Performs and decodes. The type's description is the only thing that differs between operations.
+template <class T>
+asio::awaitable<result<response<T>>> try_finish(std::shared_ptr<core> c, prepared_call call) {
+    auto const* const meta = call.meta;
+    auto const account = call.account;
+    auto outcome = co_await c->perform(std::move(call));
+    auto state = std::make_unique<response_state<T>>();
+    if (!outcome.failure) c->decode(meta, *account, json::type_of<T>, &state->value, outcome);
+    if (outcome.failure) co_return result<response<T>>{std::move(*outcome.failure)};
+    state->parts = std::move(outcome.parts);
+    co_return result<response<T>>{response_access<T>::make(std::move(state))};
+}
+
+template <class T>
+asio::awaitable<response<T>> finish(std::shared_ptr<core> c, prepared_call call) {
+    auto const* const meta = call.meta;
+    auto const account = call.account;
+    auto outcome = co_await c->perform(std::move(call));
+    auto state = std::make_unique<response_state<T>>();
+    if (!outcome.failure) c->decode(meta, *account, json::type_of<T>, &state->value, outcome);
+    if (outcome.failure) throw error{std::move(*outcome.failure)};
+    state->parts = std::move(outcome.parts);
+    co_return response_access<T>::make(std::move(state));
+}
+
+} // namespace highlevel::detail

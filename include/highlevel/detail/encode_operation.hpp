@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Turns an operation into an HTTP request by its facts: path, query and body from the members, the
+// account's id where the caller left it out. One function for all operations.
+#pragma once
+
+#include <highlevel/detail/core.hpp>
+#include <highlevel/error.hpp>
+#include <highlevel/file_part.hpp>
+#include <highlevel/http/message.hpp>
+#include <highlevel/http/multipart.hpp>
+#include <highlevel/http/uri.hpp>
+#include <highlevel/json/encode.hpp>
+#include <highlevel/operation.hpp>
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace highlevel::detail {
+
+/// What kept an operation from being encoded; no error when nothing did.
+class encode_problem {
+public:
+    encode_problem() = default;
+    encode_problem(errc e, std::string why) : error(make_error_code(e)), detail(std::move(why)) {}
+    encode_problem(error_code e, std::string why) : error(e), detail(std::move(why)) {}
+
+    error_code error;
+    /// Names the parameter or member.
+    std::string detail;
+};
+
+class operation_encoder {
+public:
+    operation_encoder(const operation_meta& meta, const void* op, const account_ref& account)
+        : meta_(meta), op_(static_cast<const char*>(op)), account_(account),
+          own_(account.kind == auth::resource_kind::location ? meta.location : meta.company) {}
+
+    encode_problem encode(http::request& request) {
+        request.verb = meta_.verb;
+        request.target.clear();
+        if (auto problem = path(request.target); problem.error) return problem;
+        if (auto problem = query(request.target); problem.error) return problem;
+        return body(request);
+    }
+
+private:
+    static encode_problem missing(std::string_view name) {
+        return {errc::missing_parameter, std::string{name} + " is required and empty"};
+    }
+
+    /// Whether the account's id belongs into this parameter.
+    [[nodiscard]] bool is_own(place in, std::string_view name) const noexcept {
+        return own_.in == in && own_.name == name;
+    }
+
+    [[nodiscard]] const parameter* find_path(std::string_view name) const noexcept {
+        for (auto const& p : meta_.parameters)
+            if (p.in == place::path && p.name == name) return &p;
+        return nullptr;
+    }
+
+    encode_problem path(std::string& target) {
+        auto rest = meta_.path;
+        while (!rest.empty()) {
+            auto const open = rest.find('{');
+            target += rest.substr(0, open);
+            if (open == std::string_view::npos) break;
+            auto const close = rest.find('}', open);
+            auto const name = rest.substr(open + 1, close - open - 1);
+            rest.remove_prefix(close + 1);
+            text_.clear();
+            if (auto const* const p = find_path(name))
+                (void)json::scalar_text(*p->type, op_ + p->offset, text_);
+            if (text_.empty() && is_own(place::path, name)) text_ = account_.id;
+            if (text_.empty()) return missing(name);
+            if (!http::is_path_segment(text_))
+                return {errc::invalid_argument, std::string{name} + " cannot be a path segment"};
+            http::append_path_segment(target, text_);
+        }
+        return {};
+    }
+
+    encode_problem query(std::string& target) {
+        for (auto const& p : meta_.parameters) {
+            if (p.in != place::query) continue;
+            if (auto problem = query_parameter(p, target); problem.error) return problem;
+        }
+        auto const& extra =
+            *reinterpret_cast<const query_pairs*>(op_ + meta_.extra_query_offset);
+        for (auto const& [name, value] : extra) http::append_query(target, name, value);
+        return {};
+    }
+
+    encode_problem query_parameter(const parameter& p, std::string& target) {
+        text_.clear();
+        switch (json::scalar_text(*p.type, op_ + p.offset, text_)) {
+        case json::scalar_form::text: http::append_query(target, p.name, text_); return {};
+        case json::scalar_form::explicit_null: http::append_query(target, p.name, {}); return {};
+        case json::scalar_form::invalid:
+            return {errc::invalid_argument, std::string{p.name} + " is not a finite number"};
+        case json::scalar_form::list: return query_list(p, target);
+        case json::scalar_form::structured:
+            if (auto const made = json::encode(*p.type, op_ + p.offset, text_); !made)
+                return {made.code, std::string{p.name} + made.pointer + ": " + made.text};
+            http::append_query(target, p.name, text_);
+            return {};
+        case json::scalar_form::absent: break;
+        }
+        if (is_own(place::query, p.name)) {
+            http::append_query(target, p.name, account_.id);
+            return {};
+        }
+        if (own_.in == place::query && own_.with_alt_type && p.name == "altType") {
+            http::append_query(target, p.name, "location");
+            return {};
+        }
+        return p.required ? missing(p.name) : encode_problem{};
+    }
+
+    encode_problem query_list(const parameter& p, std::string& target) {
+        auto const list = json::view{*p.type, op_ + p.offset}.held();
+        auto const size = list.of->size(list.self);
+        if (size == 0) return p.required ? missing(p.name) : encode_problem{};
+        std::string joined;
+        for (std::size_t i = 0; i < size; ++i) {
+            auto const item = list.element(i);
+            text_.clear();
+            auto const form = json::scalar_text(*item.of, item.self, text_);
+            if (form != json::scalar_form::text && form != json::scalar_form::absent)
+                return {errc::invalid_argument, std::string{p.name} + " holds what is no scalar"};
+            if (p.style == list_style::repeat) {
+                http::append_query(target, p.name, text_);
+            } else {
+                if (i != 0) joined += ',';
+                joined += text_;
+            }
+        }
+        if (p.style == list_style::comma) http::append_query(target, p.name, joined);
+        return {};
+    }
+
+    encode_problem body(http::request& request) {
+        if (meta_.sends == content::none) return {};
+        auto const& extra = *reinterpret_cast<const json::object*>(op_ + meta_.extra_body_offset);
+        std::array<json::fill, 2> fills;
+        std::size_t count = 0;
+        if (own_.in == place::body) {
+            fills[count++] = json::fill{own_.name, account_.id};
+            if (own_.with_alt_type) fills[count++] = json::fill{"altType", "location"};
+        }
+        json::encode_options options;
+        options.fills = std::span{fills.data(), count};
+        if (!extra.empty()) options.extra = &extra;
+
+        if (meta_.sends == content::json) {
+            if (meta_.body_type == nullptr) {
+                if (!extra.empty()) (void)json::encode(extra, request.body);
+            } else if (
+                auto const made = json::encode(
+                    *meta_.body_type, op_ + meta_.body_offset, request.body, options);
+                !made) {
+                return named(made);
+            }
+            if (!request.body.empty()) request.fields.add("Content-Type", "application/json");
+            return {};
+        }
+
+        json::text_pairs pairs;
+        if (meta_.body_type != nullptr) {
+            if (auto const made =
+                    json::form_pairs(*meta_.body_type, op_ + meta_.body_offset, pairs, options);
+                !made)
+                return named(made);
+        }
+        if (meta_.sends == content::form) {
+            request.fields.add("Content-Type", "application/x-www-form-urlencoded");
+            for (auto const& [name, value] : pairs) {
+                if (!request.body.empty()) request.body += '&';
+                http::append_percent_encoded(request.body, name);
+                request.body += '=';
+                http::append_percent_encoded(request.body, value);
+            }
+            return {};
+        }
+        return multipart(request, pairs);
+    }
+
+    encode_problem multipart(http::request& request, const json::text_pairs& pairs) {
+        http::multipart_writer parts;
+        for (auto const& [name, value] : pairs) parts.add(name, value);
+        if (meta_.files_offset != operation_meta::npos) {
+            auto const& files =
+                *reinterpret_cast<const std::vector<file_part>*>(op_ + meta_.files_offset);
+            for (auto const& file : files) {
+                auto const name =
+                    file.name.empty() ? meta_.file_field : std::string_view{file.name};
+                if (name.empty()) return missing("files[].name");
+                if (auto const why = parts.add(name, file); !why.empty())
+                    return {errc::invalid_argument, why};
+            }
+        }
+        request.fields.add("Content-Type", parts.content_type());
+        request.body = std::move(parts).finish();
+        return {};
+    }
+
+    static encode_problem named(const json::encode_result& made) {
+        return {made.code, "body" + made.pointer + ": " + made.text};
+    }
+
+    const operation_meta& meta_;
+    const char* op_;
+    const account_ref& account_;
+    const locator& own_;
+    std::string text_;
+};
+
+/// Encodes the operation at `op`, which `meta` describes, for an account.
+[[nodiscard]] inline encode_problem encode_operation(
+    const operation_meta& meta, const void* op, const account_ref& account, http::request& request) {
+    return operation_encoder{meta, op, account}.encode(request);
+}
+
+} // namespace highlevel::detail

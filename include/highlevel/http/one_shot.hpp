@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// A bell for one waiting coroutine that any thread may ring once: the one way in which callers of
+// the pool, the resolver and the connector wait, so that cancelling works in one place.
+#pragma once
+
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/system/error_code.hpp>
+
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace highlevel::http::detail {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+/// One waiter, woken once by ring(), by terminal cancellation, or at once when it comes late.
+///
+/// What was waited for lies elsewhere; the code only says who rang first. The waiter is resumed
+/// through its own executor, never inside ring(). Thread safety: shared objects: safe.
+class one_shot : public std::enable_shared_from_this<one_shot> {
+public:
+    one_shot() = default;
+    one_shot(const one_shot&) = delete;
+    one_shot& operator=(const one_shot&) = delete;
+
+    /// Wakes the waiter with `code`; only the first call counts.
+    void ring(error_code code = {}) {
+        std::lock_guard const lock{mutex_};
+        if (rung_) return;
+        rung_ = true;
+        code_ = code;
+        if (handler_) deliver();
+    }
+
+    /// Completes with the code of the first ring(), or operation_aborted after cancellation.
+    /// At most one wait per object; the object keeps itself alive while it is waited on.
+    template <class Token>
+    auto async_wait(Token&& token) {
+        return asio::async_initiate<Token, void(error_code)>(
+            [](auto handler, std::shared_ptr<one_shot> self) { self->wait(std::move(handler)); },
+            token, shared_from_this());
+    }
+
+private:
+    using handler_type = asio::any_completion_handler<void(error_code)>;
+
+    template <class Handler>
+    void wait(Handler handler) {
+        std::lock_guard const lock{mutex_};
+        executor_ = asio::get_associated_executor(handler);
+        // Boost 1.81: move assignment of any_completion_handler calls itself without end.
+        handler_type{std::move(handler)}.swap(handler_);
+        // The erased handler occupies the slot of the one inside and has one of its own.
+        auto slot = asio::get_associated_cancellation_slot(handler_);
+        if (!rung_ && slot.is_connected()) {
+            slot.assign([weak = weak_from_this()](asio::cancellation_type type) {
+                if ((type & asio::cancellation_type::terminal) == asio::cancellation_type::none)
+                    return;
+                if (auto self = weak.lock()) self->ring(asio::error::operation_aborted);
+            });
+        }
+        if (rung_) deliver();
+    }
+
+    // Under the lock; post() runs nothing inline.
+    void deliver() {
+        asio::post(executor_, [handler = std::move(handler_), code = code_]() mutable {
+            std::move(handler)(code);
+        });
+    }
+
+    std::mutex mutex_;
+    asio::any_io_executor executor_;
+    handler_type handler_;
+    error_code code_;
+    bool rung_ = false;
+};
+
+} // namespace highlevel::http::detail

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Turns received bytes into an http::response (RFC 9112) by Beast's parser, whose callbacks write
+// straight into our fields and body; it needs no stream, so tests feed it bytes.
+#pragma once
+
+#include <highlevel/error.hpp>
+#include <highlevel/http/message.hpp>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/basic_parser.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/optional/optional.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace highlevel::http {
+
+/// Reads one response, skipping interim (1xx) ones before it.
+///
+/// Feed it with put() until done(). The fields of trailers are dropped, since they could contradict
+/// the header after it was acted upon. Thread safety: distinct objects: safe; shared: unsafe.
+class response_parser {
+public:
+    /// Largest header section, status line and interim responses included, in bytes.
+    static constexpr std::size_t max_header = 64 * 1024;
+
+    /// Fills `out`, which must outlive the parser. `no_body` for responses to HEAD and CONNECT,
+    /// whose header may speak of content that does not follow.
+    response_parser(response& out, bool no_body, std::size_t max_body)
+        : out_(out), max_body_(max_body), no_body_(no_body) {
+        restart();
+    }
+
+    /// Takes bytes in and says how many it used; the rest must be presented again with more behind
+    /// it. On failure `ec` is malformed_response or response_too_large and detail() says why.
+    std::size_t put(std::string_view bytes, boost::system::error_code& ec) {
+        std::size_t used = 0;
+        ec = {};
+        while (!done_) {
+            boost::beast::error_code parsed;
+            auto const rest = bytes.substr(used);
+            if (rest.empty()) return used;
+            used += parser_->put(boost::asio::const_buffer{rest.data(), rest.size()}, parsed);
+            if (parsed == boost::beast::http::error::need_more) {
+                if (!parser_->is_header_done() && bytes.size() - used >= max_header)
+                    parsed = boost::beast::http::error::header_limit;
+                else
+                    return used;
+            }
+            if (parsed) {
+                ec = refuse(parsed);
+                return used;
+            }
+            if (!parser_->is_done()) continue;
+            if (out_.status >= 200) {
+                done_ = true;
+            } else if (out_.status == 101 || ++interim_ > max_interim) {
+                detail_ = "interim responses that were not asked for";
+                ec = errc::malformed_response;
+                return used;
+            } else {
+                restart();
+            }
+        }
+        return used;
+    }
+
+    /// Says that no byte will follow. Completes a response whose end is the end of the connection;
+    /// any other is cut: false.
+    [[nodiscard]] bool put_end() {
+        if (done_) return true;
+        if (!parser_->is_header_done() || !parser_->need_eof()) return false;
+        boost::beast::error_code ec;
+        parser_->put_eof(ec);
+        done_ = !ec && parser_->is_done();
+        return done_;
+    }
+
+    /// Whether the response is complete.
+    [[nodiscard]] bool done() const noexcept { return done_; }
+    /// Whether the header of the final response is complete.
+    [[nodiscard]] bool header_done() const { return parser_->is_header_done(); }
+    /// Whether the connection can carry another exchange after this response.
+    [[nodiscard]] bool keep_alive() const { return done_ && parser_->keep_alive(); }
+    /// Why put() failed, in words.
+    [[nodiscard]] const std::string& detail() const noexcept { return detail_; }
+
+private:
+    using base = boost::beast::http::basic_parser<false>;
+    using field_id = boost::beast::http::field;
+    using text = boost::beast::string_view;
+    using code = boost::beast::error_code;
+
+    static constexpr int max_interim = 16;
+    // A Content-Length is a claim; only so much room is made before the bytes are there.
+    static constexpr std::uint64_t max_trusted_length = 1024 * 1024;
+
+    class machine final : public base {
+    public:
+        explicit machine(response& out) : out_(out) {}
+
+    private:
+        void on_request_impl(
+            boost::beast::http::verb /*method*/, text /*name*/, text /*target*/, int /*version*/,
+            code& /*ec*/) override {}
+
+        void on_response_impl(int status, text /*reason*/, int /*version*/, code& ec) override {
+            if (status < 100 || status > 599) ec = boost::beast::http::error::bad_status;
+            out_.status = static_cast<unsigned>(status);
+            out_.fields.reserve(24, 1024);
+        }
+
+        void on_field_impl(field_id /*id*/, text name, text value, code& /*ec*/) override {
+            if (in_content_) return;
+            out_.fields.add({name.data(), name.size()}, {value.data(), value.size()});
+        }
+
+        void on_header_impl(code& /*ec*/) override {}
+
+        void on_body_init_impl(
+            const boost::optional<std::uint64_t>& length, code& /*ec*/) override {
+            in_content_ = true;
+            if (length)
+                out_.body.reserve(static_cast<std::size_t>(std::min(*length, max_trusted_length)));
+        }
+
+        std::size_t on_body_impl(text bytes, code& /*ec*/) override {
+            out_.body.append(bytes.data(), bytes.size());
+            return bytes.size();
+        }
+
+        void on_chunk_header_impl(std::uint64_t /*size*/, text /*ext*/, code& /*ec*/) override {}
+
+        std::size_t on_chunk_body_impl(std::uint64_t /*left*/, text bytes, code& /*ec*/) override {
+            out_.body.append(bytes.data(), bytes.size());
+            return bytes.size();
+        }
+
+        void on_finish_impl(code& /*ec*/) override {}
+
+        response& out_;
+        bool in_content_ = false;
+    };
+
+    void restart() {
+        out_.status = 0;
+        out_.fields.clear();
+        out_.body.clear();
+        parser_.emplace(out_);
+        parser_->header_limit(static_cast<std::uint32_t>(max_header));
+        parser_->body_limit(max_body_);
+        parser_->eager(true);
+        if (no_body_) parser_->skip(true);
+    }
+
+    boost::system::error_code refuse(const code& ec) {
+        if (ec == boost::beast::http::error::body_limit) {
+            detail_ = "more than " + std::to_string(max_body_) + " bytes";
+            return errc::response_too_large;
+        }
+        detail_ = ec.message();
+        return errc::malformed_response;
+    }
+
+    response& out_;
+    std::optional<machine> parser_;
+    std::string detail_;
+    std::size_t max_body_;
+    int interim_ = 0;
+    bool no_body_;
+    bool done_ = false;
+};
+
+} // namespace highlevel::http

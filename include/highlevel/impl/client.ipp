@@ -1,0 +1,587 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Builds a client: the way of one call from token to decoded body, written once for every
+// operation.
+#pragma once
+
+#include <highlevel/client.hpp>
+#include <highlevel/detail/classify.hpp>
+#include <highlevel/detail/encode_operation.hpp>
+#include <highlevel/http/http1_transport.hpp>
+#include <highlevel/json/decode.hpp>
+#include <highlevel/quota/limiter.hpp>
+#include <highlevel/retry.hpp>
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/json/parse.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace highlevel::detail {
+
+/// What an error of ours means to the caller.
+[[nodiscard]] inline cause cause_of(const error_code& code) noexcept {
+    if (code == asio::error::operation_aborted) return cause::cancelled;
+    if (code.category() != client_category()) return cause::unknown;
+    switch (static_cast<errc>(code.value())) {
+    case errc::missing_parameter:
+    case errc::invalid_argument:
+    case errc::insecure_url: return cause::invalid_request;
+    case errc::wrong_token_kind: return cause::wrong_token_kind;
+    case errc::no_token: return cause::invalid_token;
+    case errc::queue_full:
+    case errc::permit_timeout: return cause::burst_limit;
+    case errc::daily_exhausted: return cause::daily_limit;
+    case errc::timeout: return cause::timeout;
+    case errc::resolve_failed:
+    case errc::connect_failed:
+    case errc::proxy_failed:
+    case errc::connection_lost: return cause::network;
+    case errc::tls_failed:
+    case errc::certificate_untrusted:
+    case errc::hostname_mismatch: return cause::tls;
+    case errc::malformed_response:
+    case errc::response_too_large:
+    case errc::unexpected_content:
+    case errc::decode_failed: return cause::bad_response;
+    case errc::refused_in_body: return cause::unknown;
+    }
+    return cause::unknown;
+}
+
+/// Whether the same request would fail the same way again.
+[[nodiscard]] inline bool is_final(const error_code& code) noexcept {
+    if (code.category() != client_category()) return true;
+    switch (static_cast<errc>(code.value())) {
+    case errc::resolve_failed:
+    case errc::connect_failed:
+    case errc::proxy_failed:
+    case errc::tls_failed:
+    case errc::connection_lost:
+    case errc::timeout: return false;
+    default: return true;
+    }
+}
+
+/// The status that a body claims for itself when it contradicts a 2xx, or 0. Some operations answer
+/// 200 with {"status":404,...}.
+[[nodiscard]] inline unsigned refusal_in_body(const http::response& reply) {
+    constexpr std::size_t largest_error_body = 4096;
+    std::string_view const body{reply.body};
+    if (body.size() > largest_error_body || body.empty()) return 0;
+    if (body.find("\"status") == std::string_view::npos) return 0;
+    boost::system::error_code ec;
+    auto const root = boost::json::parse(boost::json::string_view{body.data(), body.size()}, ec);
+    if (ec || !root.is_object()) return 0;
+    for (auto const* key : {"statusCode", "status"}) {
+        auto const* const v = root.get_object().if_contains(key);
+        if (v != nullptr && v->is_int64() && v->get_int64() >= 400 && v->get_int64() < 600)
+            return static_cast<unsigned>(v->get_int64());
+    }
+    return 0;
+}
+
+/// The `traceId` of a decoded value, typed or not.
+[[nodiscard]] inline std::string find_trace_id(const json::type& type, const void* target) {
+    auto const in_object = [](const json::object& o) { return string_member(o, "traceId"); };
+    if (type.what == json::kind::value) {
+        auto const& v = *static_cast<const json::value*>(target);
+        return v.is_object() ? in_object(v.get_object()) : std::string{};
+    }
+    if (type.what != json::kind::structure) return {};
+    auto const* const base = static_cast<const char*>(target);
+    for (auto const& f : type.fields()) {
+        if (f.name != "traceId") continue;
+        const void* member = base + f.offset;
+        const json::type* of = f.of;
+        if (of->what == json::kind::optional || of->what == json::kind::nullable) {
+            member = of->get(member);
+            of = of->inner;
+        }
+        if (member == nullptr || of->what != json::kind::string) return {};
+        return *static_cast<const std::string*>(member);
+    }
+    if (type.unknown_fields == json::type::npos) return {};
+    return in_object(*reinterpret_cast<const json::object*>(base + type.unknown_fields));
+}
+
+class client_core final : public core, public std::enable_shared_from_this<client_core> {
+public:
+    using clock = std::chrono::steady_clock;
+
+    client_core(asio::any_io_executor executor, client_options options)
+        : executor_(std::move(executor)), options_(std::move(options)),
+          transport_(
+              options_.transport
+                  ? options_.transport
+                  : http::make_transport(
+                        executor_, http::uri{options_.base_url}, options_.tls,
+                        options_.pool, options_.timeouts, options_.proxy)),
+          limiter_(executor_, options_.limits), budget_(options_.retry.budget),
+          random_(std::random_device{}()) {}
+
+    [[nodiscard]] asio::any_io_executor executor() const noexcept override { return executor_; }
+
+    [[nodiscard]] prepared_call prepare(
+        const operation_meta& meta,
+        const void* op,
+        const std::shared_ptr<const account_ref>& account,
+        const call_options& options) override {
+        prepared_call call;
+        call.meta = &meta;
+        call.account = account;
+        call.options = options;
+        auto problem = encode_operation(meta, op, *account, call.request);
+        if (problem.error) {
+            auto data = describe(call);
+            data.detail = std::move(problem.detail);
+            call.refused = fail(problem.error, std::move(data));
+            return call;
+        }
+        call.request.fields.add("Version", options.version.empty() ? meta.version : options.version);
+        complete(call);
+        return call;
+    }
+
+    [[nodiscard]] prepared_call prepare_raw(
+        http::request request,
+        const std::shared_ptr<const account_ref>& account,
+        const call_options& options) override {
+        prepared_call call;
+        call.account = account;
+        call.options = options;
+        call.request = std::move(request);
+        if (!options.version.empty()) call.request.fields.set("Version", options.version);
+        if (!call.request.fields.contains("Version"))
+            call.request.fields.add("Version", "2021-07-28");
+        if (!call.request.body.empty() && !call.request.fields.contains("Content-Type"))
+            call.request.fields.add("Content-Type", "application/json");
+        complete(call);
+        return call;
+    }
+
+    [[nodiscard]] asio::awaitable<call_outcome> perform(prepared_call call) override {
+        auto const self = shared_from_this();
+        call_outcome out;
+        if (call.refused) {
+            out.failure = std::move(call.refused);
+            co_return out;
+        }
+        progress state{options_, call, budget_};
+        boost::system::error_code thrown;
+        try {
+            co_await run(call, state, out);
+        } catch (const boost::system::system_error& e) {
+            // Asio throws operation_aborted at the next co_await of a cancelled coroutine.
+            thrown = e.code();
+        }
+        if (thrown) {
+            auto data = describe(call);
+            data.attempts = state.attempts;
+            data.may_have_been_processed = state.may_have_been_processed;
+            out.failure = fail(thrown, std::move(data));
+        }
+        co_return out;
+    }
+
+    void decode(
+        const operation_meta* meta,
+        const account_ref& account,
+        const json::type& type,
+        void* target,
+        call_outcome& outcome) override {
+        auto& reply = outcome.parts.reply;
+        if (meta != nullptr && meta->gives == reply::raw) {
+            *static_cast<std::string*>(target) = reply.body;
+            return;
+        }
+        prepared_call named;
+        named.meta = meta;
+        auto const refuse = [&](error_code code, std::string detail, cause why) {
+            auto data = describe(named);
+            data.status = reply.status;
+            data.attempts = outcome.parts.attempts;
+            data.may_have_been_processed = true;
+            data.detail = std::move(detail);
+            data.cause = why;
+            data.body = reply.body;
+            outcome.failure = fail(code, std::move(data));
+        };
+        if (auto const claimed = refusal_in_body(reply); claimed != 0) {
+            auto const body = read_error_body(reply.body);
+            auto as_refusal = reply;
+            as_refusal.status = claimed;
+            auto data = describe(named);
+            fill_refusal(data, as_refusal, body, meta);
+            data.status = reply.status;
+            data.attempts = outcome.parts.attempts;
+            data.may_have_been_processed = true;
+            data.detail = "the body of a success reports status " + std::to_string(claimed);
+            outcome.failure = fail(make_error_code(errc::refused_in_body), std::move(data));
+            return;
+        }
+        json::decode_options how;
+        how.strict = options_.strict_decoding;
+        auto const decoded =
+            json::decode(std::string_view{reply.body}, type, target, how, outcome.parts.bent);
+        if (!decoded) {
+            // A raw request may answer anything; its text is in body().
+            if (meta == nullptr) return;
+            bool const strict = decoded.code == errc::decode_failed;
+            std::string detail = decoded.text;
+            if (!strict && looks_like_html(reply.body)) detail = "the body is an HTML page";
+            refuse(
+                make_error_code(strict ? errc::decode_failed : errc::unexpected_content),
+                std::move(detail), cause::bad_response);
+            return;
+        }
+        outcome.parts.trace_id = find_trace_id(type, target);
+        if (options_.observer && !outcome.parts.bent.empty()) {
+            auto const info = describe_to_observer(meta, {}, account);
+            options_.observer->on_diagnostics(info, outcome.parts.bent);
+        }
+    }
+
+    [[nodiscard]] quota::bucket_snapshot snapshot(const account_ref& account) const override {
+        return limiter_.snapshot(account.key);
+    }
+
+    void shutdown() noexcept override {
+        stopped_.store(true, std::memory_order_relaxed);
+        limiter_.shutdown();
+        transport_->close();
+    }
+
+private:
+    /// What one call has gone through so far.
+    class progress {
+    public:
+        progress(const client_options& options, const prepared_call& call, retry_budget& budget)
+            : policy(options.retry, budget, call.request.verb, call.options.retry) {
+            auto const timeout = call.options.timeout.value_or(options.timeouts.total);
+            if (timeout > std::chrono::milliseconds::zero()) deadline = clock::now() + timeout;
+        }
+
+        retry_policy policy;
+        clock::time_point deadline = clock::time_point::max();
+        int attempts = 0;
+        bool renewed = false;
+        bool requeued = false;
+        bool may_have_been_processed = false;
+        std::chrono::nanoseconds waited{0};
+        std::chrono::nanoseconds took{0};
+    };
+
+    static std::string operation_name(const operation_meta* meta) {
+        if (meta == nullptr) return {};
+        std::string name{meta->family};
+        name += '.';
+        name += meta->name;
+        return name;
+    }
+
+    /// The parts of a failure that the call itself gives.
+    static failure_data describe(const prepared_call& call) {
+        failure_data data;
+        data.operation = operation_name(call.meta);
+        data.verb = call.meta != nullptr ? call.meta->verb : call.request.verb;
+        std::string_view const target{call.request.target};
+        auto const path = target.substr(0, target.find('?'));
+        bool const encoded = path.size() > 1 || call.meta == nullptr;
+        data.path = encoded ? path : call.meta->path;
+        if (call.meta != nullptr)
+            data.scopes.assign(call.meta->scopes.begin(), call.meta->scopes.end());
+        return data;
+    }
+
+    static failure fail(error_code code, failure_data data) {
+        if (data.cause == cause::unknown) data.cause = cause_of(code);
+        return failure{code, std::move(data)};
+    }
+
+    static void fill_refusal(
+        failure_data& data,
+        const http::response& reply,
+        const error_body& body,
+        const operation_meta* meta) {
+        auto read = read_refusal(
+            reply, body, meta != nullptr ? meta->scopes : std::span<const std::string_view>{});
+        data.cause = read.cause;
+        data.hint = std::move(read.hint);
+        data.status = reply.status;
+        data.messages = body.messages;
+        data.trace_id = body.trace_id;
+        data.canonical_code = body.canonical_code;
+        data.recovery_id = body.contact_id.empty() ? body.conversation_id : body.contact_id;
+        data.matching_field = body.matching_field;
+        data.body = reply.body;
+    }
+
+    call_info describe_to_observer(
+        const operation_meta* meta, const http::request* request, const account_ref& account) {
+        call_info info;
+        if (meta != nullptr) {
+            info.operation = meta->name;
+            info.verb = to_string(meta->verb);
+            info.path = meta->path;
+        } else if (request != nullptr) {
+            info.verb = to_string(request->verb);
+            info.path = std::string_view{request->target}.substr(0, request->target.find('?'));
+        }
+        info.resource = account.key;
+        return info;
+    }
+
+    /// Fields that every request has.
+    void complete(prepared_call& call) {
+        auto& fields = call.request.fields;
+        if (!fields.contains("Accept")) fields.add("Accept", "application/json");
+        if (!fields.contains("User-Agent")) fields.add("User-Agent", options_.user_agent);
+    }
+
+    double random() noexcept {
+        // splitmix64: enough to spread pauses, and safe to share between threads.
+        auto z = random_.fetch_add(0x9e3779b97f4a7c15ULL, std::memory_order_relaxed);
+        z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9ULL;
+        z = (z ^ (z >> 27U)) * 0x94d049bb133111ebULL;
+        z ^= z >> 31U;
+        return static_cast<double>(z >> 11U) * 0x1.0p-53;
+    }
+
+    /// Attempts until the call is done; sets `out`.
+    asio::awaitable<void> run(prepared_call& call, progress& state, call_outcome& out) {
+        auth::token_request const wanted{
+            call.account->kind, call.account->id,
+            call.meta != nullptr ? call.meta->tokens : token_kinds::any};
+        // A token that was taken this long before its use may have been rotated meanwhile.
+        constexpr std::chrono::seconds fresh{1};
+        for (;;) {
+            // First the token: an account that has none should learn so without waiting in a queue.
+            std::shared_ptr<const auth::secret> token;
+            if (!co_await authorize(call, state, wanted, token, out)) co_return;
+            auto permit = co_await admit(call, state, out);
+            if (!permit) co_return;
+            if (state.waited > fresh && !co_await authorize(call, state, wanted, token, out)) {
+                permit->unsent();
+                co_return;
+            }
+            if (!co_await attempt(call, state, *permit, wanted, token, out)) co_return;
+        }
+    }
+
+    /// Waits for a permit; nothing when the call has failed.
+    asio::awaitable<std::optional<quota::permit>>
+    admit(prepared_call& call, progress& state, call_outcome& out) {
+        auto const started = clock::now();
+        std::optional<quota::permit> permit;
+        if (!state.requeued) permit = limiter_.try_acquire(call.account->key, call.options.lane);
+        if (!permit) {
+            quota::acquire_options how;
+            how.lane = call.options.lane;
+            how.deadline = state.deadline;
+            how.wait_past_deadline = call.options.wait_past_deadline;
+            how.retry = state.requeued;
+            auto got = co_await limiter_.acquire(call.account->key, how);
+            if (got.error()) {
+                auto data = describe(call);
+                data.attempts = state.attempts;
+                data.may_have_been_processed = state.may_have_been_processed;
+                data.retry_in = got.retry_in();
+                out.failure = fail(translate(got.error()), std::move(data));
+                co_return std::nullopt;
+            }
+            permit = std::move(got).permit();
+        }
+        state.waited = clock::now() - started;
+        co_return permit;
+    }
+
+    static error_code translate(const error_code& code) noexcept {
+        if (code == quota::errc::queue_full) return make_error_code(errc::queue_full);
+        if (code == quota::errc::deadline_too_soon) return make_error_code(errc::permit_timeout);
+        if (code == quota::errc::daily_exhausted) return make_error_code(errc::daily_exhausted);
+        if (code == quota::errc::aborted) return asio::error::operation_aborted;
+        return code;
+    }
+
+    /// Puts the bearer token into the request; false when the call has failed.
+    asio::awaitable<bool> authorize(
+        prepared_call& call,
+        const progress& state,
+        auth::token_request wanted,
+        std::shared_ptr<const auth::secret>& token,
+        call_outcome& out) {
+        if (wanted.accepted == token_kinds::none) co_return true;
+        auth::grant granted{make_error_code(errc::no_token), "the client has no credentials"};
+        if (options_.credentials)
+            granted = co_await options_.credentials.source()->authorize(wanted);
+        if (granted.error) {
+            auto data = describe(call);
+            data.detail = std::move(granted.detail);
+            data.attempts = state.attempts;
+            data.may_have_been_processed = state.may_have_been_processed;
+            if (granted.error == errc::wrong_token_kind && call.meta != nullptr)
+                data.hint = scopes_hint("the operation's scopes:", call.meta->scopes);
+            out.failure = fail(granted.error, std::move(data));
+            co_return false;
+        }
+        token = std::move(granted.token);
+        co_return true;
+    }
+
+    /// One attempt; true when there is to be another.
+    asio::awaitable<bool> attempt(
+        prepared_call& call,
+        progress& state,
+        quota::permit& permit,
+        auth::token_request wanted,
+        std::shared_ptr<const auth::secret>& token,
+        call_outcome& out) {
+        if (stopped_.load(std::memory_order_relaxed)) {
+            permit.unsent();
+            out.failure = fail(asio::error::operation_aborted, describe(call));
+            co_return false;
+        }
+        if (token) {
+            std::string bearer{"Bearer "};
+            bearer += token->reveal();
+            call.request.fields.set("Authorization", bearer);
+            auth::secret::wipe(bearer.data(), bearer.size());
+        }
+        http::exchange_options bounds;
+        bounds.deadline = state.deadline;
+        bounds.group = call.account->key;
+        bounds.max_body = options_.max_response_body;
+        auto const started = clock::now();
+        auto answer = co_await transport_->exchange(call.request, bounds);
+        state.took = clock::now() - started;
+        ++state.attempts;
+        state.may_have_been_processed =
+            state.may_have_been_processed || answer.may_have_been_processed;
+        auto const retry_after = settle(permit, answer, out.parts.quota);
+
+        if (answer.ok() && answer.reply.status >= 200 && answer.reply.status < 300) {
+            state.policy.succeeded();
+            out.parts.reply = std::move(answer.reply);
+            out.parts.attempts = state.attempts;
+            tell(call, state, out.parts.reply.status, {}, false, {});
+            co_return false;
+        }
+
+        auto data = describe(call);
+        data.attempts = state.attempts;
+        data.may_have_been_processed = state.may_have_been_processed;
+        error_code code = answer.error;
+        attempt_outcome ended;
+        ended.status = answer.ok() ? answer.reply.status : 0;
+        ended.retry_after = retry_after;
+        if (answer.ok()) {
+            auto const body = read_error_body(answer.reply.body);
+            fill_refusal(data, answer.reply, body, call.meta);
+            code = make_status_code(answer.reply.status);
+            ended.final = data.cause == cause::daily_limit;
+            ended.dressed_timeout = data.cause == cause::server_error && answer.reply.status < 500;
+            data.retry_in = retry_after;
+            if (data.cause == cause::invalid_token && !state.renewed && token) {
+                state.renewed = true;
+                if (co_await options_.credentials.source()->renew(wanted, token)) {
+                    tell(call, state, answer.reply.status, code, true, {});
+                    co_return true;
+                }
+            }
+        } else {
+            data.detail = std::move(answer.detail);
+            if (answer.reached != http::phase::done) data.phase = to_string(answer.reached);
+            ended.final = is_final(code) || clock::now() >= state.deadline;
+            ended.surely_not_processed = !answer.may_have_been_processed;
+        }
+
+        auto decision = state.policy.failed(ended, random());
+        // Pausing beyond the deadline would only replace this failure by a less telling one.
+        if (decision.what == retry_policy::verdict::pause &&
+            clock::now() + decision.delay >= state.deadline)
+            decision = retry_policy::decision{};
+        bool const again = decision.what != retry_policy::verdict::give_up;
+        tell(call, state, ended.status, code, again, decision.delay);
+        if (!again) {
+            out.failure = fail(code, std::move(data));
+            co_return false;
+        }
+        state.requeued = decision.what == retry_policy::verdict::requeue;
+        if (decision.what == retry_policy::verdict::pause) {
+            asio::steady_timer pause{co_await asio::this_coro::executor};
+            pause.expires_after(decision.delay);
+            co_await pause.async_wait(asio::use_awaitable);
+        }
+        co_return true;
+    }
+
+    /// Lets the permit's bucket learn from the answer, or from its loss.
+    static std::optional<std::chrono::milliseconds> settle(
+        quota::permit& permit, const http::exchange_result& answer, quota::rate_headers& learned) {
+        std::optional<std::chrono::milliseconds> retry_after;
+        if (!answer.ok()) {
+            if (answer.may_have_been_processed)
+                permit.lost();
+            else
+                permit.unsent();
+            return retry_after;
+        }
+        learned = quota::rate_headers{};
+        for (auto const field : answer.reply.fields) learned.observe(field.name, field.value);
+        if (auto const value = answer.reply.fields.find("retry-after"))
+            retry_after = quota::parse_retry_after(*value, std::chrono::system_clock::now());
+        permit.settle(learned, answer.reply.status, retry_after);
+        return retry_after;
+    }
+
+    void tell(
+        const prepared_call& call,
+        const progress& state,
+        unsigned status,
+        const error_code& code,
+        bool retried,
+        std::chrono::nanoseconds backoff) {
+        if (!options_.observer) return;
+        attempt_event event;
+        event.number = state.attempts;
+        event.status = status;
+        event.error = code;
+        event.waited = state.waited;
+        event.took = state.took;
+        event.retried = retried;
+        event.backoff = backoff;
+        auto const info = describe_to_observer(call.meta, &call.request, *call.account);
+        options_.observer->on_attempt(info, event);
+    }
+
+    asio::any_io_executor executor_;
+    client_options options_;
+    std::shared_ptr<http::transport> transport_;
+    quota::limiter limiter_;
+    retry_budget budget_;
+    std::atomic<std::uint64_t> random_;
+    std::atomic<bool> stopped_{false};
+};
+
+} // namespace highlevel::detail
+
+namespace highlevel {
+
+inline client::client(asio::any_io_executor executor, client_options options) {
+    options.validate();
+    core_ = std::make_shared<detail::client_core>(std::move(executor), std::move(options));
+}
+
+} // namespace highlevel

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Reading JSON text or a json::value into described C++ values. Instantiates the parser: include
+// it where bodies are read, and json/decode_options.hpp where a result is only passed on.
+#pragma once
+
+#include <highlevel/json/decode_options.hpp>
+#include <highlevel/json/detail/reader.hpp>
+#include <highlevel/json/diagnostics.hpp>
+#include <highlevel/json/type.hpp>
+
+#include <boost/json/basic_parser_impl.hpp>
+#include <boost/json/parse_options.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace highlevel::json {
+
+namespace detail {
+
+// Replaces halves of surrogate pairs by U+FFFD; gives how many there were. JavaScript servers write
+// them where they cut a text in the middle of an emoji, and the parser takes them for errors.
+inline std::size_t mend_surrogates(std::string& text) {
+    auto const unit = [&](std::size_t at) -> unsigned {
+        if (at + 6 > text.size() || text[at] != '\\' || text[at + 1] != 'u')
+            return 0;
+        unsigned made = 0;
+        for (std::size_t i = at + 2; i < at + 6; ++i) {
+            char const c = text[i];
+            unsigned digit = 0;
+            if (c >= '0' && c <= '9')
+                digit = static_cast<unsigned>(c - '0');
+            else if (c >= 'a' && c <= 'f')
+                digit = static_cast<unsigned>(c - 'a') + 10;
+            else if (c >= 'A' && c <= 'F')
+                digit = static_cast<unsigned>(c - 'A') + 10;
+            else
+                return 0;
+            made = made * 16 + digit;
+        }
+        return made;
+    };
+    auto const leads = [](unsigned u) { return u >= 0xd800 && u < 0xdc00; };
+    auto const trails = [](unsigned u) { return u >= 0xdc00 && u < 0xe000; };
+    std::size_t mended = 0;
+    // A backslash occurs only in strings; the one after it is never the start of an escape.
+    for (auto at = text.find('\\'); at != text.npos; at = text.find('\\', at)) {
+        unsigned const u = unit(at);
+        if (leads(u) && trails(unit(at + 6))) {
+            at += 12;
+        } else if (leads(u) || trails(u)) {
+            text.replace(at, 6, "\\ufffd");
+            ++mended;
+            at += 6;
+        } else {
+            at += 2;
+        }
+    }
+    return mended;
+}
+
+inline void finish(decode_result& made, const reader& from, const error_code& ec) {
+    if (ec == errc::decode_failed) {
+        made.code = ec;
+        made.pointer = from.refusal().pointer;
+        made.text = to_string(from.refusal().what);
+        made.text += ": ";
+        made.text += from.refusal().text;
+    } else {
+        made.code = make_error_code(errc::unexpected_content);
+        made.pointer = from.pointer();
+        made.text = ec.message();
+    }
+    made.text += " at ";
+    made.text += made.pointer.empty() ? std::string_view("the top level") : made.pointer;
+}
+
+inline decode_result decode_text(
+    std::string_view text,
+    const type& t,
+    void* target,
+    const decode_options& options,
+    diagnostics& notes,
+    boost::system::error_code& ec) {
+    boost::json::parse_options how;
+    how.max_depth = options.max_depth;
+    how.allow_invalid_utf8 = !options.strict;
+    boost::json::basic_parser<reader> parser(how, t, target, options, notes);
+    parser.handler().text(text);
+    decode_result made;
+    made.offset = parser.write_some(false, text.data(), text.size(), ec);
+    if (!ec && made.offset < text.size())
+        ec = boost::json::error::extra_data;
+    if (!ec) {
+        made.offset = 0;
+        return made;
+    }
+    finish(made, parser.handler(), ec);
+    made.text += ", offset ";
+    append_number(made.text, std::uint64_t{made.offset});
+    return made;
+}
+
+} // namespace detail
+
+/// Reads JSON text into the value at `target`, whose description is `t`.
+///
+/// What the target held is replaced, also when the read fails: it is then valid but incomplete.
+/// Lenient reading (the default) fails only when the text is not JSON; what it had to bend is
+/// added to `notes`. A byte order mark is skipped. Text that is empty or blank is null for a
+/// json::value, absent for an optional, and a struct without members (with a diagnostic).
+///
+/// Numbers are exact within int64 and double. Invalid UTF-8 is kept byte for byte unless strict;
+/// it cannot be encoded again.
+inline decode_result decode(
+    std::string_view text,
+    const type& t,
+    void* target,
+    const decode_options& options,
+    diagnostics& notes) {
+    detail::clear_value(t, target);
+    if (text.starts_with("\xef\xbb\xbf"))
+        text.remove_prefix(3);
+    if (detail::trimmed(text).empty()) {
+        decode_result made;
+        if (t.what == kind::value || t.what == kind::optional || t.what == kind::nullable)
+            return made;
+        detail::reader unread(t, target, options, notes);
+        if (!unread.note(bend::empty_text, "there is no content"))
+            detail::finish(made, unread, make_error_code(errc::decode_failed));
+        return made;
+    }
+    auto const notes_before = notes.size();
+    auto const total_before = notes.total();
+    error_code ec;
+    auto made = detail::decode_text(text, t, target, options, notes, ec);
+    if (!ec || options.strict || ec == errc::decode_failed)
+        return made;
+    std::string copy(text);
+    auto const mended = detail::mend_surrogates(copy);
+    if (mended == 0)
+        return made;
+    notes.rewind(notes_before, total_before);
+    detail::clear_value(t, target);
+    detail::reader(t, target, options, notes)
+        .note(bend::lone_surrogate, "halves of surrogate pairs were replaced");
+    error_code again;
+    return detail::decode_text(copy, t, target, options, notes, again);
+}
+
+/// Reads a json::value as if it were text; otherwise like the overload for text.
+///
+/// A template only so that text never turns into a json::value on its way here.
+template <std::same_as<value> V>
+decode_result decode(
+    const V& from, const type& t, void* target, const decode_options& options, diagnostics& notes) {
+    detail::clear_value(t, target);
+    detail::reader read(t, target, options, notes);
+    decode_result made;
+    if (!read.replay(from))
+        detail::finish(made, read, make_error_code(errc::decode_failed));
+    return made;
+}
+
+/// Reads JSON text or a json::value into `target`.
+template <class T>
+decode_result decode(
+    std::string_view text, T& target, const decode_options& options, diagnostics& notes) {
+    return decode(text, type_of<T>, &target, options, notes);
+}
+template <class T>
+decode_result decode(std::string_view text, T& target, const decode_options& options = {}) {
+    diagnostics notes;
+    return decode(text, type_of<T>, &target, options, notes);
+}
+template <std::same_as<value> V, class T>
+decode_result decode(const V& from, T& target, const decode_options& options, diagnostics& notes) {
+    return decode(from, type_of<T>, &target, options, notes);
+}
+template <std::same_as<value> V, class T>
+decode_result decode(const V& from, T& target, const decode_options& options = {}) {
+    diagnostics notes;
+    return decode(from, type_of<T>, &target, options, notes);
+}
+
+} // namespace highlevel::json

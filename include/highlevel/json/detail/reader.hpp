@@ -1,0 +1,1317 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// The one decoder: takes parser events, walks the type descriptions, and writes straight into the
+// structs. It is not a template, so a thousand types cost one instantiation of the parser.
+#pragma once
+
+#include <highlevel/error.hpp>
+#include <highlevel/json/decode_options.hpp>
+#include <highlevel/json/detail/text.hpp>
+#include <highlevel/json/diagnostics.hpp>
+#include <highlevel/json/type.hpp>
+
+#include <boost/json/array.hpp>
+#include <boost/json/string_view.hpp>
+#include <boost/json/value_stack.hpp>
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <forward_list>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace highlevel::json::detail {
+
+// Puts a value into the state of a default constructed one. Recurses over structs held by value,
+// never over data.
+inline void clear_value(const type& t, void* self) {
+    switch (t.what) {
+    case kind::boolean:
+        *static_cast<bool*>(self) = false;
+        return;
+    case kind::integer:
+        *static_cast<std::int64_t*>(self) = 0;
+        return;
+    case kind::number:
+        *static_cast<double*>(self) = 0;
+        return;
+    case kind::string:
+        static_cast<std::string*>(self)->clear();
+        return;
+    case kind::value:
+        *static_cast<value*>(self) = nullptr;
+        return;
+    case kind::object:
+        static_cast<object*>(self)->clear();
+        return;
+    case kind::optional:
+    case kind::nullable:
+    case kind::list:
+    case kind::map:
+    case kind::enumeration:
+        t.reset(self);
+        return;
+    case kind::variant:
+        t.select(self, 0);
+        return;
+    case kind::structure:
+        for (auto const& f : t.fields())
+            clear_value(*f.of, static_cast<char*>(self) + f.offset);
+        if (t.unknown_fields != type::npos)
+            reinterpret_cast<object*>(static_cast<char*>(self) + t.unknown_fields)->clear();
+        return;
+    }
+}
+
+// A scalar on its way from the text to a member.
+class scalar {
+public:
+    enum class form : std::uint8_t { null, boolean, integer, natural, number, string };
+
+    scalar() = default;
+    explicit scalar(bool b) : what(form::boolean), boolean(b) {}
+    explicit scalar(std::string_view s) : what(form::string), text(s) {}
+    scalar(std::int64_t i, std::string_view raw) : what(form::integer), integer(i), text(raw) {}
+    // Above the range of int64: smaller ones come as integers.
+    scalar(std::uint64_t n, std::string_view raw) : what(form::natural), natural(n), text(raw) {}
+    scalar(double d, std::string_view raw) : what(form::number), number(d), text(raw) {}
+
+    [[nodiscard]] value to_value() const {
+        switch (what) {
+        case form::null:
+            return nullptr;
+        case form::boolean:
+            return boolean;
+        case form::integer:
+            return integer;
+        case form::natural:
+            return natural;
+        case form::number:
+            return number;
+        case form::string:
+            return boost::json::string_view(text.data(), text.size());
+        }
+        return nullptr;
+    }
+
+    // The text for a string member. A number keeps its digits where the parser still had them.
+    [[nodiscard]] std::string to_text() const {
+        if (!text.empty() || what == form::string)
+            return std::string(text);
+        std::string made;
+        switch (what) {
+        case form::boolean:
+            made = boolean ? "true" : "false";
+            break;
+        case form::integer:
+            append_number(made, integer);
+            break;
+        case form::natural:
+            append_number(made, natural);
+            break;
+        case form::number:
+            if (std::isfinite(number))
+                append_number(made, number);
+            break;
+        case form::null:
+        case form::string:
+            break;
+        }
+        return made;
+    }
+
+    form what = form::null;
+    bool boolean = false;
+    std::int64_t integer = 0;
+    std::uint64_t natural = 0;
+    double number = 0;
+    // A string's characters, or a number's as they stood in the JSON text (may be empty).
+    std::string_view text;
+};
+
+class reader {
+public:
+    reader(const type& root, void* target, const decode_options& options, diagnostics& notes)
+        : options_(options),
+          notes_(notes),
+          stack_({}, stack_space_.data(), stack_space_.size()) {
+        frames_.reserve(16);
+        frame f;
+        f.what = shape::root;
+        f.of = &root;
+        f.self = static_cast<char*>(target);
+        frames_.push_back(f);
+    }
+    reader(const reader&) = delete;
+    reader& operator=(const reader&) = delete;
+
+    // Keys within this text need not be copied; it must outlive the reader.
+    void text(std::string_view whole) noexcept { whole_ = whole; }
+
+    // What strict reading stumbled over.
+    [[nodiscard]] const diagnostic& refusal() const noexcept { return refusal_; }
+
+    [[nodiscard]] std::string pointer() const {
+        std::string made;
+        for (auto const& f : frames_) {
+            switch (f.what) {
+            case shape::root:
+                break;
+            case shape::list:
+                append_step(made, f.index);
+                break;
+            case shape::map:
+                append_step(made, f.key);
+                break;
+            case shape::structure:
+                if (f.current != nullptr)
+                    append_step(made, f.current->name);
+                else if (f.in_member)
+                    append_step(made, f.key);
+                break;
+            }
+        }
+        return made;
+    }
+
+    // Counts a difference; false when strict reading must stop.
+    bool note(bend what, std::string_view text, std::string_view member = {}) {
+        if (options_.strict) {
+            refusal_ = describe(what, text, member);
+            return false;
+        }
+        if (notes_.size() < options_.max_diagnostics)
+            notes_.add(describe(what, text, member));
+        else
+            notes_.count();
+        return true;
+    }
+
+    // Feeds a value as if it were parsed; iterative, as the parser's events are.
+    bool replay(const value& from) {
+        struct level {
+            const value* container;
+            std::size_t index;
+        };
+        std::vector<level> levels;
+        error_code ignored;
+        auto const view = [](const auto& s) {
+            return boost::json::string_view(s.data(), s.size());
+        };
+        auto const enter = [&](const value& v) {
+            switch (v.kind()) {
+            case boost::json::kind::null:
+                return on_null(ignored);
+            case boost::json::kind::bool_:
+                return on_bool(v.get_bool(), ignored);
+            case boost::json::kind::int64:
+                return on_int64(v.get_int64(), {}, ignored);
+            case boost::json::kind::uint64:
+                return on_uint64(v.get_uint64(), {}, ignored);
+            case boost::json::kind::double_:
+                return on_double(v.get_double(), {}, ignored);
+            case boost::json::kind::string:
+                return on_string(view(v.get_string()), v.get_string().size(), ignored);
+            case boost::json::kind::array:
+                levels.push_back({&v, 0});
+                return on_array_begin(ignored);
+            case boost::json::kind::object:
+                levels.push_back({&v, 0});
+                return on_object_begin(ignored);
+            }
+            return true;
+        };
+        if (!enter(from))
+            return false;
+        while (!levels.empty()) {
+            auto& top = levels.back();
+            if (const array* list = top.container->if_array()) {
+                if (top.index == list->size()) {
+                    levels.pop_back();
+                    if (!on_array_end(list->size(), ignored))
+                        return false;
+                } else if (!enter((*list)[top.index++])) {
+                    return false;
+                }
+                continue;
+            }
+            auto const& members = top.container->get_object();
+            if (top.index == members.size()) {
+                levels.pop_back();
+                if (!on_object_end(members.size(), ignored))
+                    return false;
+                continue;
+            }
+            auto const& member = *(members.begin() + static_cast<std::ptrdiff_t>(top.index++));
+            auto const key = view(member.key());
+            if (!on_key(key, key.size(), ignored) || !enter(member.value()))
+                return false;
+        }
+        return true;
+    }
+
+    // The handler that basic_parser asks for.
+
+    static constexpr std::size_t max_object_size = std::numeric_limits<std::size_t>::max();
+    static constexpr std::size_t max_array_size = std::numeric_limits<std::size_t>::max();
+    static constexpr std::size_t max_key_size = std::numeric_limits<std::size_t>::max();
+    static constexpr std::size_t max_string_size = std::numeric_limits<std::size_t>::max();
+
+    bool on_document_begin(error_code& /*ec*/) { return true; }
+    bool on_document_end(error_code& /*ec*/) { return true; }
+
+    bool on_object_begin(error_code& ec) {
+        if (capturing_) {
+            ++capture_depth_;
+            return true;
+        }
+        return verdict(begin_object(), ec);
+    }
+
+    bool on_object_end(std::size_t size, error_code& ec) {
+        if (capturing_) {
+            stack_.push_object(size);
+            return --capture_depth_ != 0 || verdict(end_capture(), ec);
+        }
+        return verdict(end_container(), ec);
+    }
+
+    bool on_array_begin(error_code& ec) {
+        if (capturing_) {
+            ++capture_depth_;
+            return true;
+        }
+        return verdict(begin_array(), ec);
+    }
+
+    bool on_array_end(std::size_t size, error_code& ec) {
+        if (capturing_) {
+            stack_.push_array(size);
+            return --capture_depth_ != 0 || verdict(end_capture(), ec);
+        }
+        return verdict(end_container(), ec);
+    }
+
+    bool on_key_part(boost::json::string_view part, std::size_t /*size*/, error_code& /*ec*/) {
+        parts_.append(part.data(), part.size());
+        return true;
+    }
+
+    bool on_key(boost::json::string_view last, std::size_t size, error_code& ec) {
+        std::string_view key(last.data(), last.size());
+        if (key.size() != size) {
+            parts_.append(key);
+            key = parts_;
+        }
+        bool good = true;
+        if (capturing_)
+            stack_.push_key({key.data(), key.size()});
+        else
+            good = member(key);
+        parts_.clear();
+        return verdict(good, ec);
+    }
+
+    bool on_string_part(boost::json::string_view part, std::size_t /*size*/, error_code& /*ec*/) {
+        parts_.append(part.data(), part.size());
+        return true;
+    }
+
+    bool on_string(boost::json::string_view last, std::size_t size, error_code& ec) {
+        std::string_view text(last.data(), last.size());
+        if (text.size() != size) {
+            parts_.append(text);
+            text = parts_;
+        }
+        bool good = true;
+        if (capturing_)
+            stack_.push_string({text.data(), text.size()});
+        else
+            good = string(text);
+        parts_.clear();
+        return verdict(good, ec);
+    }
+
+    bool on_number_part(boost::json::string_view part, error_code& /*ec*/) {
+        parts_.append(part.data(), part.size());
+        return true;
+    }
+
+    bool on_int64(std::int64_t number, boost::json::string_view last, error_code& ec) {
+        if (capturing_) {
+            parts_.clear();
+            stack_.push_int64(number);
+            return true;
+        }
+        return verdict(put(scalar(number, number_text(last))), ec);
+    }
+
+    bool on_uint64(std::uint64_t number, boost::json::string_view last, error_code& ec) {
+        if (capturing_) {
+            parts_.clear();
+            stack_.push_uint64(number);
+            return true;
+        }
+        return verdict(put(scalar(number, number_text(last))), ec);
+    }
+
+    bool on_double(double number, boost::json::string_view last, error_code& ec) {
+        if (capturing_) {
+            parts_.clear();
+            stack_.push_double(number);
+            return true;
+        }
+        return verdict(put(scalar(number, number_text(last))), ec);
+    }
+
+    bool on_bool(bool b, error_code& ec) {
+        if (capturing_) {
+            stack_.push_bool(b);
+            return true;
+        }
+        return verdict(put(scalar(b)), ec);
+    }
+
+    bool on_null(error_code& ec) {
+        if (capturing_) {
+            stack_.push_null();
+            return true;
+        }
+        return verdict(put_null(), ec);
+    }
+
+    bool on_comment_part(boost::json::string_view /*part*/, error_code& /*ec*/) { return true; }
+    bool on_comment(boost::json::string_view /*last*/, error_code& /*ec*/) { return true; }
+
+private:
+    enum class shape : std::uint8_t { root, structure, list, map };
+
+    class habits;
+
+    // A container that is being filled. The root is one with a single place.
+    class frame {
+    public:
+        const type* of = nullptr;
+        char* self = nullptr;
+        habits* known = nullptr;
+        // structure: its members, and the one whose value comes next; null for an unknown one.
+        const field* fields = nullptr;
+        const field* current = nullptr;
+        // map, or an unknown member of a structure: the key.
+        std::string_view key;
+        // list: how many elements the text had so far.
+        std::size_t index = 0;
+        // structure: where its bits begin in seen_.
+        std::size_t seen = 0;
+        std::uint32_t count = 0;
+        // structure: the member that is likely next, because servers keep one order.
+        std::uint32_t hint = 0;
+        shape what = shape::root;
+        // structure: between a key and the end of its value.
+        bool in_member = false;
+    };
+
+    // Where a captured subtree goes.
+    enum class destination : std::uint8_t { unknown, misfit, value, object, variant };
+
+    // What one decode learns of a struct type.
+    class habits {
+    public:
+        explicit habits(std::span<const field> of) : fields(of) {}
+
+        const field* find(std::string_view name) {
+            if (table_.empty()) fill();
+            for (auto at = hash(name) & (table_.size() - 1); table_[at] != 0;
+                 at = (at + 1) & (table_.size() - 1)) {
+                auto const& f = fields[table_[at] - 1];
+                if (f.name == name) return &f;
+            }
+            return nullptr;
+        }
+
+        std::span<const field> fields;
+        // How many unknown members the last record had: the next one will have as many.
+        std::size_t unknown = 0;
+
+    private:
+        // The description's names differ in length, ends or middle.
+        static std::size_t hash(std::string_view name) noexcept {
+            auto const n = name.size();
+            if (n == 0) return 0;
+            auto const at = [&](std::size_t i) {
+                return std::size_t{static_cast<unsigned char>(name[i])};
+            };
+            auto const mixed = n * 31 + at(0) * 7 + at(n / 2) * 13 + at(n - 1) * 3 + at(n / 4) * 29;
+            return (mixed * 2654435761U) >> 4U;
+        }
+
+        void fill() {
+            std::size_t slots = 8;
+            while (slots < fields.size() * 2) slots *= 2;
+            table_.assign(slots, 0);
+            for (std::uint32_t i = 0; i < fields.size(); ++i) {
+                auto at = hash(fields[i].name) & (slots - 1);
+                while (table_[at] != 0) at = (at + 1) & (slots - 1);
+                table_[at] = i + 1;
+            }
+        }
+
+        // Open addressing; made when the order of the wire first differs from the description's.
+        std::vector<std::uint32_t> table_;
+    };
+
+    bool verdict(bool good, error_code& ec) {
+        if (!good)
+            ec = make_error_code(errc::decode_failed);
+        return good;
+    }
+
+    diagnostic describe(bend what, std::string_view text, std::string_view member) const {
+        std::string where = pointer();
+        if (!member.empty())
+            append_step(where, member);
+        return {what, std::move(where), std::string(text)};
+    }
+
+    std::string_view number_text(boost::json::string_view last) {
+        if (parts_.empty())
+            return {last.data(), last.size()};
+        // Never with the whole text in one buffer; without its first part the digits are useless.
+        parts_.clear();
+        return {};
+    }
+
+    // A key that stays valid while its value is read.
+    std::string_view keep(std::string_view key) {
+        std::less<const char*> const before;
+        auto const end = whole_.data() + whole_.size();
+        if (!before(key.data(), whole_.data()) && before(key.data(), end))
+            return key;
+        kept_keys_.emplace_front(key);
+        return kept_keys_.front();
+    }
+
+    // Looking a member up
+
+    bool member(std::string_view key) {
+        frame& top = frames_.back();
+        if (top.what == shape::map) {
+            top.key = keep(key);
+            return true;
+        }
+        top.in_member = true;
+        const field* found = nullptr;
+        if (top.hint < top.count && top.fields[top.hint].name == key)
+            found = &top.fields[top.hint];
+        else
+            found = search(top, key);
+        top.current = found;
+        if (found == nullptr) {
+            top.key = keep(key);
+            return !options_.report_unknown_fields ||
+                note(bend::unknown_field, "the type has no such member");
+        }
+        auto const at = static_cast<std::uint32_t>(found - top.fields);
+        top.hint = at + 1;
+        auto& word = seen_[top.seen + at / 64];
+        auto const bit = std::uint64_t{1} << (at % 64);
+        if ((word & bit) != 0)
+            return again(top);
+        word |= bit;
+        return true;
+    }
+
+    static const field* search(const frame& f, std::string_view key) {
+        if (f.count >= 5) return f.known->find(key);
+        for (std::uint32_t i = 0; i < f.count; ++i)
+            if (f.fields[i].name == key) return &f.fields[i];
+        return nullptr;
+    }
+
+    habits& habits_of(const type& of) {
+        auto const fields = of.fields();
+        for (auto& known : habits_)
+            if (known.fields.data() == fields.data()) return known;
+        return habits_.emplace_front(fields);
+    }
+
+    bool again(frame& top) {
+        clear_value(*top.current->of, top.self + top.current->offset);
+        if (object* bag = unknown_fields(top))
+            bag->erase(top.current->name);
+        return note(bend::duplicate_key, "occurs more than once; the last one counts");
+    }
+
+    // Places
+
+    // The type that the next value should have; null for an unknown member.
+    static const type* expected(const frame& top) noexcept {
+        switch (top.what) {
+        case shape::root:
+            return top.of;
+        case shape::structure:
+            return top.current == nullptr ? nullptr : top.current->of;
+        case shape::list:
+        case shape::map:
+            return top.of->inner;
+        }
+        return nullptr;
+    }
+
+    // The address for it, made now; null when strict reading must stop.
+    void* place(frame& top) {
+        switch (top.what) {
+        case shape::root:
+            return top.self;
+        case shape::structure:
+            return top.self + top.current->offset;
+        case shape::list:
+            return top.of->emplace(top.self);
+        case shape::map: {
+            auto const before = top.of->size(top.self);
+            void* const made = top.of->insert(top.self, top.key);
+            if (top.of->size(top.self) != before)
+                return made;
+            clear_value(*top.of->inner, made);
+            return note(bend::duplicate_key, "occurs more than once; the last one counts")
+                ? made
+                : nullptr;
+        }
+        }
+        return nullptr;
+    }
+
+    // A value is complete.
+    void advance() noexcept {
+        frame& top = frames_.back();
+        ++top.index;
+        top.in_member = false;
+        top.current = nullptr;
+    }
+
+    static object* unknown_fields(const frame& f) noexcept {
+        if (f.what != shape::structure || f.of->unknown_fields == type::npos)
+            return nullptr;
+        return reinterpret_cast<object*>(f.self + f.of->unknown_fields);
+    }
+
+    void keep_unknown(value&& v) {
+        if (!options_.keep_unknown_fields)
+            return;
+        frame const& top = frames_.back();
+        object* const bag = unknown_fields(top);
+        if (bag == nullptr) return;
+        if (bag->empty()) bag->reserve(top.known->unknown);
+        bag->insert_or_assign({top.key.data(), top.key.size()}, std::move(v));
+    }
+
+    // Puts what fits nowhere under its member's name beside the unknown fields of the nearest
+    // struct: the misfits of a list as an array, those of a map as an object.
+    void keep_misfit(value&& v) {
+        if (!options_.keep_unknown_fields)
+            return;
+        std::size_t at = frames_.size() - 1;
+        while (at > 0 && frames_[at].what != shape::structure)
+            --at;
+        object* const bag = unknown_fields(frames_[at]);
+        if (bag == nullptr || frames_[at].current == nullptr)
+            return;
+        auto const name = frames_[at].current->name;
+        if (at + 1 == frames_.size()) {
+            bag->insert_or_assign(name, std::move(v));
+            return;
+        }
+        value& kept = (*bag)[name];
+        frame const& inner = frames_[at + 1];
+        if (inner.what == shape::map) {
+            if (!kept.is_object())
+                kept.emplace_object();
+            kept.get_object().insert_or_assign({inner.key.data(), inner.key.size()}, std::move(v));
+        } else {
+            if (!kept.is_array())
+                kept.emplace_array();
+            kept.get_array().push_back(std::move(v));
+        }
+    }
+
+    // Scalars
+
+    bool string(std::string_view text) {
+        frame const& top = frames_.back();
+        // Nine values of ten.
+        if (top.current != nullptr) {
+            const type* const t = top.current->of;
+            if (t == &type_of<std::optional<std::string>>) {
+                auto& member =
+                    *reinterpret_cast<std::optional<std::string>*>(top.self + top.current->offset);
+                member.emplace(text);
+                advance();
+                return true;
+            }
+        }
+        return put(scalar(text));
+    }
+
+    bool put_null() {
+        frame& top = frames_.back();
+        const type* const t = expected(top);
+        bool good = true;
+        if (t == nullptr) {
+            keep_unknown(nullptr);
+        } else if (
+            t->what == kind::nullable || t->what == kind::optional || t->what == kind::value) {
+            void* const self = place(top);
+            if (self == nullptr)
+                return false;
+            if (t->what == kind::nullable)
+                t->set_null(self);
+            else if (t->what == kind::value)
+                *static_cast<value*>(self) = nullptr;
+            if (t->what == kind::optional && top.current != nullptr)
+                unsee(top);
+        } else if (top.what == shape::structure) {
+            unsee(top);
+        } else if (top.what != shape::root) {
+            good = note(bend::null_element, "null was left out");
+        }
+        advance();
+        return good;
+    }
+
+    // Null is as good as absent.
+    void unsee(frame& top) noexcept {
+        auto const at = static_cast<std::size_t>(top.current - top.fields);
+        seen_[top.seen + at / 64] &= ~(std::uint64_t{1} << (at % 64));
+    }
+
+    bool put(const scalar& from) {
+        frame& top = frames_.back();
+        const type* const t = expected(top);
+        if (t == nullptr) {
+            keep_unknown(from.to_value());
+            advance();
+            return true;
+        }
+        bool single = false;
+        const type* leaf = t;
+        for (bool deeper = true; deeper;) {
+            switch (leaf->what) {
+            case kind::list:
+                single = true;
+                [[fallthrough]];
+            case kind::optional:
+            case kind::nullable:
+                leaf = leaf->inner;
+                break;
+            case kind::variant:
+                leaf = leaf->alternatives[alternative(*leaf, from)];
+                break;
+            default:
+                deeper = false;
+            }
+        }
+        scalar made = from;
+        bool keep = true;
+        auto const fits = convert(*leaf, made);
+        if (fits == fit::exact || fits == fit::coerced || fits == fit::unknown) {
+            void* self = place(top);
+            if (self == nullptr)
+                return false;
+            for (const type* at = t; at != leaf;) {
+                if (at->what == kind::variant) {
+                    auto const which = alternative(*at, from);
+                    self = at->select(self, which);
+                    at = at->alternatives[which];
+                } else {
+                    self = at->emplace(self);
+                    at = at->inner;
+                }
+            }
+            assign(*leaf, self, made);
+            keep = false;
+        }
+        bool good = true;
+        switch (fits) {
+        case fit::exact:
+            break;
+        case fit::unknown:
+            good = note_enumerator(made.text);
+            break;
+        case fit::coerced:
+            good = note_kind(bend::coerced, *leaf, from);
+            break;
+        case fit::nothing:
+            // An empty string says "no value", as many forms do.
+            keep = false;
+            good = note_kind(bend::coerced, *leaf, from);
+            if (top.what == shape::structure)
+                unsee(top);
+            break;
+        case fit::fraction:
+            good = note_kind(bend::fractional, *leaf, from);
+            break;
+        case fit::overflow:
+            good = note_kind(bend::out_of_range, *leaf, from);
+            break;
+        case fit::misfit:
+            good = note_kind(bend::wrong_kind, *leaf, from);
+            break;
+        }
+        if (good && single && !keep && fits != fit::nothing)
+            good = note(bend::single_element, "one value where a list was expected");
+        if (keep)
+            keep_misfit(from.to_value());
+        advance();
+        return good;
+    }
+
+    enum class fit : std::uint8_t {
+        exact,
+        coerced,
+        unknown,
+        nothing,
+        fraction,
+        overflow,
+        misfit,
+    };
+
+    // Turns a scalar into what the type holds.
+    static fit convert(const type& t, scalar& s) {
+        using form = scalar::form;
+        switch (t.what) {
+        case kind::value:
+            return fit::exact;
+        case kind::string:
+            return s.what == form::string ? fit::exact : fit::coerced;
+        case kind::enumeration:
+            return enumerate(t, s);
+        case kind::boolean:
+            return to_boolean(s);
+        case kind::integer:
+            return to_integer_form(s);
+        case kind::number:
+            return to_number(s);
+        case kind::structure:
+        case kind::map:
+        case kind::object:
+            return s.what == form::string && s.text.empty() ? fit::nothing : fit::misfit;
+        case kind::optional:
+        case kind::nullable:
+        case kind::list:
+        case kind::variant:
+            break;
+        }
+        return fit::misfit;
+    }
+
+    static fit enumerate(const type& t, const scalar& s) {
+        if (s.what != scalar::form::string)
+            return fit::coerced;
+        if (s.text.empty())
+            return fit::exact;
+        for (auto const name : t.names())
+            if (name == s.text)
+                return fit::exact;
+        return fit::unknown;
+    }
+
+    static fit to_boolean(scalar& s) {
+        using form = scalar::form;
+        if (s.what == form::boolean)
+            return fit::exact;
+        if (s.what == form::integer && (s.integer == 0 || s.integer == 1)) {
+            s.boolean = s.integer == 1;
+            return fit::coerced;
+        }
+        if (s.what != form::string)
+            return fit::misfit;
+        auto const text = trimmed(s.text);
+        if (text.empty())
+            return fit::nothing;
+        bool const yes = equal_ignoring_case(text, "true") || text == "1";
+        if (!yes && !equal_ignoring_case(text, "false") && text != "0")
+            return fit::misfit;
+        s.boolean = yes;
+        return fit::coerced;
+    }
+
+    static fit to_integer_form(scalar& s) {
+        using form = scalar::form;
+        fit fits = fit::exact;
+        double number = 0;
+        switch (s.what) {
+        case form::integer:
+            return fit::exact;
+        case form::natural:
+            return fit::overflow;
+        case form::number:
+            number = s.number;
+            break;
+        case form::string: {
+            auto const text = trimmed(s.text);
+            if (text.empty())
+                return fit::nothing;
+            if (auto const whole = read_integer(text)) {
+                s.integer = *whole;
+                return fit::coerced;
+            }
+            auto const read = read_double(text);
+            if (!read)
+                return fit::misfit;
+            number = *read;
+            fits = fit::coerced;
+            break;
+        }
+        case form::null:
+        case form::boolean:
+            return fit::misfit;
+        }
+        auto const whole = to_integer(number);
+        if (!whole)
+            return std::trunc(number) == number ? fit::overflow : fit::fraction;
+        // JSON has one kind of number: 5.0 is as good an integer as 5.
+        s.integer = *whole;
+        return fits;
+    }
+
+    static fit to_number(scalar& s) {
+        using form = scalar::form;
+        switch (s.what) {
+        case form::integer:
+            s.number = static_cast<double>(s.integer);
+            return fit::exact;
+        case form::natural:
+            s.number = static_cast<double>(s.natural);
+            return fit::exact;
+        case form::number:
+            return std::isfinite(s.number) ? fit::exact : fit::overflow;
+        case form::string: {
+            auto const text = trimmed(s.text);
+            if (text.empty())
+                return fit::nothing;
+            auto const read = read_double(text);
+            if (!read)
+                return fit::misfit;
+            s.number = *read;
+            return fit::coerced;
+        }
+        case form::null:
+        case form::boolean:
+            break;
+        }
+        return fit::misfit;
+    }
+
+    static void assign(const type& t, void* self, const scalar& s) {
+        switch (t.what) {
+        case kind::boolean:
+            *static_cast<bool*>(self) = s.boolean;
+            return;
+        case kind::integer:
+            *static_cast<std::int64_t*>(self) = s.integer;
+            return;
+        case kind::number:
+            *static_cast<double*>(self) = s.number;
+            return;
+        case kind::value:
+            *static_cast<value*>(self) = s.to_value();
+            return;
+        case kind::string:
+            if (s.what == scalar::form::string)
+                static_cast<std::string*>(self)->assign(s.text);
+            else
+                *static_cast<std::string*>(self) = s.to_text();
+            return;
+        case kind::enumeration:
+            if (s.what == scalar::form::string)
+                t.set_text(self, s.text);
+            else
+                t.set_text(self, s.to_text());
+            return;
+        default:
+            return;
+        }
+    }
+
+    static std::string_view name_of(kind what) noexcept {
+        switch (what) {
+        case kind::boolean:
+            return "a boolean";
+        case kind::integer:
+            return "an integer";
+        case kind::number:
+            return "a number";
+        case kind::string:
+        case kind::enumeration:
+            return "a string";
+        case kind::list:
+            return "an array";
+        case kind::map:
+        case kind::object:
+        case kind::structure:
+            return "an object";
+        case kind::value:
+        case kind::optional:
+        case kind::nullable:
+        case kind::variant:
+            break;
+        }
+        return "another value";
+    }
+
+    static std::string_view name_of(const scalar& s) noexcept {
+        switch (s.what) {
+        case scalar::form::null:
+            return "null";
+        case scalar::form::boolean:
+            return "a boolean";
+        case scalar::form::integer:
+        case scalar::form::natural:
+            return "an integer";
+        case scalar::form::number:
+            return "a number";
+        case scalar::form::string:
+            return s.text.empty() ? "an empty string" : "a string";
+        }
+        return "another value";
+    }
+
+    bool note_kind(bend what, const type& wanted, const scalar& got) {
+        return note_kind(what, wanted, name_of(got));
+    }
+
+    bool note_kind(bend what, const type& wanted, std::string_view got) {
+        if (!options_.strict && notes_.size() >= options_.max_diagnostics) {
+            notes_.count();
+            return true;
+        }
+        std::string text = "expected ";
+        text += name_of(wanted.what);
+        text += ", got ";
+        text += got;
+        return note(what, text);
+    }
+
+    bool note_enumerator(std::string_view text) {
+        // Enough to recognise it, too little for a log to be flooded.
+        constexpr std::size_t enough = 40;
+        return note(bend::unknown_enumerator, text.substr(0, enough));
+    }
+
+    // Objects and arrays
+
+    void push(shape what, const type& of, void* self) {
+        frame f;
+        f.what = what;
+        f.of = &of;
+        f.self = static_cast<char*>(self);
+        if (what == shape::structure) {
+            f.known = &habits_of(of);
+            f.fields = f.known->fields.data();
+            f.count = static_cast<std::uint32_t>(f.known->fields.size());
+            f.seen = seen_.size();
+            seen_.resize(seen_.size() + (f.count + 63) / 64);
+        }
+        frames_.push_back(f);
+    }
+
+    bool begin_object() {
+        frame& top = frames_.back();
+        const type* const t = expected(top);
+        if (t == nullptr)
+            return capture(destination::unknown);
+        bool single = false;
+        const type* leaf = t;
+        while (leaf->what == kind::optional || leaf->what == kind::nullable ||
+               leaf->what == kind::list) {
+            single = single || leaf->what == kind::list;
+            leaf = leaf->inner;
+        }
+        switch (leaf->what) {
+        case kind::structure:
+        case kind::map:
+        case kind::object:
+        case kind::value:
+        case kind::variant:
+            break;
+        default:
+            return note_kind(bend::wrong_kind, *leaf, "an object") && capture(destination::misfit);
+        }
+        if (single && !note(bend::single_element, "one value where a list was expected"))
+            return false;
+        void* self = place(top);
+        if (self == nullptr)
+            return false;
+        for (const type* at = t; at != leaf; at = at->inner)
+            self = at->emplace(self);
+        return open_object(*leaf, self);
+    }
+
+    bool open_object(const type& leaf, void* self) {
+        switch (leaf.what) {
+        case kind::structure:
+            push(shape::structure, leaf, self);
+            return true;
+        case kind::map:
+            push(shape::map, leaf, self);
+            return true;
+        case kind::object:
+            return capture(destination::object, &leaf, self);
+        case kind::value:
+            return capture(destination::value, &leaf, self);
+        default:
+            return capture(destination::variant, &leaf, self);
+        }
+    }
+
+    bool begin_array() {
+        frame& top = frames_.back();
+        const type* const t = expected(top);
+        if (t == nullptr)
+            return capture(destination::unknown);
+        const type* leaf = t;
+        while (leaf->what == kind::optional || leaf->what == kind::nullable)
+            leaf = leaf->inner;
+        if (leaf->what != kind::list && leaf->what != kind::value && leaf->what != kind::variant)
+            return note_kind(bend::wrong_kind, *leaf, "an array") && capture(destination::misfit);
+        void* self = place(top);
+        if (self == nullptr)
+            return false;
+        for (const type* at = t; at != leaf; at = at->inner)
+            self = at->emplace(self);
+        if (leaf->what == kind::list) {
+            push(shape::list, *leaf, self);
+            return true;
+        }
+        return capture(
+            leaf->what == kind::value ? destination::value : destination::variant, leaf, self);
+    }
+
+    bool end_container() {
+        frame& top = frames_.back();
+        bool good = true;
+        if (top.what == shape::structure) {
+            for (std::uint32_t i = 0; i < top.count && good; ++i) {
+                if (top.fields[i].need != presence::required)
+                    continue;
+                if ((seen_[top.seen + i / 64] >> (i % 64) & 1U) != 0)
+                    continue;
+                good = note(bend::missing_required, "required and not there", top.fields[i].name);
+            }
+            seen_.resize(top.seen);
+            if (const object* bag = unknown_fields(top)) top.known->unknown = bag->size();
+        }
+        frames_.pop_back();
+        advance();
+        return good;
+    }
+
+    // Captured subtrees
+
+    bool capture(destination to, const type* of = nullptr, void* self = nullptr) {
+        capturing_ = true;
+        capture_depth_ = 1;
+        capture_to_ = to;
+        capture_of_ = of;
+        capture_self_ = self;
+        stack_.reset();
+        return true;
+    }
+
+    bool end_capture() {
+        capturing_ = false;
+        value made = stack_.release();
+        switch (capture_to_) {
+        case destination::unknown:
+            keep_unknown(std::move(made));
+            break;
+        case destination::misfit:
+            keep_misfit(std::move(made));
+            break;
+        case destination::value:
+            *static_cast<value*>(capture_self_) = std::move(made);
+            break;
+        case destination::object:
+            *static_cast<object*>(capture_self_) = std::move(made.get_object());
+            break;
+        case destination::variant:
+            return fill_variant(*capture_of_, capture_self_, made);
+        }
+        advance();
+        return true;
+    }
+
+    // Variants
+
+    // The alternative that a scalar goes to: its own kind, else the first that can take it.
+    static std::size_t alternative(const type& t, const scalar& s) {
+        std::size_t best = 0;
+        int best_score = -1;
+        for (std::size_t i = 0; i < t.alternatives.size(); ++i) {
+            const type* leaf = t.alternatives[i];
+            while (leaf->what == kind::optional || leaf->what == kind::nullable)
+                leaf = leaf->inner;
+            if (leaf->what == kind::list || leaf->what == kind::variant)
+                continue;
+            scalar copy = s;
+            int score = 0;
+            switch (convert(*leaf, copy)) {
+            // A string among the alternatives takes any text, an enumeration its own, a value
+            // anything: the narrower wins.
+            case fit::exact:
+                score = leaf->what == kind::value ? 3 : specificity(*leaf, s);
+                break;
+            case fit::unknown:
+                score = 2;
+                break;
+            case fit::coerced:
+                score = 1;
+                break;
+            default:
+                break;
+            }
+            if (score <= best_score)
+                continue;
+            best = i;
+            best_score = score;
+        }
+        return best;
+    }
+
+    static int specificity(const type& leaf, const scalar& s) noexcept {
+        bool const whole = s.what == scalar::form::integer;
+        if (leaf.what == kind::enumeration || (leaf.what == kind::integer && whole))
+            return 5;
+        return 4;
+    }
+
+    bool fill_variant(const type& t, void* self, const value& from) {
+        bool certain = false;
+        auto const which = alternative(t, from, certain);
+        if (!certain && !note(bend::unknown_alternative, "fits no alternative for sure"))
+            return false;
+        frame f;
+        f.what = shape::root;
+        f.of = t.alternatives[which];
+        f.self = static_cast<char*>(t.select(self, which));
+        frames_.push_back(f);
+        bool const good = replay(from);
+        if (!good)
+            return false;
+        frames_.pop_back();
+        advance();
+        return true;
+    }
+
+    // The alternative that an object or array goes to.
+    static std::size_t alternative(const type& t, const value& from, bool& certain) {
+        std::size_t best = 0;
+        int best_score = -1;
+        for (std::size_t i = 0; i < t.alternatives.size(); ++i) {
+            int const score = likeness(*t.alternatives[i], from);
+            if (score <= best_score)
+                continue;
+            best = i;
+            best_score = score;
+        }
+        certain = best_score > 1;
+        return best;
+    }
+
+    // How much a value looks like a type: 0 not at all, 1 the right kind of JSON, more with each
+    // member of a struct that is there; without a required member no more than 1.
+    static int likeness(const type& t, const value& from) {
+        const type* leaf = &t;
+        while (leaf->what == kind::optional || leaf->what == kind::nullable)
+            leaf = leaf->inner;
+        switch (leaf->what) {
+        case kind::value:
+            return 2;
+        case kind::list:
+            if (!from.is_array())
+                return 0;
+            return from.get_array().empty() ? 2 : 2 + likeness_of_element(*leaf->inner, from);
+        case kind::map:
+        case kind::object:
+            return from.is_object() ? 2 : 0;
+        case kind::structure:
+            return from.is_object() ? likeness(*leaf, from.get_object()) : 0;
+        default:
+            return 0;
+        }
+    }
+
+    static int likeness_of_element(const type& t, const value& list) {
+        value const& first = list.get_array().front();
+        if (first.is_structured())
+            return likeness(t, first);
+        bool const text = first.is_string();
+        switch (t.what) {
+        case kind::string:
+        case kind::enumeration:
+            return text ? 1 : 0;
+        case kind::integer:
+        case kind::number:
+            return first.is_number() ? 1 : 0;
+        case kind::boolean:
+            return first.is_bool() ? 1 : 0;
+        default:
+            return 0;
+        }
+    }
+
+    static int likeness(const type& t, const object& from) {
+        int score = 1;
+        bool complete = true;
+        for (auto const& f : t.fields()) {
+            const value* const there = from.if_contains(f.name);
+            if (there == nullptr) {
+                complete = complete && f.need != presence::required;
+                continue;
+            }
+            score += 2;
+            const type* leaf = f.of;
+            while (leaf->what == kind::optional || leaf->what == kind::nullable)
+                leaf = leaf->inner;
+            // A discriminator is an enumeration: the right text tells more than any member.
+            if (leaf->what == kind::enumeration && there->is_string()) {
+                auto const& s = there->get_string();
+                scalar text(std::string_view(s.data(), s.size()));
+                score += enumerate(*leaf, text) == fit::exact ? 8 : -4;
+            }
+        }
+        if (!complete)
+            return 1;
+        return score < 1 ? 1 : score;
+    }
+
+    const decode_options& options_;
+    diagnostics& notes_;
+    diagnostic refusal_;
+    std::string_view whole_;
+    std::vector<frame> frames_;
+    // Bits of members that occurred, for the structures among the frames.
+    std::vector<std::uint64_t> seen_;
+    std::forward_list<habits> habits_;
+    // A string, key or number that comes in parts, and keys that had to be unescaped.
+    std::string parts_;
+    std::forward_list<std::string> kept_keys_;
+
+    bool capturing_ = false;
+    std::size_t capture_depth_ = 0;
+    destination capture_to_ = destination::unknown;
+    const type* capture_of_ = nullptr;
+    void* capture_self_ = nullptr;
+    std::array<unsigned char, 2048> stack_space_;
+    boost::json::value_stack stack_;
+};
+
+} // namespace highlevel::json::detail

@@ -1,0 +1,808 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// One bucket's rate limit as a state machine without clock, lock or I/O: it is told the time and
+// what happened, and says whether a request may go now.
+#pragma once
+
+#include <highlevel/quota/envelope.hpp>
+#include <highlevel/quota/headers.hpp>
+#include <highlevel/quota/lane.hpp>
+#include <highlevel/quota/limits.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+
+namespace highlevel::quota {
+
+/// Decides when the next request of one bucket may be sent.
+///
+/// The server admits M requests per T and does not say how it counts; its answers say M, T and how
+/// many it would still take (R). A request may go when one of two proofs holds.
+///
+/// *Envelope.* Every finished request is counted at its latest possible arrival, every one in
+/// flight as one. If the largest count that any kind of server could make of these leaves room
+/// under M, it has room (see envelope.hpp). This needs no trust in R.
+///
+/// *Credit.* An accepted response that says R proves that at its arrival the server would have taken
+/// R more. Ours that it may not have counted number `sent - done_at - 1`, `done_at` being how many
+/// were surely counted (or never to come) when its request was sent. So as long as
+/// `sent + 1 <= R + done_at + 1`, all of them fit, since R does not fall without an arrival. The
+/// largest promise is kept. This wins back what the envelope gives away: the moment at which a
+/// window opens or a token falls.
+///
+/// The invariant, in words: *whatever of ours a server may be counting at any moment from now on,
+/// in any order of arrival, every request sent so far was accepted, or the assumptions were broken.*
+/// The assumptions: we are alone on the bucket, M and T are right, the server is one of the
+/// kinds, a lost request arrives within `limits::lost_grace` of being given up, clock rates differ
+/// by less than 500 ppm, R is current. Where they break, evidence shows and is acted upon: a count
+/// too high means somebody else (ghost, then shared mode), a refusal means pause and slow down.
+///
+/// Lock-step rule for drivers: `admit` grants to at most one request; each grant must be ended by
+/// exactly one of `settle`, `lost` and `unsent`. Time must not run backwards by more than a few
+/// microseconds.
+///
+/// Thread safety: distinct objects: safe; shared objects: unsafe. The options must outlive the
+/// bucket.
+class bucket {
+public:
+    using time_point = std::chrono::steady_clock::time_point;
+
+    /// What a granted request must remember until its end.
+    class ticket {
+    public:
+        ticket() = default;
+
+        /// When the permit was granted, as a number: how many were before it.
+        [[nodiscard]] std::uint64_t sequence() const noexcept { return sequence_; }
+        /// Whether it stands for a grant that was not ended yet.
+        [[nodiscard]] bool open() const noexcept { return open_; }
+        /// Whether the credit proof let it go.
+        [[nodiscard]] bool on_credit() const noexcept { return on_credit_; }
+
+    private:
+        friend class bucket;
+        std::uint64_t sequence_ = 0; // requests sent before this one
+        std::uint64_t done_ = 0;     // of those, surely counted when it was sent
+        std::int64_t credit_ = 0;    // the best promise when it was sent
+        double own_ = 0;             // most that the server can count of ours, this one included
+        bool on_credit_ = false;
+        bool open_ = false;
+    };
+
+    /// The answer to "may one go now?".
+    class verdict {
+    public:
+        verdict() = default;
+
+        /// Yes; the ticket is filled in.
+        bool granted = false;
+        /// No, and the reason is the day's limit rather than the interval's.
+        bool daily = false;
+        /// No event but time can open it before `wake`.
+        bool certain = false;
+        /// When to ask again; time_point::max(): after the next event (settle, lost, unsent).
+        time_point wake = time_point::max();
+    };
+
+    explicit bucket(const limits& options, std::uint64_t seed = 1) noexcept
+        : options_(&options), ring_(to_nanos(options.interval), options.strategy == strategy::proven),
+          max_(options.max), interval_(options.interval), allowed_(options.max),
+          random_(seed * 0x9e3779b97f4a7c15ULL + 0x2545f4914f6cdd1dULL) {
+        if (options.static_share != 0 && !options.ledger) share_ = options.static_share;
+    }
+
+    /// Asks for one permit. With `its_turn`, bulk work is treated as interactive (the driver's
+    /// guard against starvation). On yes, fills `out`; it must not be open.
+    [[nodiscard]] verdict admit(time_point at, lane who, ticket& out, bool its_turn = false) noexcept {
+        assert(!out.open_);
+        auto const now = to_nanos(at);
+        drain_lost(now);
+        if (who == lane::interactive) last_interactive_ = now;
+        bool const yields = who == lane::bulk && !its_turn;
+
+        if (now < hold_) return wait(hold_, true);
+        if (auto const no = daily_barrier(now, who)) return *no;
+
+        // After a silence somebody else may have used the bucket: ask the server first.
+        if (verified_ && !options_->exclusive && in_flight_ == 0 &&
+            now - last_use_ > to_nanos(options_->reprobe_after)) {
+            verified_ = false;
+            credit_ = no_credit;
+        }
+        // A bucket that was not heard of may be used up, or smaller than assumed: one request
+        // finds out, and the rest follow its answer.
+        if (!verified_ && in_flight_ > 0) return wait(never, false);
+
+        if (smooth_ < unlimited) {
+            if (now > smooth_since_ + 6 * ring_.interval()) {
+                smooth_ *= 2;
+                smooth_since_ = now;
+                if (smooth_ > max_) smooth_ = unlimited;
+            } else if (now < smooth_tat_) {
+                return wait(smooth_tat_, false);
+            }
+        }
+
+        double const kept = yields ? held_back(now) : 0;
+        double cap = std::min(share_, max_) - kept;
+        if (shared_) {
+            cap = std::min(cap, std::floor(allowed_));
+            end_epoch(now);
+        }
+        double const ghost = ghost_at(now);
+        double const room = cap - 1 - in_flight_ - ghost;
+        if (ring_.fits(now, room)) {
+            if (!needs_evidence()) return grant(now, false, who, out);
+            if (evidence_leaves_room()) return grant(now, false, who, out);
+            // Shared, and the newest answer leaves no room: wait for a newer one, or get one.
+            if (in_flight_ > 0) return wait(never, false);
+            if (now < next_look_) return wait(next_look_, false);
+            return grant(now, false, who, out);
+        }
+        nanos wake = room >= 0 ? ring_.release() : never;
+        if (shared_) {
+            epoch_bound_ = true;
+            return wait(wake, in_flight_ == 0);
+        }
+        if (ghost > 0) wake = std::min(wake, now + ring_.interval() / 8);
+        bool const believes =
+            options_->strategy == strategy::proven && share_ == whole && now >= credit_off_until_;
+        if (believes && credit_ != no_credit &&
+            static_cast<double>(sent_) + 1 + kept <= static_cast<double>(credit_)) {
+            // Spending credit at once would use up each window in a burst, which hurts under a
+            // weighted counter: bulk work spends it evenly but for a first tenth.
+            if (!yields || now >= pace_) return grant(now, true, who, out);
+            wake = std::min(wake, pace_);
+        }
+        return wait(wake, in_flight_ == 0);
+    }
+
+    /// The response came; any status. A 429 slows the bucket down.
+    void settle(
+        ticket& t,
+        time_point at,
+        const rate_headers& headers,
+        unsigned status,
+        std::optional<std::chrono::milliseconds> retry_after = {}) noexcept {
+        if (!t.open_) return;
+        t.open_ = false;
+        auto const now = to_nanos(at);
+        drain_lost(now);
+        bool const accepted = status != 429;
+        assert(in_flight_ > 0);
+        --in_flight_;
+        ++done_;
+        last_use_ = now;
+        ring_.add(now + guard());
+
+        bool current = true;
+        if (!learn_limits(t, now, headers)) current = false;
+        learn_day(t, now, headers);
+        if (!headers.empty() || status < 500) verified_ = true;
+
+        std::optional<std::int64_t> remaining;
+        if (current && headers.remaining) {
+            // Some servers report before they count: a success that leaves everything gives them
+            // away, and from then on each report is taken as one less.
+            if (status >= 200 && status < 300 && *headers.remaining >= max_) bias_ = 1;
+            remaining = std::max<std::int64_t>(0, *headers.remaining - bias_);
+            learn_use(t, now, *remaining, accepted);
+        }
+        if (accepted) {
+            failures_ = 0;
+        } else {
+            ++refused_;
+            refuse(t, now, remaining, headers, retry_after);
+        }
+        if (shared_) end_epoch(now);
+    }
+
+    /// No response will come, but the request may have been sent: it stays in flight for
+    /// `limits::lost_grace`, the time in which it may still arrive, and counts as used after that.
+    void lost(ticket& t, time_point at) noexcept {
+        if (!t.open_) return;
+        t.open_ = false;
+        auto const now = to_nanos(at);
+        drain_lost(now);
+        ++lost_;
+        last_use_ = now;
+        auto const due = detail::ceil_div(now + to_nanos(options_->lost_grace), lost_slice());
+        ++lost_slots_[lost_at(due)];
+        if (lost_waiting_++ == 0) lost_next_ = due;
+    }
+
+    /// The request surely never left this process: all is given back.
+    void unsent(ticket& t, time_point at) noexcept {
+        if (!t.open_) return;
+        t.open_ = false;
+        drain_lost(to_nanos(at));
+        assert(in_flight_ > 0);
+        --in_flight_;
+        ++done_;
+        ++unsent_;
+        // Every promise counted it among those that may still arrive.
+        if (credit_ != no_credit) ++credit_;
+        if (day_bound_ != unbounded) ++day_bound_;
+        pace_ -= spacing();
+        smooth_tat_ -= spacing();
+    }
+
+    /// The part of the limit that this process may use; absent: all of it. A share that was cut
+    /// takes effect as requests end.
+    void set_share(std::optional<std::uint32_t> share) noexcept { share_ = share.value_or(whole); }
+    [[nodiscard]] std::optional<std::uint32_t> share() const noexcept {
+        return share_ == whole ? std::nullopt : std::optional{share_};
+    }
+
+    /// The share may have been given to others meanwhile: each request also needs a recent
+    /// response that leaves room for it.
+    void set_share_doubtful(bool doubtful) noexcept { doubtful_ = doubtful; }
+
+    /// Requests of the day that this process may send from now on until it is told again; absent:
+    /// as many as the responses allow. With `final`, no more will come today: calls beyond it fail
+    /// instead of waiting.
+    void set_day_share(std::optional<std::int64_t> requests, bool final = false) noexcept {
+        day_share_end_ = requests ? static_cast<std::int64_t>(sent_) + *requests : unbounded;
+        day_share_final_ = final;
+    }
+    /// What is left of that; absent: no such bound.
+    [[nodiscard]] std::optional<std::int64_t> day_share() const noexcept {
+        if (day_share_end_ == unbounded) return std::nullopt;
+        return std::max<std::int64_t>(0, day_share_end_ - static_cast<std::int64_t>(sent_));
+    }
+
+    /// What our requests occupy of the limit at most, as a lease must cover it.
+    [[nodiscard]] std::uint32_t occupied(time_point at) noexcept {
+        auto const now = to_nanos(at);
+        drain_lost(now);
+        return static_cast<std::uint32_t>(std::ceil(ring_.bound(now) + in_flight_ - 1e-9));
+    }
+
+    [[nodiscard]] std::uint32_t max() const noexcept { return max_; }
+    [[nodiscard]] std::chrono::milliseconds interval() const noexcept { return interval_; }
+    [[nodiscard]] std::uint32_t in_flight() const noexcept { return in_flight_; }
+    [[nodiscard]] std::uint64_t sent() const noexcept { return sent_; }
+    [[nodiscard]] std::uint64_t done() const noexcept { return done_; }
+    [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }
+    [[nodiscard]] bool shared() const noexcept { return shared_; }
+    [[nodiscard]] bool verified() const noexcept { return verified_; }
+    /// Requests left of the day as far as the newest response told; absent: it did not.
+    [[nodiscard]] std::optional<std::int64_t> day_left() const noexcept {
+        if (day_bound_ == unbounded) return std::nullopt;
+        return std::max<std::int64_t>(0, day_bound_ - static_cast<std::int64_t>(sent_));
+    }
+
+    /// Whether forgetting the bucket loses nothing: a new one in its place would behave alike, but
+    /// for the one probe that it sends first.
+    [[nodiscard]] bool forgettable(time_point at) noexcept {
+        auto const now = to_nanos(at);
+        drain_lost(now);
+        bool const day_spent =
+            day_bound_ != unbounded && static_cast<std::int64_t>(sent_) >= day_bound_;
+        return in_flight_ == 0 && ring_.idle(now) && ghost_at(now) <= 0 && !shared_ &&
+            now >= hold_ && smooth_ >= unlimited && now >= credit_off_until_ && !day_spent;
+    }
+
+    /// Fills in what the bucket knows; who waits and for what is the driver's part.
+    void describe(time_point at, bucket_snapshot& into) const noexcept {
+        auto const now = to_nanos(at);
+        bucket copy = *this;
+        copy.drain_lost(now);
+        into.verified = verified_;
+        into.limit = max_;
+        into.interval = interval_;
+        into.in_flight = copy.in_flight_;
+        into.daily_limit = day_limit_ != 0 ? std::optional{day_limit_} : std::nullopt;
+        into.daily_remaining = day_left();
+        if (day_ends_ != never)
+            into.daily_reset = std::chrono::ceil<std::chrono::milliseconds>(
+                std::chrono::nanoseconds{std::max<nanos>(0, day_ends_ - now)});
+        into.shared = shared_;
+        into.allowance = static_cast<std::uint32_t>(std::max(
+            0.0,
+            std::min<double>(
+                std::min(share_, max_), shared_ ? std::floor(allowed_) : unlimited)));
+        into.granted = sent_;
+        into.granted_on_credit = on_credit_;
+        into.settled = done_ - unsent_ - (lost_ - lost_waiting_);
+        into.lost = lost_;
+        into.unsent = unsent_;
+        into.refused = refused_;
+        into.foreign = foreign_seen_;
+        into.available = 0;
+        for (;;) {
+            ticket t;
+            auto const v = copy.admit(at, lane::interactive, t);
+            if (v.granted && into.available < into.limit) {
+                ++into.available;
+                continue;
+            }
+            if (into.available > 0)
+                into.next_release = std::chrono::milliseconds{0};
+            else if (v.wake != time_point::max())
+                into.next_release = std::chrono::ceil<std::chrono::milliseconds>(v.wake - at);
+            break;
+        }
+    }
+
+private:
+    using nanos = detail::nanos;
+    static constexpr nanos never = detail::never;
+    static constexpr nanos long_ago = detail::long_ago;
+    static constexpr nanos second = 1'000'000'000;
+    static constexpr std::int64_t no_credit = std::numeric_limits<std::int64_t>::min();
+    static constexpr std::int64_t unbounded = std::numeric_limits<std::int64_t>::max();
+    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    static constexpr std::uint32_t most_requests = 60'000;
+    static constexpr std::uint32_t whole = std::numeric_limits<std::uint32_t>::max();
+    static constexpr int lost_slots = 8;
+
+    template <class Rep, class Period>
+    [[nodiscard]] static constexpr nanos to_nanos(std::chrono::duration<Rep, Period> d) noexcept {
+        return std::chrono::duration_cast<std::chrono::nanoseconds>(d).count();
+    }
+    [[nodiscard]] static constexpr nanos to_nanos(time_point t) noexcept {
+        return to_nanos(t.time_since_epoch());
+    }
+
+    /// Uniform in [0, 1): splitmix64.
+    [[nodiscard]] double uniform() noexcept {
+        random_ += 0x9e3779b97f4a7c15ULL;
+        auto z = random_;
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+        return static_cast<double>((z ^ (z >> 31)) >> 11) * 0x1.0p-53;
+    }
+    [[nodiscard]] nanos fraction(nanos of, double low, double high) noexcept {
+        return static_cast<nanos>(static_cast<double>(of) * (low + (high - low) * uniform()));
+    }
+
+    /// For clocks that run at different rates (500 ppm over an interval) and timers of the server.
+    [[nodiscard]] static constexpr nanos guard_of(nanos interval) noexcept {
+        return std::max<nanos>(2'000'000, interval / 2000);
+    }
+    [[nodiscard]] nanos guard() const noexcept { return guard_of(ring_.interval()); }
+    /// Even spacing at the full rate.
+    [[nodiscard]] nanos spacing() const noexcept { return ring_.interval() / max_; }
+
+    [[nodiscard]] verdict wait(nanos until, bool certain, bool daily = false) const noexcept {
+        // What was lost comes back by time alone.
+        if (lost_waiting_ > 0) {
+            auto const back = lost_next_ * lost_slice();
+            if (back < until) {
+                until = back;
+                certain = false;
+            }
+        }
+        verdict v;
+        v.certain = certain;
+        v.daily = daily;
+        if (until < never) v.wake = time_point{std::chrono::nanoseconds{until}};
+        return v;
+    }
+
+    [[nodiscard]] verdict
+    grant(nanos now, bool on_credit, lane who, ticket& out) noexcept {
+        auto const evidence = ring_.bound(now) + in_flight_ + 1;
+        out.sequence_ = sent_;
+        out.done_ = done_;
+        out.credit_ = credit_;
+        out.own_ = evidence;
+        out.on_credit_ = on_credit;
+        out.open_ = true;
+        ++in_flight_;
+        ++sent_;
+        on_credit_ += on_credit ? 1 : 0;
+        last_use_ = now;
+        pace_ = std::max(pace_, now - ring_.interval() / 10) + spacing();
+        if (smooth_ < unlimited) {
+            auto const burst = static_cast<nanos>((smooth_ - 1) * static_cast<double>(spacing()));
+            smooth_tat_ = std::max(smooth_tat_, now - burst) + spacing();
+        }
+        if (day_trial_) {
+            day_trial_ = false;
+            day_probe_at_ = never;
+            day_failures_ = static_cast<std::uint8_t>(std::min(day_failures_ + 1, 20));
+            day_bound_ = std::max(day_bound_, static_cast<std::int64_t>(sent_));
+        }
+        if (who == lane::bulk && paces_day()) {
+            auto const left = std::max<std::int64_t>(
+                1, day_bound_ - day_kept() - static_cast<std::int64_t>(sent_));
+            auto const each = std::max<nanos>(0, day_ends_ - now) / left;
+            day_pace_ = std::max(day_pace_, now - each * (std::int64_t{max_} - 1)) + each;
+        }
+        verdict v;
+        v.granted = true;
+        return v;
+    }
+
+    // -- what is lost ------------------------------------------------------------------------
+
+    [[nodiscard]] nanos lost_slice() const noexcept {
+        return std::max<nanos>(1, to_nanos(options_->lost_grace) / lost_slots);
+    }
+    [[nodiscard]] static constexpr std::size_t lost_at(std::int64_t i) noexcept {
+        constexpr auto size = lost_slots + 2;
+        return static_cast<std::size_t>(i - detail::floor_div(i, size) * size);
+    }
+
+    /// Counts lost requests whose grace is over as arrived at its end. A count per eighth of the
+    /// grace is kept instead of a list; the end is rounded up, which is the safe side.
+    void drain_lost(nanos now) noexcept {
+        if (lost_waiting_ == 0) return;
+        auto const last = detail::floor_div(now, lost_slice());
+        for (; lost_waiting_ > 0 && lost_next_ <= last; ++lost_next_) {
+            auto& slot = lost_slots_[lost_at(lost_next_)];
+            unsigned const n = slot;
+            slot = 0;
+            lost_waiting_ -= n;
+            in_flight_ -= n;
+            done_ += n;
+            ring_.add(lost_next_ * lost_slice(), n);
+        }
+    }
+
+    // -- limits ------------------------------------------------------------------------------
+
+    /// False when the response speaks of limits that are not in force any more.
+    [[nodiscard]] bool learn_limits(const ticket& t, nanos now, const rate_headers& h) noexcept {
+        auto max = max_;
+        auto interval = interval_;
+        if (h.max && *h.max >= 1)
+            max = static_cast<std::uint32_t>(std::min<std::int64_t>(*h.max, most_requests));
+        if (h.interval_ms && *h.interval_ms >= 100 && *h.interval_ms <= 24 * 3'600'000)
+            interval = std::chrono::milliseconds{*h.interval_ms};
+        if (max == max_ && interval == interval_) {
+            limits_from_ = std::max(limits_from_, t.sequence_);
+            return true;
+        }
+        // Responses come out of order: only one that was asked for later may change the limits.
+        if (t.sequence_ < limits_from_) return false;
+        if (interval != interval_)
+            ring_.rescale(to_nanos(interval), now + guard_of(to_nanos(interval)));
+        allowed_ = allowed_ >= max_ ? max : std::min<double>(allowed_, max);
+        credit_ = no_credit;
+        fresh_known_ = false;
+        ghost_ = 0;
+        max_ = max;
+        interval_ = interval;
+        limits_from_ = t.sequence_;
+        limits_known_ = sent_;
+        return true;
+    }
+
+    // -- the day -----------------------------------------------------------------------------
+
+    void learn_day(const ticket& t, nanos now, const rate_headers& h) noexcept {
+        if (t.sequence_ < day_from_) return;
+        bool const anything = h.daily_remaining || h.limit_daily || h.daily_reset_ms;
+        if (!anything) return;
+        day_from_ = t.sequence_;
+        if (h.limit_daily && *h.limit_daily > 0) day_limit_ = *h.limit_daily;
+        if (h.daily_reset_ms && *h.daily_reset_ms > 0 && *h.daily_reset_ms <= 48 * 3'600'000)
+            day_ends_ = now + *h.daily_reset_ms * 1'000'000 + guard();
+        if (!h.daily_remaining) return;
+        // The same proof as credit: what this response surely did not count fits into the rest.
+        auto const left = std::min<std::int64_t>(*h.daily_remaining, unbounded / 2);
+        day_bound_ = left + static_cast<std::int64_t>(t.done_) + 1;
+        if (left > 0) {
+            day_failures_ = 0;
+            day_probe_at_ = never;
+        }
+    }
+
+    /// The day's answer to "may one go": nothing when it may.
+    [[nodiscard]] std::optional<verdict> daily_barrier(nanos now, lane who) noexcept {
+        if (now >= day_ends_) {
+            // A new day by the server's own word; the next response says how much of it there is.
+            day_ends_ = never;
+            day_bound_ = unbounded;
+            day_probe_at_ = never;
+            day_failures_ = 0;
+            verified_ = false;
+        }
+        day_trial_ = false;
+        auto const next = static_cast<std::int64_t>(sent_) + 1;
+        if (next > day_share_end_) return wait(never, false, day_share_final_);
+        if (day_bound_ == unbounded) return std::nullopt;
+        bool const bulk = who == lane::bulk;
+        auto const kept = bulk ? day_kept() : 0;
+        if (next + kept <= day_bound_) {
+            if (!bulk || !paces_day() || now >= day_pace_) return std::nullopt;
+            return wait(day_pace_, false);
+        }
+        // Answers on their way can only raise the bound.
+        if (in_flight_ > 0) return wait(never, false);
+        if (day_ends_ != never) return wait(day_ends_, true, true);
+        if (day_probe_at_ == never) {
+            auto const first = to_nanos(options_->daily_probe);
+            auto const pause = std::min<nanos>(
+                first << std::min<int>(day_failures_, 8), std::max<nanos>(first, 900 * second));
+            day_probe_at_ = now + fraction(pause, 1.0, 1.25);
+        }
+        if (now < day_probe_at_) return wait(day_probe_at_, true, true);
+        // One tries whether the day has changed; if not, the next waits twice as long.
+        day_trial_ = true;
+        return std::nullopt;
+    }
+
+    /// What bulk work leaves of the day to calls that somebody waits for.
+    [[nodiscard]] std::int64_t day_kept() const noexcept {
+        return static_cast<std::int64_t>(options_->daily_reserve * static_cast<double>(day_limit_));
+    }
+
+    /// Whether bulk work goes evenly through what is left of the day.
+    [[nodiscard]] bool paces_day() const noexcept {
+        return options_->daily_pacing && day_bound_ != unbounded && day_ends_ != never;
+    }
+
+    // -- evidence ----------------------------------------------------------------------------
+
+    /// Takes in what the server would still accept, as of this request's arrival.
+    void learn_use(const ticket& t, nanos now, std::int64_t remaining, bool accepted) noexcept {
+        auto const promise = remaining + static_cast<std::int64_t>(t.done_) + 1;
+        auto const used = std::max<std::int64_t>(0, std::int64_t{max_} - remaining);
+        // All of ours that it can have counted, and what earlier proofs said must remain. Proofs
+        // that came after this request was sent would raise false alarms.
+        auto const own = t.own_ + static_cast<double>(sent_ - t.sequence_ - 1);
+        double excess = 0;
+        if (accepted) {
+            excess = static_cast<double>(used) - own;
+            if (t.credit_ != no_credit)
+                excess = std::max(
+                    excess,
+                    static_cast<double>(t.credit_) - static_cast<double>(sent_) -
+                        static_cast<double>(remaining));
+            credit_ = std::max(credit_, promise);
+        } else if (t.sequence_ >= limits_known_) {
+            excess = 1;
+        }
+        if (!fresh_known_ || t.sequence_ >= fresh_sequence_) {
+            fresh_known_ = true;
+            fresh_sequence_ = t.sequence_;
+            fresh_used_ = used;
+            fresh_done_ = t.done_;
+            if (needs_evidence() && !evidence_leaves_room()) {
+                auto const each = static_cast<double>(ring_.interval()) / std::max(4.0, allowed_);
+                next_look_ = now + fraction(static_cast<nanos>(each), 1.0, 2.0);
+            }
+        }
+        epoch_least_ = std::min(epoch_least_, remaining);
+        ++epoch_answers_;
+        epoch_low_ += remaining < low_mark ? 1 : 0;
+        if (excess >= 1 - 1e-6 && share_ == whole && options_->strategy == strategy::proven)
+            meet_foreigner(
+                now, static_cast<double>(used), own, excess, accepted ? promise : no_credit);
+    }
+
+    /// Room below the limit that the others are left.
+    static constexpr std::int64_t margin = 4;
+    static constexpr std::int64_t low_mark = 6;
+
+    [[nodiscard]] bool needs_evidence() const noexcept { return shared_ || doubtful_; }
+
+    /// The newest answer, and everything of ours that it may not have counted, leave room for one
+    /// more and a margin.
+    [[nodiscard]] bool evidence_leaves_room() const noexcept {
+        if (!fresh_known_) return true;
+        auto const later = static_cast<std::int64_t>(sent_ - fresh_done_) - 1;
+        return fresh_used_ + later + 1 + margin <= std::int64_t{max_};
+    }
+
+    /// The server counted more than we can have sent. Once: somebody's past use, or our own from an
+    /// earlier life; it is taken as a ghost that stays for an interval and fades over another.
+    /// Again, beyond what the ghost explains: somebody is at work beside us.
+    void meet_foreigner(
+        nanos now, double used, double own, double excess, std::int64_t promise) noexcept {
+        credit_ = promise;
+        if (!shared_) {
+            double const explained = ghost_at(now);
+            double const extra = used - own >= excess - 1e-6 ? excess - explained : excess;
+            if (extra < 1 - 1e-6) return;
+            ++foreign_seen_;
+            if (now > foreign_at_ + 6 * ring_.interval()) foreign_count_ = 0;
+            foreign_count_ = static_cast<std::uint8_t>(std::min(foreign_count_ + 1, 2));
+            ghost_ = std::max({explained, used - own, 0.0});
+            ghost_since_ = now;
+            if (foreign_count_ >= 2) {
+                shared_ = true;
+                auto const ours = ring_.bound(now) + in_flight_;
+                allowed_ = std::clamp<double>(std::max(ours, (max_ - used) / 2), 1.0, max_);
+                ghost_ = 0;
+                new_epoch(now);
+            }
+        }
+        foreign_at_ = now;
+    }
+
+    [[nodiscard]] double ghost_at(nanos now) noexcept {
+        if (ghost_ <= 0) return 0;
+        double const age =
+            static_cast<double>(now - ghost_since_) / static_cast<double>(ring_.interval());
+        if (age >= 2) {
+            ghost_ = 0;
+            return 0;
+        }
+        return ghost_ * std::min(1.0, 2 - age);
+    }
+
+    // -- refusals ----------------------------------------------------------------------------
+
+    void refuse(
+        const ticket& t,
+        nanos now,
+        std::optional<std::int64_t> remaining,
+        const rate_headers& headers,
+        std::optional<std::chrono::milliseconds> retry_after) noexcept {
+        nanos asked = 0;
+        if (retry_after)
+            asked = to_nanos(std::clamp(
+                *retry_after,
+                std::chrono::milliseconds{0},
+                std::chrono::milliseconds{std::chrono::hours{24}}));
+        if (headers.daily_remaining == 0) {
+            // The interval is not to blame. The bound is zero already; only ask no sooner than told.
+            if (asked > 0 && day_ends_ == never) day_ends_ = now + asked;
+            return;
+        }
+        if (t.on_credit_ && remaining == 0 && t.sequence_ >= limits_known_) {
+            // It promised room that was not there: do not believe it for a while.
+            credit_doubts_ = static_cast<std::uint8_t>(std::min(credit_doubts_ + 1, 8));
+            credit_off_until_ = now + ((60 * second) << credit_doubts_);
+        }
+        // Refusals of what was sent before the last one was known are the same event.
+        if (t.sequence_ >= refusal_known_) {
+            failures_ = static_cast<std::uint8_t>(std::min(failures_ + 1, 20));
+            refusal_known_ = sent_;
+        }
+        nanos step = ring_.interval() / 50;
+        if (remaining == 0 && t.sequence_ >= limits_known_) {
+            epoch_refused_ = true;
+            credit_ = no_credit;
+            if (shared_ && now > cut_at_ + ring_.interval() / 2) {
+                cut_at_ = now;
+                allowed_ = std::max(1.0, allowed_ * 0.8);
+            }
+            step = ring_.interval() / 10;
+        } else if (
+            t.sequence_ >= limits_known_ && now > smooth_since_ + ring_.interval() / 2) {
+            // Another limiter that shows no headers, such as one per second: spread sends out.
+            smooth_ = smooth_ >= unlimited ? max_ / 8.0 : smooth_ / 2;
+            smooth_ = std::max(1.0, smooth_);
+            smooth_since_ = now;
+        }
+        double const pause = std::ldexp(static_cast<double>(step), std::min(failures_ - 1, 16));
+        auto const longest = std::min(pause, static_cast<double>(ring_.interval()));
+        hold_ = std::max(hold_, now + fraction(static_cast<nanos>(longest), 0.5, 1.0));
+        hold_ = std::max(hold_, now + asked);
+    }
+
+    // -- shared mode -------------------------------------------------------------------------
+
+    void new_epoch(nanos now) noexcept {
+        epoch_ends_ = now + ring_.interval();
+        epoch_least_ = unbounded;
+        epoch_refused_ = false;
+        epoch_bound_ = false;
+        epoch_answers_ = 0;
+        epoch_low_ = 0;
+    }
+
+    /// Once per interval: down by 15 % when it was tight, up gently when we wanted more and there
+    /// was more.
+    void end_epoch(nanos now) noexcept {
+        if (now < epoch_ends_) return;
+        if (epoch_refused_ || epoch_low_ * 5 > epoch_answers_) {
+            if (now > cut_at_ + ring_.interval() / 2) {
+                allowed_ = std::max(1.0, allowed_ * 0.85);
+                cut_at_ = now;
+            }
+        } else if (epoch_answers_ > 0 && epoch_bound_) {
+            double up = std::max(1.0, 0.25 * static_cast<double>(epoch_least_ - low_mark));
+            if (now > foreign_at_ + 3 * ring_.interval()) up = std::max(up, 0.25 * allowed_);
+            allowed_ = std::min<double>(max_, allowed_ + up);
+        }
+        if (now > foreign_at_ + 6 * ring_.interval()) {
+            shared_ = false;
+            foreign_count_ = 0;
+            allowed_ = max_;
+        }
+        new_epoch(now);
+    }
+
+    // -- lanes -------------------------------------------------------------------------------
+
+    /// What bulk work leaves alone: the reserve for calls that somebody waits for, and two more
+    /// unless we are exclusive, by which a passer-by is noticed before he is refused.
+    [[nodiscard]] double held_back(nanos now) const noexcept {
+        bool const recent = now - last_interactive_ < to_nanos(options_->reserve_memory);
+        auto const reserve = recent ? options_->reserve : options_->idle_reserve;
+        auto const gap = options_->exclusive ? 0U : 2U;
+        return std::min(reserve + gap, std::min(share_, max_) / 4);
+    }
+
+    const limits* options_;
+    envelope ring_;
+
+    // Limits in force, since which request, and how many were sent before we knew.
+    std::uint32_t max_;
+    std::uint32_t share_ = whole;
+    std::chrono::milliseconds interval_;
+    std::uint64_t limits_from_ = 0;
+    std::uint64_t limits_known_ = 0;
+
+    std::uint64_t sent_ = 0;
+    std::uint64_t done_ = 0; // surely counted by the server, or never to arrive
+    std::int64_t credit_ = no_credit;
+    nanos credit_off_until_ = long_ago;
+    nanos pace_ = long_ago;
+    nanos last_use_ = long_ago;
+    nanos last_interactive_ = long_ago;
+    std::uint32_t in_flight_ = 0;
+
+    bool verified_ = false;
+    bool shared_ = false;
+    bool doubtful_ = false;
+    std::uint8_t bias_ = 0;
+    std::uint8_t credit_doubts_ = 0;
+    std::uint8_t failures_ = 0;
+    std::uint8_t foreign_count_ = 0;
+    std::uint8_t day_failures_ = 0;
+    bool fresh_known_ = false;
+    bool epoch_refused_ = false;
+    bool epoch_bound_ = false;
+    bool day_trial_ = false;
+    bool day_share_final_ = false;
+
+    // Refusals.
+    nanos hold_ = long_ago;
+    std::uint64_t refusal_known_ = 0;
+    double smooth_ = unlimited;
+    nanos smooth_since_ = long_ago;
+    nanos smooth_tat_ = long_ago;
+
+    // Others on the bucket.
+    double ghost_ = 0;
+    nanos ghost_since_ = long_ago;
+    nanos foreign_at_ = long_ago;
+    double allowed_;
+    std::uint64_t fresh_sequence_ = 0;
+    std::uint64_t fresh_done_ = 0;
+    std::int64_t fresh_used_ = 0;
+    nanos next_look_ = long_ago;
+    nanos cut_at_ = long_ago;
+    nanos epoch_ends_ = long_ago;
+    std::int64_t epoch_least_ = unbounded;
+    std::uint32_t epoch_answers_ = 0;
+    std::uint32_t epoch_low_ = 0;
+
+    // The day.
+    std::int64_t day_bound_ = unbounded; // sent_ may not exceed it
+    std::int64_t day_share_end_ = unbounded;
+    std::uint64_t day_from_ = 0;
+    std::int64_t day_limit_ = 0;
+    nanos day_ends_ = never;
+    nanos day_probe_at_ = never;
+    nanos day_pace_ = long_ago;
+
+    // Requests given up, by the eighth of the grace in which they count as arrived.
+    std::int64_t lost_next_ = 0;
+    std::uint32_t lost_waiting_ = 0;
+    std::array<std::uint16_t, static_cast<std::size_t>(lost_slots) + 2> lost_slots_{};
+
+    std::uint64_t random_;
+    std::uint64_t on_credit_ = 0;
+    std::uint64_t lost_ = 0;
+    std::uint64_t unsent_ = 0;
+    std::uint64_t refused_ = 0;
+    std::uint32_t foreign_seen_ = 0;
+};
+
+} // namespace highlevel::quota

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+namespace highlevel::quota {
+class ledger;
+}

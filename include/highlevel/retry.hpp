@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Decides whether a failed attempt is sent again and after which pause. A plain state machine: it
+// is told what happened and when, and never reads a clock.
+#pragma once
+
+#include <highlevel/call_options.hpp>
+#include <highlevel/method.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+
+namespace highlevel {
+
+/// How failed requests are repeated.
+class retry_options {
+public:
+    retry_options() = default;
+
+    /// Attempts per call, the first included, for transport errors and 5xx. 1 means no retry.
+    int max_attempts = 4;
+    /// Attempts per call that may end in 429; each waits in the limiter, not here.
+    int max_rate_limited = 8;
+    /// Upper bound of the first pause; doubles with each attempt. The pause is a random part of it
+    /// ("full jitter"), so that clients that failed together do not return together.
+    std::chrono::milliseconds base_delay{250};
+    /// Upper bound of every pause.
+    std::chrono::milliseconds max_delay{20'000};
+    /// Retries for transport errors and 5xx that a client may have saved up; each takes one, each
+    /// success gives back a tenth. An outage then costs little more than the calls themselves.
+    double budget = 100.0;
+
+    void validate() const {
+        if (max_attempts < 1) throw std::invalid_argument{"retry.max_attempts: must be at least 1"};
+        if (max_rate_limited < 1)
+            throw std::invalid_argument{"retry.max_rate_limited: must be at least 1"};
+        if (base_delay.count() < 0)
+            throw std::invalid_argument{"retry.base_delay: must not be negative"};
+        if (max_delay < base_delay)
+            throw std::invalid_argument{"retry.max_delay: must not be below retry.base_delay"};
+        if (!(budget >= 0)) throw std::invalid_argument{"retry.budget: must not be negative"};
+    }
+};
+
+/// The retries that a client has left for transport errors and 5xx.
+///
+/// Thread safety: shared objects: safe.
+class retry_budget {
+public:
+    explicit retry_budget(double capacity) noexcept
+        : capacity_(static_cast<std::int64_t>(capacity * unit)), left_(capacity_) {}
+
+    /// Takes one retry when there is one.
+    [[nodiscard]] bool take() noexcept {
+        auto left = left_.load(std::memory_order_relaxed);
+        while (left >= unit)
+            if (left_.compare_exchange_weak(left, left - unit, std::memory_order_relaxed))
+                return true;
+        return false;
+    }
+
+    /// A call succeeded.
+    void refill() noexcept {
+        auto left = left_.load(std::memory_order_relaxed);
+        while (left < capacity_) {
+            auto const next = std::min(capacity_, left + unit / 10);
+            if (left_.compare_exchange_weak(left, next, std::memory_order_relaxed)) return;
+        }
+    }
+
+private:
+    static constexpr std::int64_t unit = 1000;
+
+    std::int64_t capacity_;
+    std::atomic<std::int64_t> left_;
+};
+
+/// How an attempt ended, as far as repeating it goes.
+class attempt_outcome {
+public:
+    attempt_outcome() = default;
+
+    /// The HTTP status; 0 when there was no response.
+    unsigned status = 0;
+    /// The request surely did nothing: no byte of it reached the server.
+    bool surely_not_processed = false;
+    /// A gateway's time-out in the clothes of another status; counts as a 5xx.
+    bool dressed_timeout = false;
+    /// The call was cancelled, or what failed will fail again (a certificate, a malformed request).
+    bool final = false;
+    /// From a Retry-After field.
+    std::optional<std::chrono::milliseconds> retry_after;
+};
+
+/// The retry decisions of one call. Not thread safe; one per call.
+class retry_policy {
+public:
+    enum class verdict : std::uint8_t {
+        /// The failure stands.
+        give_up,
+        /// Pause, then a new permit and a new attempt.
+        pause,
+        /// A new permit at the head of the queue; the limiter knows how long that takes.
+        requeue,
+    };
+
+    class decision {
+    public:
+        decision() = default;
+        explicit decision(verdict v, std::chrono::milliseconds d = {}) : what(v), delay(d) {}
+
+        verdict what = verdict::give_up;
+        std::chrono::milliseconds delay{0};
+    };
+
+    retry_policy(
+        const retry_options& options, retry_budget& budget, method verb, retry_mode mode) noexcept
+        : options_(&options), budget_(&budget),
+          repeatable_(mode == retry_mode::always || is_idempotent(verb)),
+          enabled_(mode != retry_mode::never) {}
+
+    /// Attempts that have ended.
+    [[nodiscard]] int attempts() const noexcept { return attempts_; }
+
+    /// Takes the outcome of an attempt that failed. `random` lies in [0, 1).
+    [[nodiscard]] decision failed(const attempt_outcome& outcome, double random) noexcept {
+        ++attempts_;
+        if (!enabled_ || outcome.final) return decision{};
+        if (outcome.status == 429) {
+            // Refused before any work was done, so it is safe for every method; the permit's bucket
+            // has learned from it and holds the next attempt back.
+            if (++rate_limited_ >= options_->max_rate_limited) return decision{};
+            return decision{verdict::requeue};
+        }
+        bool const server_failed = outcome.status >= 500 || outcome.dressed_timeout;
+        bool const lost = outcome.status == 0;
+        if (!server_failed && !lost) return decision{};
+        if (!outcome.surely_not_processed && !repeatable_) return decision{};
+        if (attempts_ - rate_limited_ >= options_->max_attempts) return decision{};
+        if (!budget_->take()) return decision{};
+        auto const shift = std::min(attempts_ - rate_limited_ - 1, 20);
+        auto const bound = std::min<std::int64_t>(
+            options_->max_delay.count(), options_->base_delay.count() * (std::int64_t{1} << shift));
+        std::chrono::milliseconds delay{
+            static_cast<std::int64_t>(static_cast<double>(bound) * random)};
+        if (outcome.retry_after) delay = std::max(delay, *outcome.retry_after);
+        return decision{verdict::pause, delay};
+    }
+
+    /// The attempt succeeded.
+    void succeeded() noexcept {
+        ++attempts_;
+        budget_->refill();
+    }
+
+private:
+    const retry_options* options_;
+    retry_budget* budget_;
+    int attempts_ = 0;
+    int rate_limited_ = 0;
+    bool repeatable_;
+    bool enabled_;
+};
+
+} // namespace highlevel

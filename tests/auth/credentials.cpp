@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Fixed tokens: which account gets which, and what cannot be.
+
+#include <highlevel/auth/credentials.hpp>
+#include <highlevel/error.hpp>
+
+#include "support/catch.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+
+namespace asio = boost::asio;
+using highlevel::errc;
+using highlevel::token_kinds;
+using highlevel::auth::credentials;
+using highlevel::auth::grant;
+using highlevel::auth::private_integration;
+using highlevel::auth::resource_kind;
+using highlevel::auth::secret;
+using highlevel::auth::token_request;
+
+namespace {
+
+grant ask(const credentials& c, const token_request& request) {
+    asio::io_context context;
+    auto future = asio::co_spawn(context, c.source()->authorize(request), asio::use_future);
+    context.run();
+    return future.get();
+}
+
+bool renew(const credentials& c, const token_request& request, std::shared_ptr<const secret> old) {
+    asio::io_context context;
+    auto future =
+        asio::co_spawn(context, c.source()->renew(request, std::move(old)), asio::use_future);
+    context.run();
+    return future.get();
+}
+
+token_request location(std::string_view id, token_kinds accepted = token_kinds::any) {
+    return {resource_kind::location, id, accepted};
+}
+token_request company(std::string_view id, token_kinds accepted = token_kinds::any) {
+    return {resource_kind::company, id, accepted};
+}
+
+} // namespace
+
+TEST_CASE("one_token_serves_every_account", "[auth]") {
+    credentials const c = private_integration{"pit-all"};
+    CHECK(ask(c, location("a")).token->reveal() == "pit-all");
+    CHECK(ask(c, company("b")).token->reveal() == "pit-all");
+}
+
+TEST_CASE("the_more_exact_token_wins", "[auth]") {
+    private_integration tokens{"pit-all"};
+    tokens.location("a", secret{"pit-a"}).company("c", secret{"pit-c"});
+    credentials const c = tokens;
+    CHECK(ask(c, location("a")).token->reveal() == "pit-a");
+    CHECK(ask(c, location("c")).token->reveal() == "pit-all");
+    CHECK(ask(c, company("c")).token->reveal() == "pit-c");
+}
+
+TEST_CASE("an_account_without_a_token_is_named", "[auth]") {
+    private_integration tokens;
+    tokens.location("a", secret{"pit-a"});
+    auto const g = ask(tokens, location("b"));
+    CHECK(g.error == errc::no_token);
+    CHECK(g.detail == "no Private Integration token for location b");
+    CHECK(g.token == nullptr);
+}
+
+TEST_CASE("an_operation_that_takes_only_agency_tokens_is_refused_on_a_location", "[auth]") {
+    credentials const c = private_integration{"pit-all"};
+    CHECK(ask(c, location("a", token_kinds::agency)).error == errc::wrong_token_kind);
+    CHECK(ask(c, company("a", token_kinds::location)).error == errc::wrong_token_kind);
+    CHECK_FALSE(ask(c, company("a", token_kinds::agency)).error);
+    // OAuth only: a Private Integration token will not do.
+    CHECK(ask(c, company("a", token_kinds::agency_oauth)).error == errc::wrong_token_kind);
+}
+
+TEST_CASE("a_rotated_token_is_seen_by_the_client_and_worth_one_more_try", "[auth]") {
+    private_integration tokens{"pit-old"};
+    credentials const c = tokens;
+    auto const old = ask(c, location("a")).token;
+    CHECK_FALSE(renew(c, location("a"), old));
+    tokens.all(secret{"pit-new"});
+    CHECK(renew(c, location("a"), old));
+    CHECK(ask(c, location("a")).token->reveal() == "pit-new");
+    CHECK(old->reveal() == "pit-old");
+}

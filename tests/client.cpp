@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// The way of one call, with a scripted network: what is sent, what is repeated, what each failure
+// says, and that permits come back.
+
+#include <highlevel/highlevel.hpp>
+#include <highlevel/v2/contacts.hpp>
+#include <highlevel/v2/oauth.hpp>
+
+#include "support/catch.hpp"
+#include "support/scripted_transport.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace asio = boost::asio;
+namespace contacts = highlevel::v2::contacts;
+using highlevel::cause;
+using highlevel::errc;
+using highlevel::http::phase;
+using test::scripted_transport;
+
+namespace {
+
+/// A client over a scripted transport, and a way to run one coroutine to its end.
+class fixture {
+public:
+    fixture() {
+        options.credentials = highlevel::auth::private_integration{"pit-secret"};
+        options.transport = network;
+        options.retry.base_delay = std::chrono::milliseconds{0};
+        options.retry.max_delay = std::chrono::milliseconds{0};
+    }
+
+    highlevel::client& client() {
+        if (!client_) client_.emplace(context.get_executor(), options);
+        return *client_;
+    }
+    highlevel::account location() { return client().location("loc1"); }
+
+    /// Runs a call to its end.
+    template <class T>
+    T run(asio::awaitable<T> work) {
+        auto future = asio::co_spawn(context, std::move(work), asio::use_future);
+        context.restart();
+        context.run();
+        return future.get();
+    }
+
+    highlevel::failure failed(const std::string& id = "c1") {
+        auto const r = run(location().try_call(contacts::get_contact{id}));
+        REQUIRE(r.has_error());
+        return r.error();
+    }
+
+    std::shared_ptr<scripted_transport> network = std::make_shared<scripted_transport>();
+    highlevel::client_options options;
+    asio::io_context context;
+
+private:
+    std::optional<highlevel::client> client_;
+};
+
+std::string_view field(const highlevel::http::request& r, std::string_view name) {
+    return r.fields.find(name).value_or("");
+}
+
+constexpr auto contact_body =
+    R"({"contact":{"id":"c1","firstName":"Ada","newField":7},"traceId":"t-9"})";
+
+} // namespace
+
+TEST_CASE("a_typed_call_sends_the_request_and_decodes_the_response", "[client]") {
+    fixture f;
+    f.network->then(scripted_transport::reply(200, contact_body));
+    auto const got = f.run(f.location().call(contacts::get_contact{"c1"}));
+    REQUIRE(got->contact.has_value());
+    CHECK(got->contact->first_name == "Ada");
+    CHECK(got->contact->unknown_fields.at("newField").as_int64() == 7);
+    CHECK(got.status() == 200);
+    CHECK(got.trace_id() == "t-9");
+    CHECK(got.body() == contact_body);
+    CHECK(got.quota().max == 100);
+    CHECK(got.quota().daily_remaining == 199000);
+    CHECK(got.headers().find("X-RateLimit-Max") == "100");
+    CHECK(got.attempts() == 1);
+
+    auto const sent = f.network->requests();
+    REQUIRE(sent.size() == 1);
+    CHECK(sent[0].verb == highlevel::method::get);
+    CHECK(sent[0].target == "/contacts/c1");
+    CHECK(field(sent[0], "authorization") == "Bearer pit-secret");
+    CHECK(field(sent[0], "version") == "2021-07-28");
+    CHECK(field(sent[0], "accept") == "application/json");
+    CHECK_FALSE(field(sent[0], "user-agent").empty());
+    CHECK(sent[0].body.empty());
+    CHECK_FALSE(sent[0].fields.contains("content-type"));
+}
+
+TEST_CASE("a_path_parameter_is_percent_encoded", "[client]") {
+    fixture f;
+    f.network->then(scripted_transport::reply(200, contact_body));
+    (void)f.run(f.location().call(contacts::get_contact{"a/b?c d"}));
+    CHECK(f.network->requests().at(0).target == "/contacts/a%2Fb%3Fc%20d");
+}
+
+TEST_CASE("a_body_is_encoded_and_the_location_filled_in", "[client]") {
+    fixture f;
+    f.network->then(scripted_transport::reply(201, R"({"contact":{"id":"c2"}})"));
+    contacts::create_contact create;
+    create.body.email = "ada@example.com";
+    create.body.tags = {"vip"};
+    create.extra_body["beta"] = true;
+    auto const created = f.run(f.location().call(create));
+    CHECK(created.status() == 201);
+    auto const sent = f.network->requests().at(0);
+    CHECK(sent.verb == highlevel::method::post);
+    CHECK(sent.target == "/contacts/");
+    CHECK(field(sent, "content-type") == "application/json");
+    auto const body = boost::json::parse(sent.body);
+    CHECK(body.at("email") == "ada@example.com");
+    CHECK(body.at("tags").as_array().size() == 1);
+    CHECK(body.at("locationId") == "loc1");
+    CHECK(body.at("beta") == true);
+}
+
+TEST_CASE("a_location_that_the_caller_gave_is_kept", "[client]") {
+    fixture f;
+    f.network->then(scripted_transport::reply(201, "{}"));
+    contacts::create_contact create;
+    create.body.location_id = "other";
+    (void)f.run(f.location().call(create));
+    auto const body = boost::json::parse(f.network->requests().at(0).body);
+    CHECK(body.at("locationId") == "other");
+}
+
+TEST_CASE("a_fill_function_completes_the_operation_in_place", "[client]") {
+    fixture f;
+    f.network->then(scripted_transport::reply(200, R"({"contacts":[],"count":0})"));
+    auto const listed = f.run(f.location().call<contacts::get_contacts>([](auto& op) {
+        op.limit = 100;
+        op.query = "ada & co";
+        op.extra_query.emplace_back("beta", "1");
+    }));
+    CHECK(listed->contacts.empty());
+    auto const target = f.network->requests().at(0).target;
+    CHECK(target.rfind("/contacts/?", 0) == 0);
+    CHECK(target.find("locationId=loc1") != std::string::npos);
+    CHECK(target.find("limit=100") != std::string::npos);
+    CHECK(target.find("query=ada%20%26%20co") != std::string::npos);
+    CHECK(target.find("beta=1") != std::string::npos);
+}
+
+TEST_CASE("the_operation_need_not_outlive_the_call_expression", "[client]") {
+    fixture f;
+    f.network->then(scripted_transport::reply(200, contact_body));
+    auto work = [&] {
+        contacts::get_contact op{std::string(100, 'x')};
+        return f.location().call(op);
+    }();
+    (void)f.run(std::move(work));
+    CHECK(f.network->requests().at(0).target == "/contacts/" + std::string(100, 'x'));
+}
+
+TEST_CASE("a_missing_parameter_fails_before_anything_is_sent", "[client]") {
+    fixture f;
+    f.network->then(scripted_transport::reply(200, contact_body));
+    auto const r = f.run(f.location().try_call(contacts::get_contact{}));
+    REQUIRE(r.has_error());
+    CHECK(r.error().code() == errc::missing_parameter);
+    CHECK(r.error().cause() == cause::invalid_request);
+    CHECK_THAT(r.error().detail(), test::contains("contact_id") || test::contains("contactId"));
+    CHECK(r.error().operation() == "contacts.get_contact");
+    CHECK_FALSE(r.error().may_have_been_processed());
+    CHECK(f.network->requests().empty());
+    CHECK(f.client().quota("loc1").in_flight == 0);
+}
+
+TEST_CASE("call_throws_what_try_call_returns", "[client]") {
+    fixture f;
+    f.network->then(scripted_transport::reply(
+        401, R"({"statusCode":401,"message":"The token is not authorized for this scope."})"));
+    try {
+        (void)f.run(f.location().call(contacts::get_contact{"c1"}));
+        FAIL("call did not throw");
+    } catch (const highlevel::error& e) {
+        CHECK(e.cause() == cause::scope_missing);
+        CHECK(e.failure().status() == 401);
+        CHECK(e.code() == highlevel::condition::client_error);
+        CHECK(e.failure().scopes() == std::vector<std::string>{"contacts.readonly"});
+        CHECK_THAT(std::string{e.what()}, test::contains("contacts.readonly"));
+        CHECK(std::string{e.what()}.find("pit-secret") == std::string::npos);
+    }
+    CHECK(f.network->requests().size() == 1);
+    CHECK(f.client().quota("loc1").in_flight == 0);
+}
+
+TEST_CASE("429_is_repeated_for_any_method_until_it_passes", "[client]") {
+    fixture f;
+    f.options.limits.interval = std::chrono::milliseconds{100};
+    auto limited =
+        scripted_transport::reply(429, R"({"statusCode":429,"message":"Too Many Requests"})");
+    limited.reply.fields.set("x-ratelimit-interval-milliseconds", "100");
+    limited.reply.fields.set("x-ratelimit-remaining", "0");
+    auto passed = scripted_transport::reply(201, "{}");
+    passed.reply.fields.set("x-ratelimit-interval-milliseconds", "100");
+    f.network->then(limited).then(limited).then(passed);
+    auto const created = f.run(f.location().call(contacts::create_contact{}));
+    CHECK(created.attempts() == 3);
+    CHECK(f.network->requests().size() == 3);
+    CHECK(f.client().quota("loc1").refused == 2);
+}
+
+TEST_CASE("the_daily_limit_ends_the_call_at_once", "[client]") {
+    fixture f;
+    auto limited =
+        scripted_transport::reply(429, R"({"statusCode":429,"message":"Too Many Requests"})");
+    limited.reply.fields.set("x-ratelimit-daily-remaining", "0");
+    f.network->then(limited);
+    auto const failure = f.failed();
+    CHECK(failure.cause() == cause::daily_limit);
+    CHECK(failure.status() == 429);
+    CHECK(f.network->requests().size() == 1);
+    // The bucket knows by now: the next call fails without a request.
+    auto const next = f.failed();
+    CHECK(next.code() == errc::daily_exhausted);
+    CHECK(next.cause() == cause::daily_limit);
+    CHECK(next.retry_in().has_value());
+    CHECK(f.network->requests().size() == 1);
+}
+
+TEST_CASE("a_get_survives_a_server_error_and_a_lost_connection", "[client]") {
+    fixture f;
+    f.network->then(scripted_transport::reply(502, "<html>Bad gateway</html>"))
+        .then(scripted_transport::lost(errc::connection_lost, phase::first_byte, true))
+        .then(scripted_transport::reply(200, contact_body));
+    auto const got = f.run(f.location().call(contacts::get_contact{"c1"}));
+    CHECK(got.attempts() == 3);
+    CHECK(f.client().quota("loc1").lost == 1);
+}
+
+TEST_CASE("a_post_is_never_sent_twice_when_it_may_have_been_processed", "[client]") {
+    fixture f;
+    f.network->then(scripted_transport::lost(errc::connection_lost, phase::first_byte, true));
+    auto const r = f.run(f.location().try_call(contacts::create_contact{}));
+    REQUIRE(r.has_error());
+    CHECK(r.error().code() == errc::connection_lost);
+    CHECK(r.error().cause() == cause::network);
+    CHECK(r.error().reached() == "first_byte");
+    CHECK(r.error().may_have_been_processed());
+    CHECK(r.error().attempts() == 1);
+    CHECK(f.network->requests().size() == 1);
+}
+
+TEST_CASE("a_post_that_surely_was_not_processed_is_sent_again", "[client]") {
+    fixture f;
+    f.network->then(scripted_transport::lost(errc::connect_failed, phase::connect, false))
+        .then(scripted_transport::reply(201, "{}"));
+    auto const created = f.run(f.location().call(contacts::create_contact{}));
+    CHECK(created.attempts() == 2);
+    CHECK(f.client().quota("loc1").unsent == 1);
+}
+
+TEST_CASE("retry_never_means_one_attempt", "[client]") {
+    fixture f;
+    f.network->then(scripted_transport::reply(503));
+    auto const r = f.run(f.location().try_call(
+        contacts::get_contact{"c1"}, {.retry = highlevel::retry_mode::never}));
+    REQUIRE(r.has_error());
+    CHECK(r.error().status() == 503);
+    CHECK(r.error().attempts() == 1);
+    CHECK(f.network->requests().size() == 1);
+}
+
+TEST_CASE("a_certificate_that_is_not_trusted_is_not_tried_again", "[client]") {
+    fixture f;
+    f.network->then(scripted_transport::lost(errc::certificate_untrusted, phase::tls, false));
+    auto const failure = f.failed();
+    CHECK(failure.code() == errc::certificate_untrusted);
+    CHECK(failure.cause() == cause::tls);
+    CHECK(f.network->requests().size() == 1);
+}
+
+TEST_CASE("an_html_page_in_a_success_is_an_error_and_an_empty_body_is_not", "[client]") {
+    fixture f;
+    f.network->then(scripted_transport::reply(200, "<html>hello</html>"))
+        .then(scripted_transport::reply(200, ""))
+        .then(scripted_transport::reply(200, R"({"contact":{"id":"c1")"));
+    auto const page = f.failed();
+    CHECK(page.code() == errc::unexpected_content);
+    CHECK(page.cause() == cause::bad_response);
+    CHECK(page.body() == "<html>hello</html>");
+    auto const empty = f.run(f.location().call(contacts::get_contact{"c1"}));
+    CHECK_FALSE(empty->contact.has_value());
+    CHECK(f.failed().code() == errc::unexpected_content);
+}
+
+TEST_CASE("a_success_whose_body_reports_an_error_is_one", "[client]") {
+    fixture f;
+    f.network->then(
+        scripted_transport::reply(200, R"({"status":404,"message":"Not found","traceId":"t"})"));
+    auto const failure = f.failed();
+    CHECK(failure.code() == errc::refused_in_body);
+    CHECK(failure.cause() == cause::not_found);
+    CHECK(failure.status() == 200);
+    CHECK(failure.trace_id() == "t");
+}
+
+TEST_CASE("strict_decoding_refuses_what_lenient_decoding_bends", "[client]") {
+    constexpr auto bent = R"({"contact":{"id":7}})";
+    {
+        fixture f;
+        f.network->then(scripted_transport::reply(200, bent));
+        auto const got = f.run(f.location().call(contacts::get_contact{"c1"}));
+        CHECK(got->contact->id == "7");
+        CHECK_FALSE(got.diagnostics().empty());
+    }
+    fixture f;
+    f.options.strict_decoding = true;
+    f.network->then(scripted_transport::reply(200, bent));
+    CHECK(f.failed().code() == errc::decode_failed);
+}
+
+TEST_CASE("a_rotated_token_is_sent_once_more", "[client]") {
+    fixture f;
+    highlevel::auth::private_integration tokens{"pit-old"};
+    f.options.credentials = tokens;
+    f.network
+        ->then([&](const highlevel::http::request&) {
+            tokens.all(highlevel::auth::secret{"pit-new"});
+            return scripted_transport::reply(
+                401, R"({"message":"Invalid Private Integration token"})");
+        })
+        .then(scripted_transport::reply(200, contact_body));
+    auto const got = f.run(f.location().call(contacts::get_contact{"c1"}));
+    CHECK(got.attempts() == 2);
+    CHECK(field(f.network->requests().at(1), "authorization") == "Bearer pit-new");
+}
+
+TEST_CASE("an_account_without_a_token_sends_nothing", "[client]") {
+    fixture f;
+    f.options.credentials = {};
+    f.network->then(scripted_transport::reply(200, contact_body));
+    CHECK(f.failed().code() == errc::no_token);
+    CHECK(f.network->requests().empty());
+    CHECK(f.client().quota("loc1").in_flight == 0);
+}
+
+TEST_CASE("an_operation_for_agencies_fails_on_a_location_before_a_byte_is_sent", "[client]") {
+    fixture f;
+    f.network->then(scripted_transport::reply(200, "{}"));
+    highlevel::v2::oauth::get_installed_location op;
+    op.company_id = "co";
+    op.app_id = "app";
+    auto const r = f.run(f.location().try_call(op));
+    REQUIRE(r.has_error());
+    CHECK(r.error().cause() == cause::wrong_token_kind);
+    CHECK(r.error().scopes() == std::vector<std::string>{"oauth.readonly"});
+    CHECK(f.network->requests().empty());
+}
+
+TEST_CASE("a_raw_request_gets_the_same_token_and_version", "[client]") {
+    fixture f;
+    f.network->then(scripted_transport::reply(200, R"({"x":1})"))
+        .then(scripted_transport::reply(200, "plain text"));
+    highlevel::http::request request{highlevel::method::get, "/anything?x=1"};
+    auto const got = f.run(f.location().send(request));
+    CHECK(got->at("x").as_int64() == 1);
+    auto const sent = f.network->requests().at(0);
+    CHECK(sent.target == "/anything?x=1");
+    CHECK(field(sent, "authorization") == "Bearer pit-secret");
+    CHECK(field(sent, "version") == "2021-07-28");
+    auto const text = f.run(f.location().send(request));
+    CHECK(text->is_null());
+    CHECK(text.body() == "plain text");
+}
+
+TEST_CASE("the_version_can_be_chosen_per_call", "[client]") {
+    fixture f;
+    f.network->then(scripted_transport::reply(200, contact_body));
+    (void)f.run(f.location().call(contacts::get_contact{"c1"}, {.version = "v3"}));
+    CHECK(field(f.network->requests().at(0), "version") == "v3");
+}
+
+TEST_CASE("async_call_takes_completion_tokens", "[client]") {
+    fixture f;
+    f.network->then(scripted_transport::reply(200, contact_body));
+    auto future = f.location().async_call(contacts::get_contact{"c1"}, asio::use_future);
+    std::string name;
+    f.location().async_call(
+        contacts::get_contact{"c1"},
+        [&](std::exception_ptr thrown, highlevel::response<contacts::get_contact::response_type> r) {
+            REQUIRE_FALSE(thrown);
+            name = r->contact->first_name.value_or("");
+        });
+    CHECK(name.empty());
+    f.context.run();
+    CHECK(future.get()->contact->first_name == "Ada");
+    CHECK(name == "Ada");
+}
+
+TEST_CASE("destroying_the_client_ends_calls_with_operation_aborted", "[client]") {
+    asio::io_context context;
+    auto const network = std::make_shared<scripted_transport>();
+    // One request is let through and answered; all others wait for it in the limiter.
+    network->then(scripted_transport::reply(200, contact_body));
+    highlevel::client_options options;
+    options.credentials = highlevel::auth::private_integration{"pit-secret"};
+    options.transport = network;
+    int aborted = 0;
+    std::optional<highlevel::client> client{std::in_place, context.get_executor(), options};
+    auto const location = client->location("loc1");
+    for (int i = 0; i < 5; ++i)
+        location.async_call(
+            contacts::get_contact{"c1"},
+            [&](std::exception_ptr thrown, const auto&) {
+                try {
+                    if (thrown) std::rethrow_exception(thrown);
+                } catch (const highlevel::error& e) {
+                    if (e.code() == asio::error::operation_aborted &&
+                        e.cause() == cause::cancelled)
+                        ++aborted;
+                }
+            });
+    client.reset();
+    context.run();
+    CHECK(aborted == 5);
+    CHECK(network->closed());
+}
+
+TEST_CASE("an_observer_is_told_of_each_attempt", "[client]") {
+    class recorder final : public highlevel::observer {
+    public:
+        void on_attempt(
+            const highlevel::call_info& call,
+            const highlevel::attempt_event& event) noexcept override {
+            lines.push_back(
+                std::string{call.operation} + ' ' + std::string{call.resource} + ' ' +
+                std::to_string(event.number) + ' ' + std::to_string(event.status) +
+                (event.retried ? " again" : ""));
+        }
+        std::vector<std::string> lines;
+    };
+    fixture f;
+    auto const seen = std::make_shared<recorder>();
+    f.options.observer = seen;
+    f.network->then(scripted_transport::reply(500)).then(scripted_transport::reply(200, "{}"));
+    (void)f.run(f.location().call(contacts::get_contact{"c1"}));
+    CHECK(seen->lines ==
+          std::vector<std::string>{
+              "get_contact location:loc1 1 500 again", "get_contact location:loc1 2 200"});
+}
+
+TEST_CASE("options_that_cannot_be_used_are_named", "[client]") {
+    asio::io_context context;
+    highlevel::client_options options;
+    options.user_agent = "a\r\nb";
+    CHECK_THROWS_WITH(
+        highlevel::client(context.get_executor(), options), test::contains("user_agent"));
+    options = {};
+    options.base_url = "http://services.leadconnectorhq.com";
+    CHECK_THROWS_AS(
+        highlevel::client(context.get_executor(), options), boost::system::system_error);
+}

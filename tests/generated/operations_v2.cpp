@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Every operation of v2 keeps the promises that the encoder and the client rely on.
+#include "generated/facts.hpp"
+#include "support/catch.hpp"
+
+#include <highlevel/v2/all.hpp>
+
+TEST_CASE("every_operation_of_v2_has_sound_facts", "[generated]") {
+    auto const facts = test::check_facts<highlevel::v2::operations>();
+    for (auto const& problem : facts.problems())
+        FAIL_CHECK(problem);
+    CHECK(facts.operations() == 576);
+    CHECK(facts.structs() > 1000);
+    CHECK(facts.anonymous() == 1);
+}

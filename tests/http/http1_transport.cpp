@@ -1,0 +1,904 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Tests of http/http1_transport.hpp over real loopback sockets: reuse, limits, faults, cancellation
+// and closing. Every test ends by checking that connections and counts came back.
+#include "support/catch.hpp"
+#include "support/fault_server.hpp"
+#include "support/transport_bench.hpp"
+
+#include <highlevel/http/http1_transport.hpp>
+
+#include <boost/asio/ip/tcp.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using namespace highlevel::test;
+using highlevel::errc;
+using highlevel::method;
+using http_phase = highlevel::http::phase;
+namespace asio = boost::asio;
+namespace http = highlevel::http;
+
+const http::request get_root{method::get, "/"};
+
+} // namespace
+
+TEST_CASE("exchange_brings_the_response", "[http][transport]") {
+    fault_server server{behaviour{http_reply(R"({"a":1})", "201 Created", "X-Trace: t\r\n")}};
+    transport_bench b{server.url()};
+    auto const out = b.get("/contacts/?limit=1");
+    REQUIRE(out.ok());
+    CHECK(out.reply.status == 201);
+    CHECK(out.reply.body == R"({"a":1})");
+    CHECK(out.reply.fields.find("x-trace") == "t");
+    CHECK(out.reached == http_phase::done);
+    CHECK(out.may_have_been_processed);
+    CHECK(out.detail.empty());
+    CHECK(b.settled());
+}
+
+TEST_CASE("request_is_written_as_it_is", "[http][transport]") {
+    fault_server server;
+    transport_bench b{server.url() + "/base/path/"};
+    http::request r{method::post, "/x?y=1"};
+    r.fields.add("Authorization", "Bearer t");
+    r.fields.add("Version", "2021-07-28");
+    r.body = R"({"a":"b"})";
+    REQUIRE(b.exchange(r).ok());
+    auto const seen = server.requests().at(0);
+    CHECK(
+        seen.head ==
+        "POST /base/path/x?y=1 HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(server.port()) +
+            "\r\nAuthorization: Bearer t\r\nVersion: 2021-07-28\r\nContent-Length: 9\r\n\r\n");
+    CHECK(seen.body == r.body);
+
+    REQUIRE(b.get("/").ok());
+    CHECK(server.requests().at(1).head.find("Content-Length") == std::string::npos);
+    REQUIRE(b.post("").ok());
+    CHECK(server.requests().at(2).head.find("Content-Length: 0\r\n") != std::string::npos);
+
+    http::request named{method::get, "/"};
+    named.fields.add("host", "api.example");
+    REQUIRE(b.exchange(named).ok());
+    CHECK(server.requests().at(3).head.find("127.0.0.1") == std::string::npos);
+}
+
+TEST_CASE("large_bodies_pass_both_ways", "[http][transport]") {
+    std::string big(3 * 1024 * 1024 + 17, '\0');
+    for (std::size_t i = 0; i < big.size(); ++i) big[i] = static_cast<char>('a' + i % 23);
+    fault_server server{behaviour{http_reply(big)}};
+    transport_bench b{server.url()};
+    auto const out = b.post(big);
+    REQUIRE(out.ok());
+    CHECK(out.reply.body == big);
+    CHECK(server.requests().at(0).body == big);
+}
+
+TEST_CASE("connection_is_reused", "[http][transport]") {
+    fault_server server;
+    transport_bench b{server.url()};
+    for (int i = 0; i < 5; ++i) REQUIRE(b.get().ok());
+    CHECK(server.accepted() == 1);
+    auto const s = b.transport->stats();
+    CHECK(s.opened == 1);
+    CHECK(s.reused == 4);
+    CHECK(s.idle == 1);
+}
+
+TEST_CASE("loop_ends_while_connections_are_idle", "[http][transport]") {
+    fault_server server;
+    transport_bench b{server.url()};
+    auto const one = b.begin(get_root);
+    b.run(); // returns: no timer keeps the loop alive
+    REQUIRE(one->done());
+    CHECK(b.transport->stats().idle == 1);
+}
+
+TEST_CASE("connection_is_not_reused_when_the_response_forbids_it", "[http][transport]") {
+    for (std::string const reply : {
+             std::string{"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"},
+             std::string{"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok"},
+             std::string{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n"},
+             std::string{"HTTP/1.1 204 No Content\r\n\r\nbody all the same"},
+         }) {
+        CAPTURE(reply);
+        fault_server server{behaviour{reply}};
+        transport_bench b{server.url()};
+        REQUIRE(b.get().ok());
+        CHECK(b.transport->stats().idle == 0);
+        CHECK(b.settled());
+        REQUIRE(b.get().ok());
+        CHECK(server.accepted() == 2);
+    }
+}
+
+TEST_CASE("bytes_that_come_late_do_not_answer_the_next_request", "[http][transport]") {
+    // The extra bytes arrive with the response or after it; either way they must not be believed.
+    std::string const sneaky = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad";
+    for (bool late : {false, true}) {
+        fault_server server{[&](std::size_t c, std::size_t) {
+            behaviour one{http_reply("good") + (c == 0 ? sneaky : "")};
+            if (late && c == 0) one.piece = http_reply("good").size();
+            return one;
+        }};
+        transport_bench b{server.url()};
+        auto const first = b.post("1");
+        REQUIRE(first.ok());
+        CHECK(first.reply.body == "good");
+        if (late) std::this_thread::sleep_for(50ms);
+        auto const second = b.post("2");
+        REQUIRE(second.ok());
+        CHECK(second.reply.body == "good");
+        CHECK(server.accepted() == 2);
+    }
+}
+
+TEST_CASE("response_framings_are_understood", "[http][transport]") {
+    class row {
+    public:
+        std::string reply;
+        act after = act::proceed;
+        std::string body;
+        unsigned status = 200;
+        bool kept = true;
+    };
+    std::vector<row> const rows{
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nT: 1\r\n\r\n",
+         act::proceed, "ok"},
+        {"HTTP/1.1 200 OK\r\n\r\nuntil the end", act::close, "until the end", 200, false},
+        {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n" + http_reply("ok"),
+         act::proceed, "ok"},
+        {"HTTP/1.1 204 No Content\r\n\r\n", act::proceed, "", 204},
+        {"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", act::proceed, "", 304},
+        {http_reply("<html>down</html>", "520 Origin Error"), act::proceed, "<html>down</html>", 520},
+        {http_reply(""), act::proceed, ""},
+        {"http/1.1 200 ok\r\n\r\n", act::close, "", 0, false},
+    };
+    for (auto const& r : rows) {
+        for (std::size_t piece : {0U, 1U}) {
+            CAPTURE(r.reply, piece);
+            behaviour todo{r.reply, r.after};
+            todo.piece = piece;
+            fault_server server{todo};
+            transport_bench b{server.url()};
+            auto const out = b.get();
+            if (r.status == 0) {
+                CHECK(out.error == errc::malformed_response);
+            } else {
+                REQUIRE(out.ok());
+                CHECK(out.reply.status == r.status);
+                CHECK(out.reply.body == r.body);
+            }
+            CHECK(b.transport->stats().idle == (r.kept ? 1 : 0));
+            CHECK(b.settled());
+        }
+    }
+}
+
+TEST_CASE("head_has_no_body_whatever_its_length_says", "[http][transport]") {
+    fault_server server{behaviour{"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"}};
+    transport_bench b{server.url()};
+    for (int i = 0; i < 2; ++i) {
+        auto const out = b.exchange({method::head, "/"});
+        REQUIRE(out.ok());
+        CHECK(out.reply.body.empty());
+    }
+    CHECK(server.accepted() == 1);
+}
+
+TEST_CASE("request_that_could_be_read_as_another_is_refused_unsent", "[http][transport]") {
+    fault_server server;
+    transport_bench b{server.url()};
+    std::vector<http::request> bad;
+    for (std::string const target : {"", "x", "/a b", "/a\r\nX: y", "/a#b", "/\xc3\xa9", "/\x7f"})
+        bad.push_back({method::get, target});
+    auto const with = [&](std::string_view name, std::string_view value) {
+        http::request r{method::get, "/"};
+        r.fields.add(name, value);
+        bad.push_back(r);
+    };
+    with("X-A", "b\r\nX-C: d");
+    with("X-A", std::string_view{"b\0c", 3});
+    with("X-A", "b\n");
+    with("X A", "b");
+    with("X-A:", "b");
+    with("", "b");
+    with("X\r\nY", "b");
+    with("Transfer-Encoding", "chunked");
+    with("connection", "keep-alive");
+    with("Content-Length", "5");
+    for (auto const& r : bad) {
+        auto const out = b.exchange(r);
+        CHECK(out.error == errc::invalid_argument);
+        CHECK(!out.may_have_been_processed);
+        CHECK(!out.detail.empty());
+    }
+    CHECK(server.accepted() == 0);
+    CHECK(b.settled());
+}
+
+TEST_CASE("plain_http_is_for_this_machine_only", "[http][transport]") {
+    asio::io_context context;
+    auto const refused = [&](const char* url) {
+        try {
+            static_cast<void>(http::make_transport(context.get_executor(), http::uri{url}));
+            return false;
+        } catch (const boost::system::system_error& e) {
+            return e.code() == errc::insecure_url;
+        }
+    };
+    CHECK(refused("http://services.leadconnectorhq.com"));
+    CHECK(refused("http://10.0.0.1"));
+    CHECK(refused("http://localhost.example.com"));
+    CHECK(!refused("http://localhost"));
+    CHECK(!refused("http://127.0.0.1:1"));
+    CHECK(!refused("http://[::1]"));
+    CHECK(!refused("https://services.leadconnectorhq.com"));
+}
+
+TEST_CASE("connect_failure_names_every_address", "[http][transport]") {
+    auto const port = closed_port();
+    transport_bench b{"http://localhost:" + std::to_string(port)};
+    auto const out = b.post("x");
+    CHECK(out.error == errc::connect_failed);
+    CHECK(out.reached == http_phase::connect);
+    CHECK(!out.may_have_been_processed);
+    CHECK(out.detail.find("127.0.0.1:" + std::to_string(port) + ": ") != std::string::npos);
+    CHECK(b.transport->stats().open_failures == 1);
+    CHECK(b.settled());
+}
+
+TEST_CASE("unknown_host_is_reported", "[http][transport]") {
+    transport_bench b{"https://does-not-exist.invalid"};
+    auto const out = b.get();
+    CHECK(out.error == errc::resolve_failed);
+    CHECK(out.reached == http_phase::resolve);
+    CHECK(out.detail.find("does-not-exist.invalid") != std::string::npos);
+    CHECK(b.settled());
+}
+
+// The table: what the server does to a request, on a fresh connection and on a kept one.
+TEST_CASE("faults_end_in_the_right_error_and_leak_nothing", "[http][transport][faults]") {
+    class row {
+    public:
+        std::string name;
+        behaviour fault;
+        highlevel::errc expected;
+        http_phase reached;
+        // Whether the connection dies before any byte of a response: such a request moves from a
+        // kept connection to another when it may.
+        bool silent = false;
+    };
+    auto const at_accept = [](act what) {
+        behaviour f;
+        f.at_accept = what;
+        return f;
+    };
+    auto const before = [](act what) {
+        behaviour f;
+        f.before = what;
+        return f;
+    };
+    auto const lost = errc::connection_lost;
+    auto const malformed = errc::malformed_response;
+    std::string const ok = "HTTP/1.1 200 OK\r\n";
+    std::vector<row> const rows{
+        {"close after accept", at_accept(act::close), lost, http_phase::first_byte, true},
+        {"reset after accept", at_accept(act::reset), lost, http_phase::first_byte, true},
+        {"close after request", before(act::close), lost, http_phase::first_byte, true},
+        {"reset after request", before(act::reset), lost, http_phase::first_byte, true},
+        {"stall after request", before(act::stall), errc::timeout, http_phase::first_byte},
+        {"close mid header", behaviour{ok + "Content-Le", act::close}, lost, http_phase::read},
+        {"reset mid header", behaviour{ok + "Content-Le", act::reset}, lost, http_phase::read},
+        {"stall mid header", behaviour{ok + "Content-Le", act::stall}, errc::timeout,
+         http_phase::read},
+        {"close mid body", behaviour{ok + "Content-Length: 9\r\n\r\nhel", act::close}, lost,
+         http_phase::read},
+        {"stall mid body", behaviour{ok + "Content-Length: 9\r\n\r\nhel", act::stall},
+         errc::timeout, http_phase::read},
+        {"close mid chunk", behaviour{ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhe", act::close},
+         lost, http_phase::read},
+        {"close after interim", behaviour{"HTTP/1.1 100 Continue\r\n\r\n", act::close}, lost,
+         http_phase::read},
+        {"bad chunk", behaviour{ok + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", act::stall},
+         malformed, http_phase::read},
+        {"two lengths", behaviour{ok + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"},
+         malformed, http_phase::read},
+        {"length and chunked",
+         behaviour{ok + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+         malformed, http_phase::read},
+        {"not http", behaviour{"SSH-2.0-OpenSSH_9.2\r\n"}, malformed, http_phase::read},
+        {"tls alert", behaviour{std::string{"\x15\x03\x01\x00\x02\x02\x46", 7}, act::close},
+         malformed, http_phase::read},
+        {"giant header", behaviour{ok + "X: " + std::string(100000, 'x') + "\r\n\r\n"}, malformed,
+         http_phase::read},
+        {"endless header", behaviour{ok + std::string(100000, 'x')}, malformed, http_phase::read},
+        {"header injection", behaviour{ok + std::string{"X: a\0b\r\n\r\n", 10}}, malformed,
+         http_phase::read},
+        {"oversized body", behaviour{http_reply(std::string(2000, 'x'))}, errc::response_too_large,
+         http_phase::read},
+        {"oversized chunked",
+         behaviour{
+             ok + "Transfer-Encoding: chunked\r\n\r\n7d0\r\n" + std::string(2000, 'x') +
+             "\r\n0\r\n\r\n"},
+         errc::response_too_large, http_phase::read},
+    };
+    for (auto const& r : rows) {
+        for (auto verb : {method::get, method::post, method::delete_}) {
+            for (bool pooled : {false, true}) {
+                CAPTURE(r.name, to_string(verb), pooled);
+                bool const accept_fault = r.fault.at_accept != act::proceed;
+                if (accept_fault && pooled) continue;
+                // Pooled: the first request on the first connection is answered well.
+                fault_server server{[&](std::size_t c, std::size_t n) {
+                    return pooled && c == 0 && n == 0 ? behaviour{} : r.fault;
+                }};
+                transport_bench b;
+                b.limits.first_byte = b.limits.idle =
+                    r.expected == errc::timeout ? 50ms : 20000ms;
+                b.connect(server.url());
+                http::exchange_options options;
+                options.max_body = 1000;
+                if (pooled) REQUIRE(b.get("/", options).ok());
+
+                http::request request{verb, "/"};
+                if (verb == method::post) request.body = "{}";
+                auto const out = b.exchange(request, options);
+                CHECK((out.error == r.expected));
+                // A refusal to take the request at all may show when writing already.
+                if (!(accept_fault && out.reached == http_phase::write))
+                    CHECK(to_string(out.reached) == to_string(r.reached));
+                if (out.reached != http_phase::write) CHECK(out.may_have_been_processed);
+                CHECK(!out.detail.empty());
+                CHECK(out.reply.status == 0);
+                CHECK(out.reply.body.empty());
+
+                bool const moves = pooled && r.silent && is_idempotent(verb);
+                CHECK(b.transport->stats().moved == (moves ? 1 : 0));
+                if (!accept_fault)
+                    CHECK(server.request_count() == 1U + (pooled ? 1U : 0U) + (moves ? 1U : 0U));
+                CHECK(b.transport->stats().idle == 0);
+                CHECK(b.settled());
+                b.transport.reset();
+                CHECK(server.wait_for_open(0));
+            }
+        }
+    }
+}
+
+TEST_CASE("kept_connection_closed_by_the_server_costs_no_request", "[http][transport]") {
+    for (bool with_reset : {false, true}) {
+        for (auto verb : {method::get, method::post}) {
+            CAPTURE(with_reset, to_string(verb));
+            fault_server server;
+            transport_bench b{server.url()};
+            auto const first = b.begin(get_root);
+            auto const second = b.begin(get_root);
+            b.run_until([&] { return first->done() && second->done(); });
+            auto const before = server.accepted();
+            server.close_connections(with_reset);
+            REQUIRE(server.wait_for_open(0));
+
+            http::request r{verb, "/"};
+            auto const out = b.exchange(r);
+            REQUIRE(out.ok());
+            CHECK(server.accepted() == before + 1);
+            CHECK(server.request_count() == 3);
+            CHECK(b.settled());
+        }
+    }
+}
+
+TEST_CASE("post_is_not_repeated_when_it_may_have_been_processed", "[http][transport]") {
+    // The kept connection is alive when it is looked at and dies under the request.
+    behaviour dies;
+    dies.before = act::close;
+    fault_server server{
+        [&](std::size_t c, std::size_t r) { return c == 0 && r == 1 ? dies : behaviour{}; }};
+    transport_bench b{server.url()};
+    REQUIRE(b.post("1").ok());
+    auto const out = b.post("2");
+    CHECK(out.error == errc::connection_lost);
+    CHECK(out.may_have_been_processed);
+    CHECK(server.request_count() == 2);
+    CHECK(b.post("3").ok());
+    CHECK(b.settled());
+}
+
+TEST_CASE("early_refusal_of_a_large_upload_is_read", "[http][transport]") {
+    behaviour early{http_reply("too large", "413 Content Too Large", "Connection: close\r\n")};
+    early.early = true;
+    early.after = act::stall;
+    fault_server server{early};
+    transport_bench b{server.url()};
+    auto const out = b.post(std::string(200000, 'x'));
+    REQUIRE(out.ok());
+    CHECK(out.reply.status == 413);
+    CHECK(b.settled());
+}
+
+TEST_CASE("each_phase_has_its_own_limit", "[http][transport][limits]") {
+    SECTION("deadline passed before") {
+        fault_server server;
+        transport_bench b{server.url()};
+        http::exchange_options past;
+        past.deadline = std::chrono::steady_clock::now() - 1s;
+        auto const out = b.get("/", past);
+        CHECK(out.error == errc::timeout);
+        CHECK(out.reached == http_phase::queued);
+        CHECK(server.accepted() == 0);
+    }
+    SECTION("queued") {
+        behaviour stuck;
+        stuck.gated = true;
+        fault_server server{stuck};
+        transport_bench b;
+        b.pool.max_connections = 1;
+        b.connect(server.url());
+        auto const holder = b.begin(get_root);
+        b.run_until([&] { return server.request_count() == 1; });
+        http::exchange_options soon;
+        soon.deadline = std::chrono::steady_clock::now() + 50ms;
+        auto const out = b.get("/", soon);
+        CHECK(out.error == errc::timeout);
+        CHECK(out.reached == http_phase::queued);
+        CHECK(!out.may_have_been_processed);
+        CHECK(!out.detail.empty());
+        server.open_gate();
+        b.run_until([&] { return holder->done(); });
+        CHECK(holder->result->ok());
+        CHECK(b.settled());
+    }
+    SECTION("write") {
+        // A server that never reads lets the kernel's buffers fill.
+        behaviour deaf;
+        deaf.early = true;
+        deaf.gated = true;
+        fault_server server{deaf};
+        transport_bench b;
+        b.limits.write = 100ms;
+        b.connect(server.url());
+        auto const out = b.post(std::string(64 * 1024 * 1024, 'x'));
+        CHECK(out.error == errc::timeout);
+        CHECK(out.reached == http_phase::write);
+        CHECK(out.may_have_been_processed);
+        CHECK(b.settled());
+    }
+    SECTION("first byte, by the deadline") {
+        behaviour stuck;
+        stuck.before = act::stall;
+        fault_server server{stuck};
+        transport_bench b{server.url()};
+        http::exchange_options soon;
+        soon.deadline = std::chrono::steady_clock::now() + 50ms;
+        auto const out = b.get("/", soon);
+        CHECK(out.error == errc::timeout);
+        CHECK(out.reached == http_phase::first_byte);
+        CHECK(b.settled());
+    }
+    SECTION("total without a deadline") {
+        behaviour stuck;
+        stuck.before = act::stall;
+        fault_server server{stuck};
+        transport_bench b;
+        b.limits.total = 50ms;
+        b.connect(server.url());
+        CHECK(b.get().error == errc::timeout);
+        CHECK(b.settled());
+    }
+    SECTION("a response that trickles is not idle") {
+        behaviour slow{http_reply("ok")};
+        slow.piece = 1;
+        fault_server server{slow};
+        transport_bench b;
+        b.limits.idle = 10s;
+        b.connect(server.url());
+        CHECK(b.get().ok());
+    }
+}
+
+namespace {
+
+/// A listening socket whose queue is full, so that connecting to it takes for ever.
+class full_listener {
+public:
+    full_listener() : acceptor_(context_) {
+        using asio::ip::tcp;
+        tcp::endpoint const any{asio::ip::address_v4::loopback(), 0};
+        acceptor_.open(any.protocol());
+        acceptor_.bind(any);
+        acceptor_.listen(0);
+        for (int i = 0; i < 8; ++i) {
+            auto& s = fill_.emplace_back(context_);
+            s.open(any.protocol());
+            s.non_blocking(true);
+            boost::system::error_code ignored;
+            s.connect(acceptor_.local_endpoint(), ignored);
+        }
+    }
+    [[nodiscard]] std::string url(const char* scheme = "http") const {
+        return scheme + std::string{"://127.0.0.1:"} +
+            std::to_string(acceptor_.local_endpoint().port());
+    }
+
+private:
+    asio::io_context context_;
+    asio::ip::tcp::acceptor acceptor_;
+    std::vector<asio::ip::tcp::socket> fill_;
+};
+
+} // namespace
+
+TEST_CASE("connect_limit_names_the_address_that_did_not_answer", "[http][transport][limits]") {
+    full_listener silent;
+    transport_bench b;
+    b.limits.connect = 100ms;
+    b.connect(silent.url());
+    auto const out = b.post("x");
+    CHECK(out.error == errc::timeout);
+    CHECK(out.reached == http_phase::connect);
+    CHECK(!out.may_have_been_processed);
+    CHECK(out.detail.find("127.0.0.1") != std::string::npos);
+    CHECK(b.settled());
+}
+
+TEST_CASE("waiter_learns_why_no_connection_could_be_had", "[http][transport][limits]") {
+    full_listener silent;
+    transport_bench b;
+    b.pool.max_connections = 1;
+    b.limits.connect = 50ms;
+    b.connect(silent.url());
+    http::exchange_options soon;
+    soon.deadline = std::chrono::steady_clock::now() + 20s;
+    auto const first = b.begin(get_root);
+    auto const second = b.begin(get_root, soon);
+    b.run_until([&] { return first->done() && second->done(); });
+    // Each had the place for the time of one attempt.
+    CHECK(first->result->error == errc::timeout);
+    CHECK(second->result->error == errc::timeout);
+    CHECK(second->result->reached == http_phase::connect);
+
+    // Both attempts hold the place while the third waits and runs out of time.
+    b.limits.connect = 300ms;
+    b.connect(silent.url());
+    auto const failed = b.begin(get_root);
+    b.run_until([&] { return failed->done(); });
+    auto const holder = b.begin(get_root);
+    b.run_until([&] { return b.transport->stats().connecting == 1; });
+    soon.deadline = std::chrono::steady_clock::now() + 50ms;
+    auto const waiter = b.get("/", soon);
+    CHECK(waiter.reached == http_phase::queued);
+    CHECK(waiter.detail.find("127.0.0.1") != std::string::npos);
+    b.run_until([&] { return holder->done(); });
+    CHECK(b.settled());
+}
+
+TEST_CASE("exchange_can_be_cancelled_at_every_point", "[http][transport][cancellation]") {
+    auto const expect_cancelled = [](transport_bench& b, running& one) {
+        one.signal.emit(asio::cancellation_type::terminal);
+        CHECK(!one.done()); // nothing completes inside emit()
+        b.run_until([&] { return one.done(); });
+        CHECK((one.result->error == asio::error::operation_aborted));
+    };
+    SECTION("resolve") {
+        transport_bench b{"https://does-not-exist.invalid"};
+        auto const one = b.begin(get_root);
+        b.run_until([&] { return b.transport->stats().connecting == 1; });
+        expect_cancelled(b, *one);
+        b.run();
+        CHECK(b.settled());
+    }
+    SECTION("connect") {
+        full_listener silent;
+        transport_bench b{silent.url()};
+        auto const one = b.begin(get_root);
+        b.run_until([&] { return b.transport->stats().connecting == 1; });
+        for (int i = 0; i < 5; ++i) b.context.poll();
+        expect_cancelled(b, *one);
+        CHECK(!one->result->may_have_been_processed);
+        b.run(); // the attempt itself has ended, too
+        CHECK(b.settled());
+    }
+    SECTION("tls") {
+        behaviour silent;
+        silent.at_accept = act::stall;
+        fault_server server{silent};
+        transport_bench b{"https://127.0.0.1:" + std::to_string(server.port())};
+        auto const one = b.begin(get_root);
+        b.run_until([&] { return server.accepted() == 1; });
+        for (int i = 0; i < 5; ++i) b.context.poll();
+        expect_cancelled(b, *one);
+        CHECK(one->result->reached == http_phase::tls);
+        CHECK(server.wait_for_open(0));
+        CHECK(b.settled());
+    }
+    SECTION("write") {
+        behaviour deaf;
+        deaf.early = true;
+        deaf.gated = true;
+        fault_server server{deaf};
+        transport_bench b{server.url()};
+        http::request r{method::post, "/"};
+        r.body.assign(64 * 1024 * 1024, 'x');
+        auto const one = b.begin(std::move(r));
+        b.run_until([&] { return server.request_count() == 1; });
+        for (int i = 0; i < 50; ++i) b.context.poll();
+        expect_cancelled(b, *one);
+        CHECK(one->result->reached == http_phase::write);
+        CHECK(one->result->may_have_been_processed);
+        CHECK(b.settled());
+    }
+    SECTION("first byte") {
+        behaviour stuck;
+        stuck.before = act::stall;
+        fault_server server{stuck};
+        transport_bench b{server.url()};
+        auto const one = b.begin(get_root);
+        b.run_until([&] { return server.request_count() == 1; });
+        for (int i = 0; i < 5; ++i) b.context.poll();
+        expect_cancelled(b, *one);
+        CHECK(one->result->reached == http_phase::first_byte);
+        CHECK(one->result->may_have_been_processed);
+        CHECK(server.wait_for_open(0));
+        CHECK(b.settled());
+    }
+    SECTION("read") {
+        fault_server server{
+            behaviour{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhel", act::stall}};
+        transport_bench b{server.url()};
+        auto const one = b.begin(get_root);
+        b.run_until([&] { return server.request_count() == 1; });
+        std::this_thread::sleep_for(20ms); // lets the reply arrive; either phase is right without
+        for (int i = 0; i < 5; ++i) b.context.poll();
+        expect_cancelled(b, *one);
+        CHECK(one->result->reply.status == 0);
+        CHECK(server.wait_for_open(0));
+        CHECK(b.settled());
+    }
+    SECTION("queued") {
+        behaviour gated;
+        gated.gated = true;
+        fault_server server{gated};
+        transport_bench b;
+        b.pool.max_connections = 1;
+        b.connect(server.url());
+        auto const holder = b.begin(get_root);
+        b.run_until([&] { return server.request_count() == 1; });
+        auto const one = b.begin(get_root);
+        auto const other = b.begin(get_root);
+        b.run_until([&] { return b.transport->stats().waiting == 2; });
+        expect_cancelled(b, *one);
+        CHECK(one->result->reached == http_phase::queued);
+        CHECK(!one->result->may_have_been_processed);
+        CHECK(b.transport->stats().waiting == 1);
+        server.open_gate();
+        b.run_until([&] { return holder->done() && other->done(); });
+        CHECK(holder->result->ok());
+        CHECK(other->result->ok());
+        CHECK(b.settled());
+    }
+    SECTION("granted and cancelled in the same moment") {
+        behaviour gated;
+        gated.gated = true;
+        fault_server server{gated};
+        transport_bench b;
+        b.pool.max_connections = 1;
+        b.connect(server.url());
+        auto const holder = b.begin(get_root);
+        b.run_until([&] { return server.request_count() == 1; });
+        auto const one = b.begin(get_root);
+        auto const other = b.begin(get_root);
+        b.run_until([&] { return b.transport->stats().waiting == 2; });
+        server.open_gate();
+        // One step at a time: as soon as the place was handed over, before its waiter has run.
+        b.context.restart();
+        while (b.transport->stats().waiting == 2) b.context.run_one_for(1s);
+        REQUIRE(!one->done());
+        one->signal.emit(asio::cancellation_type::terminal);
+        b.run_until([&] { return holder->done() && one->done() && other->done(); });
+        CHECK((one->result->error == asio::error::operation_aborted));
+        CHECK(other->result->ok());
+        CHECK(b.settled());
+    }
+}
+
+TEST_CASE("many_exchanges_share_few_connections", "[http][transport]") {
+    fault_server server;
+    transport_bench b;
+    b.pool.max_connections = 8;
+    b.connect(server.url());
+    std::vector<std::shared_ptr<running>> all;
+    for (int i = 0; i < 200; ++i)
+        all.push_back(b.begin({method::get, "/" + std::to_string(i)}));
+    b.run();
+    for (auto const& one : all) {
+        REQUIRE(one->done());
+        CHECK(one->result->ok());
+    }
+    CHECK(server.request_count() == 200);
+    CHECK(server.peak() <= 8);
+    CHECK(b.transport->stats().idle <= 8);
+    CHECK(b.settled());
+}
+
+TEST_CASE("busy_group_does_not_starve_the_others", "[http][transport]") {
+    fault_server server;
+    transport_bench b;
+    b.pool.max_connections = 1;
+    b.connect(server.url());
+    std::vector<std::shared_ptr<running>> all;
+    http::exchange_options busy;
+    busy.group = "busy";
+    http::exchange_options quiet;
+    quiet.group = "quiet";
+    for (int i = 0; i < 20; ++i)
+        all.push_back(b.begin({method::get, "/busy/" + std::to_string(i)}, busy));
+    all.push_back(b.begin({method::get, "/quiet"}, quiet));
+    b.run();
+    auto const seen = server.requests();
+    REQUIRE(seen.size() == 21);
+    auto const place = std::find_if(seen.begin(), seen.end(), [](auto const& s) {
+        return s.line().find("/quiet") != std::string::npos;
+    });
+    CHECK(place - seen.begin() <= 2);
+}
+
+TEST_CASE("close_ends_everything_that_is_under_way", "[http][transport]") {
+    behaviour stuck;
+    stuck.before = act::stall;
+    fault_server server{[&](std::size_t c, std::size_t) { return c == 0 ? behaviour{} : stuck; }};
+    transport_bench b;
+    b.pool.max_connections = 4;
+    b.connect(server.url());
+    REQUIRE(b.get().ok());
+    std::vector<std::shared_ptr<running>> all;
+    b.pool.max_connections = 4;
+    for (int i = 0; i < 9; ++i) all.push_back(b.begin({method::post, "/"}));
+    b.run_until([&] { return b.transport->stats().waiting >= 5 && server.request_count() >= 4; });
+    SECTION("close") { b.transport->close(); }
+    SECTION("destruction") { b.transport.reset(); }
+    b.run();
+    int aborted = 0;
+    for (auto const& one : all) {
+        REQUIRE(one->done());
+        if (one->result->error == asio::error::operation_aborted) ++aborted;
+    }
+    CHECK(aborted >= 8);
+    if (b.transport) {
+        CHECK(b.settled());
+        CHECK(b.transport->stats().idle == 0);
+        b.transport->close();
+        auto const later = b.get();
+        CHECK((later.error == asio::error::operation_aborted));
+        CHECK(!later.may_have_been_processed);
+    }
+    CHECK(server.wait_for_open(0));
+}
+
+TEST_CASE("context_can_be_destroyed_with_exchanges_under_way", "[http][transport]") {
+    behaviour stuck;
+    stuck.before = act::stall;
+    fault_server server{stuck};
+    auto b = std::make_unique<transport_bench>();
+    b->pool.max_connections = 2;
+    b->connect(server.url());
+    std::vector<std::shared_ptr<running>> all;
+    for (int i = 0; i < 5; ++i) all.push_back(b->begin(get_root));
+    b->run_until([&] { return server.request_count() == 2; });
+    b.reset(); // destroys the sleeping coroutines
+    CHECK(server.wait_for_open(0));
+    for (auto const& one : all) CHECK(!one->done());
+}
+
+TEST_CASE("addresses_alternate_between_families", "[http][connector]") {
+    using http::detail::endpoints;
+    auto const at = [](const char* a) {
+        return asio::ip::tcp::endpoint{asio::ip::make_address(a), 1};
+    };
+    endpoints const in{at("::1"), at("::2"), at("::3"), at("127.0.0.1"), at("127.0.0.2")};
+    endpoints const out{at("::1"), at("127.0.0.1"), at("::2"), at("127.0.0.2"), at("::3")};
+    CHECK(http::detail::interleaved(in) == out);
+    CHECK(http::detail::interleaved({}).empty());
+    CHECK(http::detail::to_text(at("::1")) == "[::1]:1");
+}
+
+TEST_CASE("address_that_does_not_answer_is_overtaken_by_the_next", "[http][connector]") {
+    full_listener silent;
+    fault_server server;
+    asio::io_context context;
+    auto const port = static_cast<std::uint16_t>(std::stoi(silent.url().substr(17)));
+    http::detail::endpoints const race{
+        {asio::ip::address_v4::loopback(), port},
+        {asio::ip::address_v4::loopback(), server.port()},
+    };
+    auto const bell = std::make_shared<http::detail::one_shot>();
+    auto const racing = std::make_shared<http::detail::connector>(
+        context.get_executor(), race, 10ms, bell);
+    racing->start();
+    context.run_for(20s);
+    REQUIRE(context.stopped()); // the loser was given up
+    auto const won = racing->take();
+    REQUIRE(won);
+    CHECK(won->remote_endpoint().port() == server.port());
+}
+
+TEST_CASE("transport_works_on_many_threads", "[http][transport][threads]") {
+    fault_server server;
+    asio::io_context context;
+    http::pool_options pool;
+    pool.max_connections = 16;
+    auto const transport =
+        http::make_transport(context.get_executor(), http::uri{server.url()}, {}, pool);
+    std::atomic<int> good{0};
+    std::atomic<int> bad{0};
+    class worker {
+    public:
+        static asio::awaitable<void> run(
+            http::transport& t, std::string group, std::atomic<int>& good, std::atomic<int>& bad) {
+            http::request r{method::get, "/" + group};
+            http::exchange_options options;
+            options.group = group;
+            for (int i = 0; i < 25; ++i) {
+                auto const out = co_await t.exchange(r, options);
+                ++(out.ok() && out.reply.body == "ok" ? good : bad);
+            }
+        }
+    };
+    for (int i = 0; i < 40; ++i)
+        asio::co_spawn(
+            context, worker::run(*transport, "g" + std::to_string(i % 7), good, bad),
+            asio::detached);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) threads.emplace_back([&] { context.run(); });
+    for (auto& t : threads) t.join();
+    CHECK(good == 1000);
+    CHECK(bad == 0);
+    auto const s = transport->stats();
+    CHECK(s.in_use == 0);
+    CHECK(s.active == 0);
+    CHECK(server.peak() <= 16);
+}
+
+TEST_CASE("close_races_exchanges_on_many_threads", "[http][transport][threads]") {
+    fault_server server;
+    for (int round = 0; round < 10; ++round) {
+        asio::io_context context;
+        http::pool_options pool;
+        pool.max_connections = 4;
+        auto const transport =
+            http::make_transport(context.get_executor(), http::uri{server.url()}, {}, pool);
+        std::atomic<int> ended{0};
+        class worker {
+        public:
+            static asio::awaitable<void> run(http::transport& t, std::atomic<int>& ended) {
+                http::request r{method::get, "/"};
+                for (;;) {
+                    auto const out = co_await t.exchange(r, {});
+                    if (!out.ok()) break;
+                }
+                ++ended;
+            }
+        };
+        for (int i = 0; i < 12; ++i)
+            asio::co_spawn(context, worker::run(*transport, ended), asio::detached);
+        std::vector<std::thread> threads;
+        for (int i = 0; i < 3; ++i) threads.emplace_back([&] { context.run(); });
+        std::this_thread::sleep_for(std::chrono::milliseconds{3 * round});
+        transport->close();
+        for (auto& t : threads) t.join();
+        CHECK(ended == 12);
+        auto const s = transport->stats();
+        CHECK(s.in_use + s.connecting + s.waiting + s.idle + s.active == 0);
+    }
+}
