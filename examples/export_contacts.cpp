@@ -4,6 +4,8 @@
 // limits. Can be stopped and run again: locations that are complete are skipped. Without a token it
 // starts a sandbox and exports that.
 
+#include "support/command_line.hpp"
+
 #include <highlevel/highlevel.hpp>
 #include <highlevel/json/encode.hpp>
 #include <highlevel/sandbox/server.hpp>
@@ -21,7 +23,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -47,6 +48,8 @@ using steady = std::chrono::steady_clock;
 
 namespace {
 
+using command_line::usage_error;
+
 constexpr std::string_view usage = R"(Exports all contacts of many locations at once.
 
   export_contacts [options]
@@ -62,17 +65,12 @@ constexpr std::string_view usage = R"(Exports all contacts of many locations at 
 Without a token a sandbox is started in this process and exported instead:
 
   --sandbox-locations N   how many locations it has (default: 50)
-  --sandbox-contacts N    contacts in each of them (default: 600)
+  --sandbox-contacts N    contacts in each of them (default: 2000)
   --sandbox-interval MS   its rate limit interval (default: 1000; live: 10000)
-  --sandbox-max N         requests per interval and location (default: 10; live: 100)
+  --sandbox-max N         requests per interval and location (default: 25; live: 100)
 
 Each location becomes DIR/ID.jsonl when it is complete. Ctrl-C stops; run it again to go on.
 )";
-
-class usage_error : public std::runtime_error {
-public:
-    using runtime_error::runtime_error;
-};
 
 struct arguments {
     std::string token;
@@ -84,47 +82,41 @@ struct arguments {
     bool quiet = false;
     bool help = false;
     std::size_t sandbox_locations = 50;
-    std::size_t sandbox_contacts = 600;
+    std::size_t sandbox_contacts = 2000;
     std::int64_t sandbox_interval = 1000;
-    std::uint32_t sandbox_max = 10;
+    std::uint32_t sandbox_max = 25;
 };
-
-template <class Number>
-Number number(std::string_view option, std::string_view text, Number least, Number most) {
-    Number value{};
-    auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most)
-        throw usage_error{
-            std::string{option} + ": '" + std::string{text} + "' is not a number from " +
-            std::to_string(least) + " to " + std::to_string(most)};
-    return value;
-}
 
 arguments parse(int argc, char** argv) {
     arguments a;
-    for (int i = 1; i < argc; ++i) {
-        std::string_view const option{argv[i]};
-        auto const value = [&]() -> std::string_view {
-            if (i + 1 >= argc) throw usage_error{std::string{option} + ": a value must follow"};
-            return argv[++i];
-        };
-        if (option == "--help" || option == "-h") a.help = true;
-        else if (option == "--quiet") a.quiet = true;
-        else if (option == "--token") a.token = value();
-        else if (option == "--base-url") a.base_url = value();
-        else if (option == "--location") a.locations.emplace_back(value());
-        else if (option == "--out") a.out = value();
-        else if (option == "--limit") a.limit = number<std::uint64_t>(option, value(), 1, 1U << 31U);
-        else if (option == "--page-size") a.page_size = number<std::int64_t>(option, value(), 1, 500);
-        else if (option == "--sandbox-locations")
-            a.sandbox_locations = number<std::size_t>(option, value(), 1, 100'000);
-        else if (option == "--sandbox-contacts")
-            a.sandbox_contacts = number<std::size_t>(option, value(), 0, 1'000'000);
-        else if (option == "--sandbox-interval")
-            a.sandbox_interval = number<std::int64_t>(option, value(), 10, 3'600'000);
-        else if (option == "--sandbox-max")
-            a.sandbox_max = number<std::uint32_t>(option, value(), 1, 60'000);
-        else throw usage_error{"unknown option " + std::string{option} + "; see --help"};
+    command_line::cursor at{argc, argv};
+    while (at.next()) {
+        if (at.is("--help") || at.is("-h"))
+            a.help = true;
+        else if (at.is("--quiet"))
+            a.quiet = true;
+        else if (at.is("--token"))
+            a.token = at.value();
+        else if (at.is("--base-url"))
+            a.base_url = at.value();
+        else if (at.is("--location"))
+            a.locations.emplace_back(at.value());
+        else if (at.is("--out"))
+            a.out = at.value();
+        else if (at.is("--limit"))
+            a.limit = at.number<std::uint64_t>(1, 1U << 31U);
+        else if (at.is("--page-size"))
+            a.page_size = at.number<std::int64_t>(1, 500);
+        else if (at.is("--sandbox-locations"))
+            a.sandbox_locations = at.number<std::size_t>(1, 100'000);
+        else if (at.is("--sandbox-contacts"))
+            a.sandbox_contacts = at.number<std::size_t>(0, 1'000'000);
+        else if (at.is("--sandbox-interval"))
+            a.sandbox_interval = at.number<std::int64_t>(100, 3'600'000);
+        else if (at.is("--sandbox-max"))
+            a.sandbox_max = at.number<std::uint32_t>(1, 60'000);
+        else
+            at.unknown();
     }
     return a;
 }
@@ -198,8 +190,8 @@ private:
 };
 
 /// Pages through one location's contacts and writes each as a line.
-asio::awaitable<void>
-export_location(const highlevel::client& client, const arguments& args, job& work) {
+asio::awaitable<void> export_location(
+    const highlevel::client& client, const arguments& args, job& work) {
     auto const target = args.out / (work.id + ".jsonl");
     if (fs::exists(target)) {
         work.at = stage::skipped;
@@ -228,8 +220,8 @@ export_location(const highlevel::client& client, const arguments& args, job& wor
         // this going for ever.
         auto const& next = page->contacts.back().search_after;
         if (next.empty() || next == search.body.search_after)
-            throw std::runtime_error{"the server gave no next page after " +
-                                     std::to_string(work.written) + " contacts"};
+            throw std::runtime_error{
+                "the server gave no next page after " + std::to_string(work.written) + " contacts"};
         search.body.search_after = next;
     }
     file.commit();
@@ -240,9 +232,14 @@ export_location(const highlevel::client& client, const arguments& args, job& wor
 class display {
 public:
     display(
-        const std::deque<job>& jobs, const counting_observer& counts,
-        const highlevel::client& client, bool terminal)
-        : jobs_(jobs), counts_(counts), client_(client), terminal_(terminal) {}
+        const std::deque<job>& jobs,
+        const counting_observer& counts,
+        const highlevel::client& client,
+        bool terminal)
+        : jobs_(jobs),
+          counts_(counts),
+          client_(client),
+          terminal_(terminal) {}
 
     void show(bool final_time) {
         auto const now = steady::now();
@@ -252,8 +249,10 @@ public:
         std::uint64_t expected = 0;
         std::vector<const job*> running;
         for (auto const& j : jobs_) {
-            if (j.at == stage::running) running.push_back(&j);
-            else if (j.at != stage::waiting) ++finished;
+            if (j.at == stage::running)
+                running.push_back(&j);
+            else if (j.at != stage::waiting)
+                ++finished;
             if (j.at == stage::skipped) continue;
             written += j.written;
             expected += std::max(j.total, j.written);
@@ -293,11 +292,11 @@ public:
     }
 
 private:
-    static std::string
-    eta(double elapsed, std::uint64_t written, std::uint64_t expected, bool final_time) {
+    static std::string eta(
+        double elapsed, std::uint64_t written, std::uint64_t expected, bool final_time) {
         if (final_time || written == 0 || expected <= written) return {};
-        auto const left = elapsed * static_cast<double>(expected - written) /
-            static_cast<double>(written);
+        auto const left =
+            elapsed * static_cast<double>(expected - written) / static_cast<double>(written);
         return "ETA " + std::to_string(static_cast<long>(left) + 1) + " s";
     }
 
@@ -305,8 +304,8 @@ private:
         auto const quota = client_.quota(j.id);
         constexpr int width = 20;
         auto const limit = std::max<std::int64_t>(1, static_cast<std::int64_t>(quota.limit));
-        auto const used = std::clamp<std::int64_t>(
-            limit - static_cast<std::int64_t>(quota.available), 0, limit);
+        auto const used =
+            std::clamp<std::int64_t>(limit - static_cast<std::int64_t>(quota.available), 0, limit);
         auto const filled = static_cast<int>(used * width / limit);
         std::string bar(static_cast<std::size_t>(width), '.');
         std::fill_n(bar.begin(), filled, '#');
@@ -330,8 +329,12 @@ private:
 
 /// Starts one coroutine per location and returns when all have ended.
 void run_jobs(
-    asio::io_context& context, const highlevel::client& client, const arguments& args,
-    std::deque<job>& jobs, display& progress, bool& stopped) {
+    asio::io_context& context,
+    const highlevel::client& client,
+    const arguments& args,
+    std::deque<job>& jobs,
+    display& progress,
+    bool& stopped) {
     std::size_t left = jobs.size();
     asio::signal_set signals{context, SIGINT, SIGTERM};
     asio::steady_timer tick{context};
@@ -365,7 +368,8 @@ void run_jobs(
     signals.async_wait([&](boost::system::error_code error, int) {
         if (error) return;
         stopped = true;
-        for (auto& work : jobs) work.stop.emit(asio::cancellation_type::terminal);
+        for (auto& work : jobs)
+            work.stop.emit(asio::cancellation_type::terminal);
     });
     bool const terminal = ::isatty(STDERR_FILENO) == 1;
     std::function<void()> again = [&] {
@@ -388,8 +392,7 @@ double admitted(const highlevel::quota::bucket_snapshot& quota, double seconds) 
 
 int run(arguments args) {
     auto options = highlevel::client_options::from_environment();
-    if (!args.token.empty())
-        options.credentials = highlevel::auth::private_integration{args.token};
+    if (!args.token.empty()) options.credentials = highlevel::auth::private_integration{args.token};
     if (!args.base_url.empty()) options.base_url = args.base_url;
 
     std::unique_ptr<highlevel::sandbox::server> sandbox;
@@ -407,7 +410,8 @@ int run(arguments args) {
         options.tls.ca_pem = sandbox->ca_certificate_pem();
         options.credentials = highlevel::auth::private_integration{sandbox->token()};
         if (args.locations.empty())
-            for (auto const& location : sandbox->locations()) args.locations.push_back(location.id);
+            for (auto const& location : sandbox->locations())
+                args.locations.push_back(location.id);
         if (args.page_size == 0) args.page_size = 20;
         std::cerr << "No token given: exporting a sandbox at " << options.base_url << " with "
                   << args.locations.size() << " locations of " << args.sandbox_contacts

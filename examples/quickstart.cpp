@@ -26,8 +26,10 @@ boost::asio::awaitable<void> greet(highlevel::account location) {
     auto created = co_await location.call(create); // waits for its turn, never meets a 429
 
     auto got = co_await location.try_call(contacts::get_contact{*created->contact->id});
-    if (got) std::cout << "Hello " << *(*got)->contact->first_name << '\n';
-    else std::cerr << got.error().what() << '\n'; // scope missing, wrong location, timeout, ...
+    if (got)
+        std::cout << "Hello " << *(*got)->contact->first_name << '\n';
+    else
+        std::cerr << got.error().what() << '\n'; // scope missing, wrong location, timeout, ...
 }
 // README: end
 

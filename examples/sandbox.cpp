@@ -2,13 +2,15 @@
 //
 // The sandbox as a program: serves a made-up HighLevel on this machine until Ctrl-C, for trying out
 // clients in any language, for demos and for benchmarks.
+
+#include "support/command_line.hpp"
+
 #include <highlevel/sandbox/server.hpp>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstddef>
@@ -50,11 +52,6 @@ constexpr std::string_view usage = R"(Serves a made-up HighLevel API on this mac
 Prints "base-url", "token" and "company" lines when it listens, and what it counted at the end.
 )";
 
-class usage_error : public std::runtime_error {
-public:
-    using runtime_error::runtime_error;
-};
-
 struct arguments {
     sandbox::options server;
     std::string ca_out;
@@ -62,71 +59,63 @@ struct arguments {
     bool help = false;
 };
 
-template <class Number>
-Number number(std::string_view option, std::string_view text, Number least, Number most) {
-    Number value{};
-    auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most)
-        throw usage_error{
-            std::string{option} + ": '" + std::string{text} + "' is not a number from " +
-            std::to_string(least) + " to " + std::to_string(most)};
-    return value;
-}
-
-std::chrono::milliseconds
-milliseconds(std::string_view option, std::string_view text, std::int64_t least) {
-    return std::chrono::milliseconds{number<std::int64_t>(option, text, least, 86'400'000)};
+std::chrono::milliseconds milliseconds(
+    const command_line::cursor& at, std::string_view text, std::int64_t least) {
+    return std::chrono::milliseconds{at.parse_number<std::int64_t>(text, least, 86'400'000)};
 }
 
 arguments parse(int argc, char** argv) {
     arguments a;
-    for (int i = 1; i < argc; ++i) {
-        std::string_view const option{argv[i]};
-        auto const value = [&]() -> std::string_view {
-            if (i + 1 >= argc) throw usage_error{std::string{option} + ": a value must follow"};
-            return argv[++i];
-        };
-        if (option == "--help" || option == "-h") a.help = true;
-        else if (option == "--tls") a.server.tls = true;
-        else if (option == "--print") a.print = true;
-        else if (option == "--port")
-            a.server.port = number<std::uint16_t>(option, value(), 0, 65535);
-        else if (option == "--address") a.server.address = value();
-        else if (option == "--ca-out") {
-            a.ca_out = value();
+    command_line::cursor at{argc, argv};
+    while (at.next()) {
+        if (at.is("--help") || at.is("-h"))
+            a.help = true;
+        else if (at.is("--tls"))
             a.server.tls = true;
-        } else if (option == "--locations")
-            a.server.locations = number<std::size_t>(option, value(), 0, 1'000'000);
-        else if (option == "--contacts")
-            a.server.contacts_per_location = number<std::size_t>(option, value(), 0, 10'000'000);
-        else if (option == "--seed")
-            a.server.seed = number<std::uint64_t>(option, value(), 0, UINT64_MAX);
-        else if (option == "--token") a.server.token = value();
-        else if (option == "--limiter") {
-            auto const text = value();
+        else if (at.is("--print"))
+            a.print = true;
+        else if (at.is("--port"))
+            a.server.port = at.number<std::uint16_t>(0, 65535);
+        else if (at.is("--address"))
+            a.server.address = at.value();
+        else if (at.is("--ca-out")) {
+            a.ca_out = at.value();
+            a.server.tls = true;
+        } else if (at.is("--locations"))
+            a.server.locations = at.number<std::size_t>(0, 1'000'000);
+        else if (at.is("--contacts"))
+            a.server.contacts_per_location = at.number<std::size_t>(0, 10'000'000);
+        else if (at.is("--seed"))
+            a.server.seed = at.number<std::uint64_t>(0, UINT64_MAX);
+        else if (at.is("--token"))
+            a.server.token = at.value();
+        else if (at.is("--limiter")) {
+            auto const text = at.value();
             auto const kind = sandbox::limiter_kind_from(text);
             if (!kind)
-                throw usage_error{
+                throw command_line::usage_error{
                     "--limiter: '" + std::string{text} +
                     "' is none of fixed, first, log, counter, bucket, gcra"};
             a.server.limiter = *kind;
-        } else if (option == "--max")
-            a.server.max = number<std::uint32_t>(option, value(), 1, 1'000'000);
-        else if (option == "--interval-ms") a.server.interval = milliseconds(option, value(), 1);
-        else if (option == "--daily")
-            a.server.daily_limit = number<std::uint64_t>(option, value(), 1, UINT64_MAX);
-        else if (option == "--latency-ms") {
-            auto const text = value();
+        } else if (at.is("--max"))
+            a.server.max = at.number<std::uint32_t>(1, 1'000'000);
+        else if (at.is("--interval-ms"))
+            a.server.interval = milliseconds(at, at.value(), 1);
+        else if (at.is("--daily"))
+            a.server.daily_limit = at.number<std::uint64_t>(1, UINT64_MAX);
+        else if (at.is("--latency-ms")) {
+            auto const text = at.value();
             auto const dash = std::min(text.find('-'), text.size());
-            a.server.latency_min = milliseconds(option, text.substr(0, dash), 0);
+            a.server.latency_min = milliseconds(at, text.substr(0, dash), 0);
             a.server.latency_max = dash == text.size()
                 ? a.server.latency_min
-                : milliseconds(option, text.substr(dash + 1), a.server.latency_min.count());
-        } else if (option == "--search-lag-ms")
-            a.server.search_lag = milliseconds(option, value(), 0);
-        else if (option == "--threads")
-            a.server.threads = number<std::size_t>(option, value(), 1, 1024);
-        else throw usage_error{"unknown option " + std::string{option} + "; see --help"};
+                : milliseconds(at, text.substr(dash + 1), a.server.latency_min.count());
+        } else if (at.is("--search-lag-ms"))
+            a.server.search_lag = milliseconds(at, at.value(), 0);
+        else if (at.is("--threads"))
+            a.server.threads = at.number<std::size_t>(1, 1024);
+        else
+            at.unknown();
     }
     return a;
 }
@@ -170,7 +159,7 @@ int main(int argc, char** argv) {
             return 0;
         }
         return run(args);
-    } catch (const usage_error& e) {
+    } catch (const command_line::usage_error& e) {
         std::cerr << "sandbox: " << e.what() << '\n';
         return 2;
     } catch (const std::exception& e) {

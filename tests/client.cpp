@@ -3,16 +3,17 @@
 // The way of one call, with a scripted network: what is sent, what is repeated, what each failure
 // says, and that permits come back.
 
+#include "support/catch.hpp"
+#include "support/scripted_transport.hpp"
+
 #include <highlevel/highlevel.hpp>
 #include <highlevel/v2/contacts.hpp>
 #include <highlevel/v2/oauth.hpp>
 
-#include "support/catch.hpp"
-#include "support/scripted_transport.hpp"
-
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
+#include <boost/json/parse.hpp>
 
 #include <functional>
 #include <memory>
@@ -396,7 +397,8 @@ TEST_CASE("async_call_takes_completion_tokens", "[client]") {
     std::string name;
     f.location().async_call(
         contacts::get_contact{"c1"},
-        [&](std::exception_ptr thrown, highlevel::response<contacts::get_contact::response_type> r) {
+        [&](std::exception_ptr thrown,
+            highlevel::response<contacts::get_contact::response_type> r) {
             REQUIRE_FALSE(thrown);
             name = r->contact->first_name.value_or("");
         });
@@ -419,13 +421,11 @@ TEST_CASE("destroying_the_client_ends_calls_with_operation_aborted", "[client]")
     auto const location = client->location("loc1");
     for (int i = 0; i < 5; ++i)
         location.async_call(
-            contacts::get_contact{"c1"},
-            [&](std::exception_ptr thrown, const auto&) {
+            contacts::get_contact{"c1"}, [&](std::exception_ptr thrown, const auto&) {
                 try {
                     if (thrown) std::rethrow_exception(thrown);
                 } catch (const highlevel::error& e) {
-                    if (e.code() == asio::error::operation_aborted &&
-                        e.cause() == cause::cancelled)
+                    if (e.code() == asio::error::operation_aborted && e.cause() == cause::cancelled)
                         ++aborted;
                 }
             });
@@ -453,9 +453,10 @@ TEST_CASE("an_observer_is_told_of_each_attempt", "[client]") {
     f.options.observer = seen;
     f.network->then(scripted_transport::reply(500)).then(scripted_transport::reply(200, "{}"));
     (void)f.run(f.location().call(contacts::get_contact{"c1"}));
-    CHECK(seen->lines ==
-          std::vector<std::string>{
-              "get_contact location:loc1 1 500 again", "get_contact location:loc1 2 200"});
+    CHECK(
+        seen->lines ==
+        std::vector<std::string>{
+            "get_contact location:loc1 1 500 again", "get_contact location:loc1 2 200"});
 }
 
 TEST_CASE("options_that_cannot_be_used_are_named", "[client]") {

@@ -2,9 +2,9 @@
 //
 // Error codes, conditions and failures.
 
-#include <highlevel/error.hpp>
-
 #include "support/catch.hpp"
+
+#include <highlevel/error.hpp>
 
 #include <boost/asio/error.hpp>
 
@@ -60,10 +60,11 @@ TEST_CASE("a_failure_tells_the_whole_story_in_one_line", "[client]") {
     data.trace_id = "t-1";
     data.hint = "the token needs the scope contacts.readonly";
     failure const f{make_status_code(401), data};
-    CHECK(f.what() ==
-          "contacts.get_contact (GET /contacts/abc): HTTP status 401 [scope_missing]; server: The "
-          "token is not authorized for this scope.; trace id t-1; hint: the token needs the scope "
-          "contacts.readonly");
+    CHECK(
+        f.what() ==
+        "contacts.get_contact (GET /contacts/abc): HTTP status 401 [scope_missing]; server: The "
+        "token is not authorized for this scope.; trace id t-1; hint: the token needs the scope "
+        "contacts.readonly");
     CHECK(f.status() == 401);
     CHECK(f.cause() == highlevel::cause::scope_missing);
 }

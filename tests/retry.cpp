@@ -2,9 +2,9 @@
 //
 // The retry decisions, driven without a clock.
 
-#include <highlevel/retry.hpp>
-
 #include "support/catch.hpp"
+
+#include <highlevel/retry.hpp>
 
 using highlevel::attempt_outcome;
 using highlevel::method;
@@ -140,7 +140,8 @@ TEST_CASE("an_outage_spends_the_budget_and_successes_earn_it_back", "[client]") 
     CHECK(ask() == verdict::pause);
     CHECK(ask() == verdict::pause);
     CHECK(ask() == verdict::give_up);
-    for (int i = 0; i < 9; ++i) budget.refill();
+    for (int i = 0; i < 9; ++i)
+        budget.refill();
     CHECK(ask() == verdict::give_up);
     budget.refill();
     CHECK(ask() == verdict::pause);
@@ -149,7 +150,8 @@ TEST_CASE("an_outage_spends_the_budget_and_successes_earn_it_back", "[client]") 
 
 TEST_CASE("the_budget_never_exceeds_its_capacity", "[client]") {
     retry_budget budget{1};
-    for (int i = 0; i < 100; ++i) budget.refill();
+    for (int i = 0; i < 100; ++i)
+        budget.refill();
     CHECK(budget.take());
     CHECK_FALSE(budget.take());
 }

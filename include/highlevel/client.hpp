@@ -49,8 +49,8 @@ public:
     /// Makes the call. Throws `highlevel::error` for every failure, refusals and network included;
     /// a required member that is empty fails before a byte is sent.
     template <operation Op>
-    [[nodiscard]] asio::awaitable<response<typename Op::response_type>>
-    call(const Op& op, call_options options = {}) const {
+    [[nodiscard]] asio::awaitable<response<typename Op::response_type>> call(
+        const Op& op, call_options options = {}) const {
         return detail::finish<typename Op::response_type>(
             core_, core_->prepare(Op::meta, &op, ref_, options));
     }
@@ -58,8 +58,8 @@ public:
     /// Makes a call whose operation `fill` completes in place:
     /// `co_await location.call<contacts::get_contacts>([](auto& op) { op.limit = 100; })`.
     template <operation Op, std::invocable<Op&> Fill>
-    [[nodiscard]] asio::awaitable<response<typename Op::response_type>>
-    call(Fill&& fill, call_options options = {}) const {
+    [[nodiscard]] asio::awaitable<response<typename Op::response_type>> call(
+        Fill&& fill, call_options options = {}) const {
         Op op;
         std::forward<Fill>(fill)(op);
         return call(std::as_const(op), options);
@@ -67,24 +67,25 @@ public:
 
     /// Makes the call and gives a `result`; never throws for API or network failures.
     template <operation Op>
-    [[nodiscard]] asio::awaitable<result<response<typename Op::response_type>>>
-    try_call(const Op& op, call_options options = {}) const {
+    [[nodiscard]] asio::awaitable<result<response<typename Op::response_type>>> try_call(
+        const Op& op, call_options options = {}) const {
         return detail::try_finish<typename Op::response_type>(
             core_, core_->prepare(Op::meta, &op, ref_, options));
     }
 
     /// As the filling `call`, with a `result`.
     template <operation Op, std::invocable<Op&> Fill>
-    [[nodiscard]] asio::awaitable<result<response<typename Op::response_type>>>
-    try_call(Fill&& fill, call_options options = {}) const {
+    [[nodiscard]] asio::awaitable<result<response<typename Op::response_type>>> try_call(
+        Fill&& fill, call_options options = {}) const {
         Op op;
         std::forward<Fill>(fill)(op);
         return try_call(std::as_const(op), options);
     }
 
     /// Makes the call for any completion token. Signature:
-    /// `void(std::exception_ptr, response<Op::response_type>)`; the exception is `highlevel::error`.
-    /// The call runs on the client's executor; the handler on its own, never inline.
+    /// `void(std::exception_ptr, response<Op::response_type>)`; the exception is
+    /// `highlevel::error`. The call runs on the client's executor; the handler on its own, never
+    /// inline.
     template <operation Op, class CompletionToken>
     auto async_call(const Op& op, CompletionToken&& token) const {
         return async_call(op, call_options{}, std::forward<CompletionToken>(token));
@@ -99,15 +100,15 @@ public:
     /// Sends any request with this account's token, rate limit and retries: the way to what the
     /// typed operations do not cover. `Version` defaults to 2021-07-28. The value is the body's
     /// JSON, or null when it is not JSON; `body()` always has the text.
-    [[nodiscard]] asio::awaitable<response<json::value>>
-    send(http::request request, call_options options = {}) const {
+    [[nodiscard]] asio::awaitable<response<json::value>> send(
+        http::request request, call_options options = {}) const {
         return detail::finish<json::value>(
             core_, core_->prepare_raw(std::move(request), ref_, options));
     }
 
     /// As `send`, with a `result`.
-    [[nodiscard]] asio::awaitable<result<response<json::value>>>
-    try_send(http::request request, call_options options = {}) const {
+    [[nodiscard]] asio::awaitable<result<response<json::value>>> try_send(
+        http::request request, call_options options = {}) const {
         return detail::try_finish<json::value>(
             core_, core_->prepare_raw(std::move(request), ref_, options));
     }
@@ -135,8 +136,8 @@ class client {
 public:
     /// Builds a client whose work runs on `executor` (of an io_context with one or many threads).
     ///
-    /// Include <highlevel/highlevel.hpp> where this is used. Throws std::invalid_argument naming the
-    /// option that cannot be used, and boost::system::system_error (errc::insecure_url, or what
+    /// Include <highlevel/highlevel.hpp> where this is used. Throws std::invalid_argument naming
+    /// the option that cannot be used, and boost::system::system_error (errc::insecure_url, or what
     /// OpenSSL says of the certificates).
     explicit client(asio::any_io_executor executor, client_options options = {});
 

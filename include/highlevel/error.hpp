@@ -283,8 +283,8 @@ inline bool condition_category::equivalent(const error_code& code, int value) co
     int const status = is_status ? code.value() : 0;
     errc const ours = is_ours ? static_cast<errc>(code.value()) : errc{};
     bool const timed_out = ours == errc::timeout || ours == errc::permit_timeout;
-    bool const limited = status == 429 || ours == errc::permit_timeout || ours == errc::queue_full ||
-        ours == errc::daily_exhausted;
+    bool const limited = status == 429 || ours == errc::permit_timeout ||
+        ours == errc::queue_full || ours == errc::daily_exhausted;
     switch (static_cast<condition>(value)) {
     case condition::client_error: return status >= 400 && status < 500;
     case condition::server_error: return status >= 500 && status < 600;
@@ -335,7 +335,8 @@ class failure {
 public:
     failure() : data_(std::make_shared<detail::failure_data>()) {}
     failure(error_code code, detail::failure_data data)
-        : code_(code), data_(std::make_shared<detail::failure_data>(std::move(data))) {}
+        : code_(code),
+          data_(std::make_shared<detail::failure_data>(std::move(data))) {}
 
     /// An `errc`, an HTTP status (`status_category()`), or `operation_aborted`.
     [[nodiscard]] const error_code& code() const noexcept { return code_; }
@@ -404,7 +405,8 @@ public:
         }
         if (!data_->detail.empty()) text += ": " + data_->detail;
         if (!data_->phase.empty()) text += " (in phase " + data_->phase + ')';
-        for (auto const& m : data_->messages) text += "; server: " + m;
+        for (auto const& m : data_->messages)
+            text += "; server: " + m;
         if (!data_->trace_id.empty()) text += "; trace id " + data_->trace_id;
         if (!data_->hint.empty()) text += "; hint: " + data_->hint;
         return text;
@@ -419,7 +421,9 @@ private:
 class error : public boost::system::system_error {
 public:
     explicit error(highlevel::failure f)
-        : system_error(f.code()), failure_(std::move(f)), what_(failure_.what()) {}
+        : system_error(f.code()),
+          failure_(std::move(f)),
+          what_(failure_.what()) {}
 
     /// As failure().what().
     [[nodiscard]] const char* what() const noexcept override { return what_.c_str(); }
@@ -437,8 +441,8 @@ template <class T>
 using result = boost::system::result<T, failure>;
 
 /// Found by Boost.System by argument-dependent look-up: makes `result<T>::value()` throw `error`.
-[[noreturn]] inline void
-throw_exception_from_error(const failure& f, const boost::source_location& /*where*/) {
+[[noreturn]] inline void throw_exception_from_error(
+    const failure& f, const boost::source_location& /*where*/) {
     throw error{f};
 }
 

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <highlevel/client.hpp>
-#include <highlevel/http/http1_transport.hpp>
-#include <highlevel/impl/client.ipp>
 #include <highlevel/version.hpp>
+
+#if !defined(HIGHLEVEL_SEPARATE_COMPILATION)
+#    include <highlevel/impl/client.ipp>
+#endif

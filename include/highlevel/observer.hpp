@@ -64,8 +64,8 @@ public:
     virtual void on_attempt(const call_info& /*call*/, const attempt_event& /*event*/) noexcept {}
 
     /// A response did not match its type in some places and was decoded all the same.
-    virtual void
-    on_diagnostics(const call_info& /*call*/, const json::diagnostics& /*bent*/) noexcept {}
+    virtual void on_diagnostics(
+        const call_info& /*call*/, const json::diagnostics& /*bent*/) noexcept {}
 };
 
 } // namespace highlevel

@@ -195,7 +195,8 @@ concept operation = requires(const T& op) {
     typename T::response_type;
     { op.extra_query } -> std::convertible_to<const query_pairs&>;
     { op.extra_body } -> std::convertible_to<const json::object&>;
-} && std::default_initializable<T> && !std::is_aggregate_v<T>;
+}
+&&std::default_initializable<T> && !std::is_aggregate_v<T>;
 
 /// Operations as one type, for code that goes over all of a version:
 /// `highlevel::v2::operations` of <highlevel/v2/all.hpp>.
@@ -206,7 +207,8 @@ struct operation_list {
     /// Calls `f.template operator()<Op>()` for each operation in order.
     template <class F>
     static constexpr void for_each(F&& f) {
-        (f.template operator()<Ops>(), ...);
+        // Not a fold: compilers bound how deep those nest.
+        [[maybe_unused]] const bool done[] = {(f.template operator()<Ops>(), true)...};
     }
 };
 

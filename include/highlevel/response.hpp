@@ -97,8 +97,8 @@ private:
 template <class T>
 class response_access {
 public:
-    [[nodiscard]] static response<T>
-    make(std::unique_ptr<detail::response_state<T>> state) noexcept {
+    [[nodiscard]] static response<T> make(
+        std::unique_ptr<detail::response_state<T>> state) noexcept {
         return response<T>{std::move(state)};
     }
 };

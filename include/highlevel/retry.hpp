@@ -52,7 +52,8 @@ public:
 class retry_budget {
 public:
     explicit retry_budget(double capacity) noexcept
-        : capacity_(static_cast<std::int64_t>(capacity * unit)), left_(capacity_) {}
+        : capacity_(static_cast<std::int64_t>(capacity * unit)),
+          left_(capacity_) {}
 
     /// Takes one retry when there is one.
     [[nodiscard]] bool take() noexcept {
@@ -119,7 +120,8 @@ public:
 
     retry_policy(
         const retry_options& options, retry_budget& budget, method verb, retry_mode mode) noexcept
-        : options_(&options), budget_(&budget),
+        : options_(&options),
+          budget_(&budget),
           repeatable_(mode == retry_mode::always || is_idempotent(verb)),
           enabled_(mode != retry_mode::never) {}
 

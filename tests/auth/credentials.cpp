@@ -2,10 +2,10 @@
 //
 // Fixed tokens: which account gets which, and what cannot be.
 
+#include "support/catch.hpp"
+
 #include <highlevel/auth/credentials.hpp>
 #include <highlevel/error.hpp>
-
-#include "support/catch.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>

@@ -2,9 +2,9 @@
 //
 // Secrets are wiped, compared without an early end, and cannot be printed.
 
-#include <highlevel/auth/secret.hpp>
-
 #include "support/catch.hpp"
+
+#include <highlevel/auth/secret.hpp>
 
 #include <concepts>
 #include <ostream>
@@ -16,7 +16,9 @@ using highlevel::auth::secret;
 namespace {
 
 template <class T>
-concept streamable = requires(std::ostream& out, const T& value) { out << value; };
+concept streamable = requires(std::ostream& out, const T& value) {
+    out << value;
+};
 
 } // namespace
 

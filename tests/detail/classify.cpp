@@ -2,9 +2,9 @@
 //
 // Each refusal that integrators report of the live API, and what it means.
 
-#include <highlevel/detail/classify.hpp>
-
 #include "support/catch.hpp"
+
+#include <highlevel/detail/classify.hpp>
 
 #include <string>
 #include <string_view>
@@ -50,7 +50,8 @@ TEST_CASE("refusals_of_the_live_api_have_causes", "[client]") {
         {400, "Invalid API version segment 'x'", cause::wrong_version},
         {401, "The token is not authorized for this scope.", cause::scope_missing},
         {401, "Token's user type mismatch!", cause::wrong_token_kind},
-        {401, "This authClass type is not allowed to access this scope. x", cause::wrong_token_kind},
+        {401, "This authClass type is not allowed to access this scope. x",
+         cause::wrong_token_kind},
         {403, "The token does not have access to this location.", cause::wrong_location},
         {401, "This location is not accessible from this token.", cause::wrong_location},
         {403, "Forbidden resource", cause::wrong_token_kind},
@@ -121,8 +122,9 @@ TEST_CASE("a_gateway_page_is_told_apart_from_the_api", "[client]") {
 TEST_CASE("a_missing_scope_is_named", "[client]") {
     auto const r = reply(401, message("The token is not authorized for this scope."));
     std::string_view const scopes[] = {"contacts.readonly"};
-    CHECK(read_refusal(r, read_error_body(r.body), scopes).hint ==
-          "the token needs the scope contacts.readonly");
+    CHECK(
+        read_refusal(r, read_error_body(r.body), scopes).hint ==
+        "the token needs the scope contacts.readonly");
 }
 
 TEST_CASE("messages_come_in_many_shapes", "[client]") {
@@ -131,8 +133,9 @@ TEST_CASE("messages_come_in_many_shapes", "[client]") {
     CHECK(read_error_body(R"({"message":"a","error":"Bad Request"})").messages == texts{"a"});
     CHECK(read_error_body(R"({"error":"only"})").messages == texts{"only"});
     CHECK(read_error_body(R"({"error":{"code":3,"message":"deep"}})").messages == texts{"deep"});
-    CHECK(read_error_body(R"({"error":"UnAuthorized!","error_description":"no code"})").messages ==
-          texts{"no code"});
+    CHECK(
+        read_error_body(R"({"error":"UnAuthorized!","error_description":"no code"})").messages ==
+        texts{"no code"});
     CHECK(read_error_body(R"({"msg":"Not found"})").messages == texts{"Not found"});
     CHECK(read_error_body(R"("text")").messages == texts{"text"});
     CHECK(read_error_body("").messages.empty());
@@ -143,13 +146,16 @@ TEST_CASE("messages_come_in_many_shapes", "[client]") {
 
 TEST_CASE("a_hostile_error_body_stays_bounded", "[client]") {
     std::string many = R"({"message":[)";
-    for (int i = 0; i < 1000; ++i) many += "\"x\",";
+    for (int i = 0; i < 1000; ++i)
+        many += "\"x\",";
     many += "\"x\"]}";
     CHECK(read_error_body(many).messages.size() == 32);
     std::string deep = R"({"message":)";
-    for (int i = 0; i < 20; ++i) deep += R"({"message":)";
+    for (int i = 0; i < 20; ++i)
+        deep += R"({"message":)";
     deep += "\"x\"";
-    for (int i = 0; i < 20; ++i) deep += "}";
+    for (int i = 0; i < 20; ++i)
+        deep += "}";
     deep += "}";
     CHECK(read_error_body(deep).messages.empty());
 }

@@ -3,12 +3,12 @@
 // The whole way over real TLS sockets: client, limiter, pool and codec against the sandbox, with
 // each thing that can go wrong named as it should be and nothing left behind.
 
+#include "support/catch.hpp"
+
 #include <highlevel/highlevel.hpp>
 #include <highlevel/sandbox/server.hpp>
 #include <highlevel/v2/contacts.hpp>
 #include <highlevel/v2/locations.hpp>
-
-#include "support/catch.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -68,7 +68,8 @@ public:
         auto future = asio::co_spawn(context, std::move(work), asio::use_future);
         context.restart();
         // Idle connections keep timers alive, so the context is not run until it is out of work.
-        while (future.wait_for(0s) != std::future_status::ready && context.run_one() != 0) {}
+        while (future.wait_for(0s) != std::future_status::ready && context.run_one() != 0) {
+        }
         return future.get();
     }
 
@@ -131,8 +132,8 @@ TEST_CASE("contacts_are_created_read_changed_searched_listed_and_deleted", "[e2e
     search.body.search_after = page->contacts.back().search_after;
     CHECK(f.run(location.call(search))->contacts.size() == 2);
 
-    auto const listed = f.run(
-        location.call<contacts::get_contacts>([](auto& op) { op.limit = 100; }));
+    auto const listed =
+        f.run(location.call<contacts::get_contacts>([](auto& op) { op.limit = 100; }));
     CHECK(listed->contacts.size() == 6);
 
     CHECK(f.run(location.call(contacts::delete_contact{id})).status() == 200);
@@ -186,16 +187,14 @@ TEST_CASE("refusals_have_their_causes", "[e2e]") {
     auto const version = f.failed({.version = "1999-01-01"});
     CHECK(version.cause() == cause::wrong_version);
 
-    auto const route = f.run(f.location().try_send(
-        highlevel::http::request{highlevel::method::get, "/nowhere"}));
+    auto const route =
+        f.run(f.location().try_send(highlevel::http::request{highlevel::method::get, "/nowhere"}));
     REQUIRE(route.has_error());
     CHECK(route.error().status() == 404);
     CHECK(route.error().cause() == cause::unknown_route);
 
-    auto const invalid = f.run(
-        f.location().try_call<contacts::get_contacts>([](auto& op) {
-            op.extra_query.emplace_back("bogus", "1");
-        }));
+    auto const invalid = f.run(f.location().try_call<contacts::get_contacts>(
+        [](auto& op) { op.extra_query.emplace_back("bogus", "1"); }));
     REQUIRE(invalid.has_error());
     CHECK(invalid.error().status() == 422);
     CHECK(invalid.error().cause() == cause::invalid_request);
@@ -323,7 +322,8 @@ TEST_CASE("many_calls_on_many_locations_stay_inside_the_limits", "[e2e]") {
     auto const all = f.server.locations();
     std::atomic<int> done{0};
     constexpr int calls = 25;
-    auto const one = [&](highlevel::account location, std::string contact) -> asio::awaitable<void> {
+    auto const one = [&](highlevel::account location,
+                         std::string contact) -> asio::awaitable<void> {
         auto const got = co_await location.call(contacts::get_contact{contact});
         CHECK(got->contact->id == contact);
         ++done;
@@ -335,12 +335,15 @@ TEST_CASE("many_calls_on_many_locations_stay_inside_the_limits", "[e2e]") {
             futures.push_back(asio::co_spawn(
                 f.context, one(f.client().location(place.id), contact), asio::use_future));
     }
-    while (done < 20 * calls && f.context.run_one() != 0) {}
-    for (auto& future : futures) future.get();
+    while (done < 20 * calls && f.context.run_one() != 0) {
+    }
+    for (auto& future : futures)
+        future.get();
     auto const totals = f.server.totals();
     CHECK(totals.accepted == 20 * calls);
     CHECK(totals.refused == 0);
-    for (auto const& place : all) CHECK(f.client().quota(place.id).in_flight == 0);
+    for (auto const& place : all)
+        CHECK(f.client().quota(place.id).in_flight == 0);
 }
 
 TEST_CASE("one_client_serves_many_threads", "[e2e]") {
@@ -350,7 +353,8 @@ TEST_CASE("one_client_serves_many_threads", "[e2e]") {
     fixture f{how};
     auto const all = f.server.locations();
     std::vector<std::string> ids;
-    for (auto const& place : all) ids.push_back(f.server.contact_ids(place.id).at(0));
+    for (auto const& place : all)
+        ids.push_back(f.server.contact_ids(place.id).at(0));
     std::atomic<int> done{0};
     constexpr int workers = 32;
     constexpr int calls = 10;
@@ -365,12 +369,15 @@ TEST_CASE("one_client_serves_many_threads", "[e2e]") {
     std::vector<std::future<void>> futures;
     auto guard = asio::make_work_guard(f.context);
     std::vector<std::thread> threads;
-    for (int i = 0; i < 4; ++i) threads.emplace_back([&] { f.context.run(); });
+    for (int i = 0; i < 4; ++i)
+        threads.emplace_back([&] { f.context.run(); });
     for (std::size_t n = 0; n < workers; ++n)
         futures.push_back(asio::co_spawn(f.context, worker(n), asio::use_future));
-    for (auto& future : futures) future.get();
+    for (auto& future : futures)
+        future.get();
     f.context.stop();
-    for (auto& thread : threads) thread.join();
+    for (auto& thread : threads)
+        thread.join();
     CHECK(done == workers * calls);
     CHECK(f.server.totals().accepted == workers * calls);
 }

@@ -19,8 +19,8 @@ namespace test {
 /// Collects what is wrong with operations.
 class fact_checker {
 public:
-    /// `op` is a default constructed operation of `size` bytes.
-    void check(const highlevel::operation_meta& meta, const void* op, std::size_t size) {
+    /// `size` is the operation's.
+    void check(const highlevel::operation_meta& meta, std::size_t size) {
         ++operations_;
         where_ = std::string(highlevel::to_string(meta.version_of_description)) + " " +
             std::string(meta.family) + " " + std::string(meta.name);
@@ -39,7 +39,7 @@ public:
         expect(meta.extra_query_offset < size && meta.extra_body_offset < size, "bags outside");
         anonymous_ += meta.tokens == highlevel::token_kinds::none ? 1 : 0;
 
-        check_parameters(meta, op, size);
+        check_parameters(meta, size);
         check_body(meta, size);
         check_locator(meta, meta.location);
         check_locator(meta, meta.company);
@@ -52,12 +52,11 @@ public:
     /// Structs reached from parameters and bodies.
     [[nodiscard]] std::size_t structs() const noexcept { return structs_; }
 
-    /// Checks a type and everything that it holds.
+    /// Checks a type and everything that it holds. (Those of responses are made by the same
+    /// template, and would double the time to compile this.)
     void check(const highlevel::json::type& t) {
-        if (!seen_.insert(&t).second)
-            return;
-        if (t.inner != nullptr)
-            check(*t.inner);
+        if (!seen_.insert(&t).second) return;
+        if (t.inner != nullptr) check(*t.inner);
         for (const highlevel::json::type* alternative : t.alternatives)
             check(*alternative);
         if (t.what == highlevel::json::kind::enumeration) {
@@ -66,8 +65,7 @@ public:
                 expect(!text.empty() && texts.insert(text).second, "enumerator stands twice");
             expect(texts.size() >= 2, "enumeration of one value");
         }
-        if (t.what != highlevel::json::kind::structure)
-            return;
+        if (t.what != highlevel::json::kind::structure) return;
         ++structs_;
         expect(
             t.unknown_fields != highlevel::json::type::npos,
@@ -90,11 +88,10 @@ public:
 
 private:
     void expect(bool holds, std::string_view text) {
-        if (!holds)
-            problems_.push_back(where_ + ": " + std::string(text));
+        if (!holds) problems_.push_back(where_ + ": " + std::string(text));
     }
 
-    void check_parameters(const highlevel::operation_meta& meta, const void* op, std::size_t size) {
+    void check_parameters(const highlevel::operation_meta& meta, std::size_t size) {
         std::vector<std::string_view> placeholders;
         for (std::size_t at = meta.path.find('{'); at != std::string_view::npos;
              at = meta.path.find('{', at)) {
@@ -115,17 +112,12 @@ private:
             expect(
                 p.in == highlevel::place::path || p.in == highlevel::place::query,
                 "parameter elsewhere");
-            if (p.in != highlevel::place::path)
-                continue;
+            if (p.in != highlevel::place::path) continue;
             expect(
                 in_path < placeholders.size() && placeholders[in_path] == p.name,
                 std::string(p.name) + " is not in the template's order");
             expect(
                 p.required && p.type == &highlevel::json::type_of<std::string>, "path parameter");
-            auto const* text =
-                reinterpret_cast<const std::string*>(static_cast<const std::byte*>(op) + p.offset);
-            if (p.type == &highlevel::json::type_of<std::string>)
-                expect(text->empty(), "not empty at first");
             ++in_path;
         }
         expect(in_path == placeholders.size(), "a placeholder has no member");
@@ -150,35 +142,28 @@ private:
             const highlevel::json::type* t = meta.body_type;
             while (t != nullptr && t->inner != nullptr)
                 t = t->inner;
-            if (t == nullptr || t->what != highlevel::json::kind::structure)
-                return false;
+            if (t == nullptr || t->what != highlevel::json::kind::structure) return false;
             for (auto const& field : t->fields())
-                if (field.name == name)
-                    return true;
+                if (field.name == name) return true;
             return false;
         }
         for (auto const& p : meta.parameters)
-            if (p.in == in && p.name == name)
-                return true;
+            if (p.in == in && p.name == name) return true;
         return false;
     }
 
     void check_locator(const highlevel::operation_meta& meta, const highlevel::locator& l) {
-        if (l.in == highlevel::place::none)
-            return;
+        if (l.in == highlevel::place::none) return;
         expect(has(meta, l.in, l.name), "resource member is not there");
-        if (l.with_alt_type)
-            expect(has(meta, l.in, "altType"), "altType is not there");
+        if (l.with_alt_type) expect(has(meta, l.in, "altType"), "altType is not there");
     }
 
     void check_paging(const highlevel::operation_meta& meta) {
-        if (meta.pages == nullptr || meta.pages->style == highlevel::paging_style::none)
-            return;
+        if (meta.pages == nullptr || meta.pages->style == highlevel::paging_style::none) return;
         auto const& pages = *meta.pages;
         expect(!pages.position.empty(), "pages without a position");
         for (auto const name : {pages.position, pages.position_id, pages.size})
-            if (!name.empty())
-                expect(has(meta, pages.in, name), "page member is not there");
+            if (!name.empty()) expect(has(meta, pages.in, name), "page member is not there");
         for (auto const pointer : {pages.items, pages.next, pages.next_id, pages.total})
             expect(pointer.empty() || pointer.starts_with('/'), "not a JSON pointer");
     }
@@ -201,9 +186,7 @@ fact_checker check_facts() {
         static_assert(
             std::is_same_v<typename Op::response_type, std::string> ||
             !std::is_aggregate_v<typename Op::response_type>);
-        Op const op;
-        made.check(Op::meta, &op, sizeof(Op));
-        made.check(highlevel::json::type_of<typename Op::response_type>);
+        made.check(Op::meta, sizeof(Op));
     });
     return made;
 }

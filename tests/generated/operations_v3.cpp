@@ -11,6 +11,6 @@ TEST_CASE("every_operation_of_v3_has_sound_facts", "[generated]") {
     for (auto const& problem : facts.problems())
         FAIL_CHECK(problem);
     CHECK(facts.operations() == 627);
-    CHECK(facts.structs() > 1000);
+    CHECK(facts.structs() > 400);
     CHECK(facts.anonymous() == 2);
 }

@@ -131,3 +131,498 @@ TEST_CASE("saturating_bucket_reaches_the_targets_without_a_refusal", "[quota]") 
         std::printf("\n");
     }
 }
+
+TEST_CASE("every_way_of_use_keeps_its_share_without_a_refusal", "[quota]") {
+    // Lowest acceptable use in percent per network.
+    class variant {
+    public:
+        std::string_view name;
+        limits options;
+        lane who = lane::bulk;
+        bool tells_remaining = true;
+        std::array<double, 3> floor{};
+    };
+    limits defaults;
+    limits without_reserve = defaults;
+    without_reserve.reserve = without_reserve.idle_reserve = 0;
+    std::vector<variant> const variants{
+        {"Remaining ignored", alone(), lane::bulk, false, {97, 95, 88}},
+        {"interactive", defaults, lane::interactive, true, {96.5, 95, 91}},
+        {"bulk, gap only", without_reserve, lane::bulk, true, {95, 93, 89.5}},
+        {"bulk, defaults", defaults, lane::bulk, true, {92, 91, 86.5}},
+    };
+    std::printf("\nother ways of use, least of six kinds: %% of the limit used / refusals\n");
+    for (auto const& v : variants) {
+        std::printf("%-20s", v.name.data());
+        for (std::size_t n = 0; n < networks.size(); ++n) {
+            double least = 100;
+            int refused = 0;
+            for (std::size_t k = 0; k < 6; ++k) {
+                auto const o = saturate(
+                    {server_kinds()[k], networks[n]}, v.options, v.who, 600,
+                    [&](site& s) { s.tells_remaining = v.tells_remaining; });
+                least = std::min(least, o.utilisation);
+                refused += o.refused;
+            }
+            std::printf("  %s %.1f / %d", networks[n].name.data(), least, refused);
+            INFO(v.name << ", " << networks[n].name);
+            CHECK(refused == 0);
+            CHECK(least >= v.floor[n]);
+        }
+        std::printf("\n");
+    }
+}
+
+TEST_CASE("permit_after_response_semaphore_is_refused_by_a_weighted_counter_only", "[quota]") {
+    auto options = alone();
+    options.strategy = highlevel::quota::strategy::simple;
+    std::printf("\nstrategy simple, constant 80 ms: %% used / refusals\n");
+    for (std::size_t k = 0; k < 6; ++k) {
+        auto const o = saturate({server_kinds()[k], constant_80ms}, options, lane::bulk);
+        std::printf("  %s %.1f / %d\n", server_kinds()[k].name.data(), o.utilisation, o.refused);
+        if (server_kinds()[k].name == "weighted counter") {
+            CHECK(o.refused > 100);
+        } else {
+            CHECK(o.refused == 0);
+            CHECK(o.utilisation > 97);
+        }
+    }
+}
+
+TEST_CASE("a_second_of_latency_costs_throughput_but_no_refusal", "[quota]") {
+    for (std::size_t k = 0; k < 7; ++k) {
+        auto const o = saturate({server_kinds()[k], constant_1s}, alone(), lane::bulk);
+        INFO(server_kinds()[k].name << ' ' << o.utilisation);
+        CHECK(o.refused == 0);
+        CHECK(o.utilisation >= 80);
+    }
+}
+
+namespace {
+
+class fuzz_result {
+public:
+    std::size_t accepted = 0;
+    std::size_t refused = 0;
+    bool shared = false;
+    bool leaked = false;
+};
+
+/// One process alone on a bucket with right limits, everything else at random.
+fuzz_result fuzz(const server_kind& kind, std::uint64_t seed) {
+    generator g{seed * 977 + 13};
+    int const max = g.pick({1, 2, 3, 5, 10, 20, 25, 50, 100, 100, 100, 200, 400});
+    double const interval = g.pick({1.0, 2.0, 5.0, 10.0, 10.0, 60.0});
+    double const until = std::max(60.0, 12 * interval);
+    std::unique_ptr<network> net;
+    switch (g.below(3)) {
+    case 0: net = std::make_unique<constant_network>(0.080); break;
+    case 1: net = std::make_unique<lognormal_network>(seed + 1); break;
+    default: net = std::make_unique<bursty_network>(seed + 1, until); break;
+    }
+    timeline time;
+    site at{time, kind.make(max, interval, g.uniform(0, interval)), std::move(net), seed + 2};
+    double const loss = g.pick({0.0, 0.0, 0.01, 0.05});
+    at.lose_requests = at.lose_responses = loss;
+    switch (g.below(4)) {
+    case 0: at.processing = [](generator& r) { return r.lognormal(-1, 1); }; break;
+    case 1: at.processing = [](generator& r) { return r.uniform(0, 4); }; break;
+    default: break;
+    }
+    // The server's clock runs a little fast or slow, from an unknown start.
+    double const drift = g.pick({0.0, 2e-4, -2e-4});
+    double const offset = g.uniform(0, 1e4);
+    at.skew = [=](double t) { return offset + t * (1 + drift); };
+
+    auto options = alone();
+    options.seed = seed;
+    if (g.chance(0.5)) {
+        options.max = static_cast<std::uint32_t>(max);
+        options.interval = std::chrono::milliseconds{std::llround(interval * 1000)};
+    }
+    if (g.chance(0.25)) options.reserve = 5;
+    process p{at, options};
+    if (g.chance(0.3)) {
+        p.cancel_queued = 0.05;
+        p.cancel_unsent = 0.05;
+        p.cancel_sent = 0.05;
+    }
+    double const rate = max / interval;
+    auto const who = g.pick({lane::interactive, lane::bulk});
+    switch (g.below(4)) {
+    case 0: closed_loop(p, 3 * max, who); break;
+    case 1:
+        open_loop(p, g.uniform(0.3, 1.2) * rate, until, who);
+        burst_loop(p, interval * g.uniform(0.3, 2.5), std::max(1, max / 2), until, who);
+        break;
+    case 2:
+        burst_loop(
+            p, interval * g.uniform(0.7, 2.5), 1 + static_cast<int>(g.below(2 * static_cast<std::size_t>(max))),
+            until, who);
+        break;
+    default: {
+        // Saturating by turns.
+        closed_loop(p, 2 * max, who);
+        double const turn = interval * 1.3;
+        p.on_done = [&, turn, who](request& r) {
+            auto const n = std::floor(time.now() / turn);
+            if (static_cast<std::int64_t>(n) % 2 == 0)
+                p.submit(r.worker, who);
+            else
+                time.at((n + 1) * turn + at.dice().uniform(0, 0.2), [&p, &r, who] {
+                    p.submit(r.worker, who);
+                });
+        };
+    }
+    }
+    time.run(until);
+    fuzz_result result{at.accepted.size(), at.refused.size(), p.bucket().shared(), false};
+    // Let everything end: no permit may be left.
+    p.suspended = true;
+    time.run(until + 200);
+    highlevel::quota::bucket_snapshot s;
+    p.bucket().describe(time.point(), s);
+    result.leaked = s.in_flight != 0;
+    return result;
+}
+
+} // namespace
+
+TEST_CASE("random_schedules_alone_on_a_bucket_are_never_refused", "[quota]") {
+    int const runs = scale(500);
+    std::size_t accepted = 0;
+    for (auto const& kind : server_kinds()) {
+        for (int seed = 0; seed < runs; ++seed) {
+            auto const r = fuzz(kind, static_cast<std::uint64_t>(seed));
+            accepted += r.accepted;
+            INFO(kind.name << ", seed " << seed);
+            if (r.refused != 0 || r.shared || r.leaked) {
+                CHECK(r.refused == 0);
+                CHECK_FALSE(r.shared);
+                CHECK_FALSE(r.leaked);
+            }
+        }
+    }
+    std::printf(
+        "\nrandom schedules: %d runs against each of %zu kinds, %zu requests accepted\n", runs,
+        server_kinds().size(), accepted);
+    CHECK(accepted > 0);
+}
+
+TEST_CASE("cold_start_on_a_used_bucket_is_not_refused", "[quota]") {
+    for (std::size_t k = 0; k < 6; ++k) {
+        for (auto const& net : networks) {
+            for (int used : {50, 60, 99}) {
+                for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+                    world w{{server_kinds()[k], net, seed}};
+                    std::vector<double> before;
+                    for (int i = 0; i < used; ++i) before.push_back(w.dice.uniform(0, 9.5));
+                    std::sort(before.begin(), before.end());
+                    for (double t : before) (void)w.at.counts().arrive(t);
+                    process p{w.at, limits{}};
+                    w.time.at(10, [&] {
+                        for (int i = 0; i < 150; ++i) p.submit(-1, lane::interactive);
+                    });
+                    w.time.run(80);
+                    INFO(server_kinds()[k].name << ", " << net.name << ", used " << used);
+                    CHECK(w.at.refused.empty());
+                    CHECK(p.waiting() == 0);
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("lost_requests_and_responses_cost_little_and_are_not_refused", "[quota]") {
+    std::printf("\nlosses, each way: least %% used of log, windows, buckets; counter / refusals\n");
+    for (double each : {0.01, 0.10}) {
+        for (auto const& net : networks) {
+            double least = 100;
+            double counter = 100;
+            int refused = 0;
+            for (std::size_t k = 0; k < 6; ++k) {
+                auto const o = saturate(
+                    {server_kinds()[k], net}, alone(), lane::bulk, 600, [&](site& s) {
+                        s.lose_requests = s.lose_responses = each;
+                    });
+                refused += o.refused;
+                (k == 3 ? counter : least) = std::min(k == 3 ? counter : least, o.utilisation);
+            }
+            std::printf(
+                "  %2.0f %% %-16s %.1f; %.1f / %d\n", each * 100, net.name.data(), least, counter,
+                refused);
+            CHECK(refused == 0);
+            CHECK(least >= (each < 0.05 ? 93 : 60));
+            CHECK(counter >= (each < 0.05 ? 89 : 60));
+        }
+    }
+}
+
+TEST_CASE("random_refusals_of_a_hidden_limiter_do_not_stop_the_work", "[quota]") {
+    for (std::size_t k = 0; k < 6; ++k) {
+        for (auto const& net : {constant_80ms, lognormal}) {
+            auto const o = saturate({server_kinds()[k], net}, alone(), lane::bulk, 600, [](site& s) {
+                s.random_429 = 0.01;
+            });
+            INFO(server_kinds()[k].name << ", " << net.name << ": " << o.utilisation);
+            CHECK(o.utilisation >= 94);
+        }
+    }
+}
+
+TEST_CASE("interactive_calls_do_not_wait_behind_saturating_bulk_work", "[quota]") {
+    std::printf("\ninteractive 1/s under saturating bulk work, reserve 5: p99 wait, %% used\n");
+    for (auto const& net : {constant_80ms, lognormal}) {
+        for (std::size_t k = 0; k < 6; ++k) {
+            limits options = alone();
+            options.reserve = 5;
+            options.idle_reserve = 2;
+            world w{{server_kinds()[k], net}};
+            process p{w.at, options};
+            closed_loop(p, 300, lane::bulk);
+            p.on_done = [&p](request& r) {
+                if (r.lane == lane::bulk) p.submit(r.worker, lane::bulk);
+            };
+            open_loop(p, 1, 600);
+            w.time.run(600);
+            double const p99 = wait_percentile(p.waits[0], 0.99);
+            double const used = utilisation(w.at, 10, 20, 600);
+            std::printf("  %-16s %-18s %.3f s, %.1f\n", net.name.data(),
+                        server_kinds()[k].name.data(), p99, used);
+            INFO(server_kinds()[k].name << ", " << net.name);
+            CHECK(w.at.refused.empty());
+            CHECK(p99 <= 0.050);
+            CHECK(used >= 90);
+        }
+    }
+}
+
+TEST_CASE("poisson_traffic_below_the_limit_waits_little", "[quota]") {
+    for (auto const& net : {constant_80ms, lognormal}) {
+        for (std::size_t k = 0; k < 6; ++k) {
+            world w{{server_kinds()[k], net}};
+            process p{w.at, limits{}};
+            open_loop(p, 8.5, 600);
+            w.time.run(660);
+            INFO(server_kinds()[k].name << ", " << net.name);
+            CHECK(w.at.refused.empty());
+            CHECK(p.waiting() == 0);
+            CHECK(wait_percentile(p.waits[0], 0.99) <= 1.3);
+        }
+    }
+}
+
+TEST_CASE("burst_of_the_whole_limit_goes_at_once_on_a_warm_idle_bucket", "[quota]") {
+    for (auto const& net : networks) {
+        for (std::size_t k = 0; k < 6; ++k) {
+            world w{{server_kinds()[k], net}};
+            process p{w.at, limits{}};
+            burst_loop(p, 25, 100, 600);
+            w.time.run(660);
+            INFO(server_kinds()[k].name << ", " << net.name);
+            CHECK(w.at.refused.empty());
+            CHECK(wait_percentile(p.waits[0], 1.0) == 0);
+        }
+    }
+}
+
+TEST_CASE("changed_limits_are_followed_within_three_intervals", "[quota]") {
+    class change {
+    public:
+        int max;
+        double interval;
+    };
+    std::printf("\nlimits change after 300 s from 100 per 10 s: refusals, %% used three intervals on\n");
+    for (auto const& to : {change{50, 10}, change{50, 5}, change{25, 10}, change{200, 10}}) {
+        for (auto const& net : {constant_80ms, lognormal}) {
+            int most = 0;
+            double least = 100;
+            for (std::size_t k = 0; k < 6; ++k) {
+                world w{{server_kinds()[k], net}};
+                process p{w.at, alone()};
+                closed_loop(p, 300, lane::bulk);
+                w.time.at(300, [&] { w.at.counts().reconfigure(to.max, to.interval); });
+                w.time.run(600);
+                double const after =
+                    utilisation(w.at, to.max / to.interval, 300 + 3 * 10, 600);
+                most = std::max(most, w.at.refused_between(300, 600));
+                least = std::min(least, after);
+                INFO(server_kinds()[k].name << ", " << net.name << ", to " << to.max << " per "
+                                            << to.interval << " s");
+                CHECK(w.at.refused_between(0, 300) == 0);
+                CHECK(w.at.refused_between(330, 600) == 0);
+                CHECK(w.at.refused_between(300, 600) <= 12);
+                CHECK(after >= 93);
+                CHECK(p.bucket().max() == static_cast<unsigned>(to.max));
+            }
+            std::printf("  to %3d per %2.0f s, %-16s at most %d, at least %.1f\n", to.max,
+                        to.interval, net.name.data(), most, least);
+        }
+    }
+}
+
+namespace {
+
+/// Somebody who sends at a mean rate and heeds nothing.
+class stranger {
+public:
+    stranger(site& at, double rate, double from, double until) : at_(at), rate_(rate), until_(until) {
+        next(from);
+    }
+
+private:
+    void next(double t) {
+        if (t >= until_) return;
+        at_.time().at(t, [this] {
+            auto& r = requests_.emplace_back();
+            r.sent = at_.time().now();
+            at_.send(r);
+            next(at_.time().now() + at_.dice().exponential(rate_));
+        });
+    }
+
+    site& at_;
+    double rate_;
+    double until_;
+    std::deque<request> requests_;
+};
+
+} // namespace
+
+TEST_CASE("foreign_use_of_thirty_percent_is_made_room_for", "[quota]") {
+    std::printf("\nforeign client at 30 %%: own refusals %%, the other's %%, %% used together\n");
+    for (auto const& net : {constant_80ms, lognormal}) {
+        for (std::size_t k = 0; k < 6; ++k) {
+            double own = 0;
+            double others = 0;
+            double total = 0;
+            int const seeds = scale(3);
+            for (int seed = 3; seed < 3 + seeds; ++seed) {
+                world w{{server_kinds()[k], net, static_cast<std::uint64_t>(seed)}};
+                limits options;
+                process p{w.at, options};
+                closed_loop(p, 300, lane::bulk);
+                stranger const other{w.at, 3, 1, 600};
+                w.time.run(600);
+                auto const share = [&](int who) {
+                    double const bad = w.at.refused_between(60, 600, who);
+                    return 100 * bad / (bad + w.at.accepted_between(60, 600, who));
+                };
+                own += share(0) / seeds;
+                others += share(-1) / seeds;
+                total += 100.0 * w.at.accepted_between(60, 600) / 5400 / seeds;
+            }
+            std::printf("  %-16s %-18s %.2f, %.2f, %.1f\n", net.name.data(),
+                        server_kinds()[k].name.data(), own, others, total);
+            INFO(server_kinds()[k].name << ", " << net.name);
+            CHECK(own <= 0.3);
+            CHECK(others <= 1);
+            CHECK(total >= 82);
+        }
+    }
+}
+
+TEST_CASE("bucket_is_its_own_again_after_a_stranger_left", "[quota]") {
+    for (std::size_t k = 0; k < 6; ++k) {
+        world w{{server_kinds()[k], lognormal}};
+        process p{w.at, limits{}};
+        closed_loop(p, 300, lane::bulk);
+        stranger const first{w.at, 3, 100, 200};
+        stranger const again{w.at, 3, 400, 500};
+        bool noticed = false;
+        bool alone_between = false;
+        for (double t = 0; t < 700; t += 5) {
+            w.time.at(t, [&, t] {
+                noticed = noticed || (t > 100 && t < 200 && p.bucket().shared());
+                alone_between = alone_between || (t > 200 && t < 400 && !p.bucket().shared());
+            });
+        }
+        w.time.run(700);
+        INFO(server_kinds()[k].name);
+        CHECK(noticed);
+        CHECK(alone_between);
+        CHECK_FALSE(p.bucket().shared());
+        CHECK(utilisation(w.at, 10, 600, 700) >= 85);
+    }
+}
+
+TEST_CASE("four_processes_that_know_nothing_of_each_other_share_the_bucket", "[quota]") {
+    std::printf("\nfour uncoordinated processes: %% used together, refused %%, Jain\n");
+    for (auto const& net : {constant_80ms, lognormal}) {
+        for (std::size_t k = 0; k < 6; ++k) {
+            double total = 0;
+            double bad = 0;
+            double fair = 0;
+            int const seeds = scale(3);
+            for (int seed = 3; seed < 3 + seeds; ++seed) {
+                world w{{server_kinds()[k], net, static_cast<std::uint64_t>(seed)}};
+                std::deque<process> all;
+                for (int i = 0; i < 4; ++i) {
+                    auto& p = all.emplace_back(w.at, limits{}, i);
+                    w.time.at(w.dice.uniform(0, 5) * i, [&p] { closed_loop(p, 100, lane::bulk); });
+                }
+                w.time.run(600);
+                std::vector<double> each;
+                for (int i = 0; i < 4; ++i) each.push_back(w.at.accepted_between(60, 600, i));
+                double const accepted = w.at.accepted_between(60, 600);
+                double const refused = w.at.refused_between(60, 600);
+                total += 100 * accepted / 5400 / seeds;
+                bad += 100 * refused / (refused + accepted) / seeds;
+                fair += jain(each) / seeds;
+            }
+            std::printf("  %-16s %-18s %.1f, %.2f, %.2f\n", net.name.data(),
+                        server_kinds()[k].name.data(), total, bad, fair);
+            INFO(server_kinds()[k].name << ", " << net.name);
+            CHECK(total >= 85);
+            CHECK(bad <= 1.5);
+        }
+    }
+}
+
+TEST_CASE("cancelling_in_every_phase_leaves_no_permit_behind", "[quota]") {
+    // A million cancels in optimised builds.
+    std::uint64_t cancelled = 0;
+    std::size_t refused = 0;
+    int const runs = scale(20);
+    for (int seed = 0; seed < runs; ++seed) {
+        for (auto const& kind : server_kinds()) {
+            world w{{kind, networks[static_cast<std::size_t>(seed) % 3], static_cast<std::uint64_t>(seed)}};
+            process p{w.at, limits{}};
+            p.cancel_queued = 0.3;
+            p.cancel_unsent = 0.2;
+            p.cancel_sent = 0.1;
+            open_loop(p, 30, 300);
+            burst_loop(p, 20, 60, 300);
+            w.time.run(1500);
+            refused += w.at.refused.size();
+            highlevel::quota::bucket_snapshot s;
+            p.bucket().describe(w.time.point(), s);
+            cancelled += p.cancelled + s.unsent + s.lost;
+            INFO(kind.name << ", seed " << seed);
+            CHECK(p.waiting() == 0);
+            CHECK(s.in_flight == 0);
+            CHECK(p.bucket().in_flight() + p.bucket().done() == p.bucket().sent());
+        }
+    }
+    std::printf("\n%llu cancels, %zu refusals\n", static_cast<unsigned long long>(cancelled), refused);
+    CHECK(refused == 0);
+}
+
+TEST_CASE("the_day_is_used_up_without_a_refusal", "[quota]") {
+    for (auto const& net : networks) {
+        for (std::size_t k = 0; k < 6; ++k) {
+            world w{{server_kinds()[k], net}};
+            w.at.daily_limit = 3000;
+            limits options = alone();
+            options.daily_reserve = 0;
+            process p{w.at, options};
+            closed_loop(p, 300, lane::bulk);
+            w.time.run(600);
+            INFO(server_kinds()[k].name << ", " << net.name);
+            CHECK(w.at.refused.empty());
+            CHECK(w.at.refused_by_day.empty());
+            CHECK(w.at.daily_used >= 2985);
+            CHECK(p.day_failures == 300);
+        }
+    }
+}

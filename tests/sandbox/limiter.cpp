@@ -31,13 +31,9 @@ private:
     std::uint64_t state_;
 };
 
-constexpr limiter_kind every_kind[] = {
-    limiter_kind::fixed,
-    limiter_kind::first,
-    limiter_kind::log,
-    limiter_kind::counter,
-    limiter_kind::bucket,
-    limiter_kind::gcra};
+constexpr limiter_kind every_kind[] = {limiter_kind::fixed,  limiter_kind::first,
+                                       limiter_kind::log,    limiter_kind::counter,
+                                       limiter_kind::bucket, limiter_kind::gcra};
 
 // Twenty thousand arrivals with bursts and silences; returns the times of those accepted.
 std::vector<nanoseconds> accepted_of(limiter& l, nanoseconds interval, std::uint64_t top) {
@@ -60,7 +56,8 @@ std::vector<nanoseconds> accepted_of(limiter& l, nanoseconds interval, std::uint
 std::size_t most_within(const std::vector<nanoseconds>& times, nanoseconds span) {
     std::size_t most = 0;
     for (std::size_t begin = 0, end = 0; end < times.size(); ++end) {
-        while (times[begin] <= times[end] - span) ++begin;
+        while (times[begin] <= times[end] - span)
+            ++begin;
         most = std::max(most, end - begin + 1);
     }
     return most;
@@ -69,7 +66,8 @@ std::size_t most_within(const std::vector<nanoseconds>& times, nanoseconds span)
 } // namespace
 
 TEST_CASE("limiter_kind_names_round_trip", "[sandbox]") {
-    for (auto kind : every_kind) CHECK(limiter_kind_from(to_string(kind)) == kind);
+    for (auto kind : every_kind)
+        CHECK(limiter_kind_from(to_string(kind)) == kind);
     CHECK_FALSE(limiter_kind_from("sliding"));
     CHECK_FALSE(limiter_kind_from(""));
 }
@@ -158,7 +156,8 @@ TEST_CASE("log_never_accepts_more_than_max_within_any_interval", "[sandbox]") {
 
 TEST_CASE("counter_refuses_early_after_a_full_window", "[sandbox]") {
     limiter l(limiter_kind::counter, 10, 10s);
-    for (int i = 0; i < 10; ++i) CHECK(l.arrive(9s).accepted);
+    for (int i = 0; i < 10; ++i)
+        CHECK(l.arrive(9s).accepted);
     // A tenth of the window later nine tenths of the previous ten still weigh.
     CHECK(l.arrive(11s).accepted);
     CHECK_FALSE(l.arrive(11s).accepted);
@@ -192,7 +191,8 @@ TEST_CASE("refused_requests_are_not_counted", "[sandbox]") {
             passed_quietly += quiet.arrive(0s).accepted;
             passed_hammered += hammered.arrive(0s).accepted;
         }
-        for (int i = 1; i < 200; ++i) CHECK_FALSE(hammered.arrive(i * 100us).accepted);
+        for (int i = 1; i < 200; ++i)
+            CHECK_FALSE(hammered.arrive(i * 100us).accepted);
         for (int i = 0; i < 5; ++i) {
             passed_quietly += quiet.arrive(2s).accepted;
             passed_hammered += hammered.arrive(2s).accepted;
@@ -210,7 +210,8 @@ TEST_CASE("smaller_limit_takes_effect_at_once", "[sandbox]") {
         l.reconfigure(3, 10s);
         CHECK(l.max() == 3);
         int accepted = 0;
-        for (int i = 0; i < 50; ++i) accepted += l.arrive(20s).accepted;
+        for (int i = 0; i < 50; ++i)
+            accepted += l.arrive(20s).accepted;
         CHECK(accepted == 3);
     }
 }

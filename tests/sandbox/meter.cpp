@@ -26,7 +26,8 @@ TEST_CASE("meter_tells_what_the_headers_say", "[sandbox]") {
 
 TEST_CASE("meter_refuses_when_the_day_is_used_up_and_forgives_the_next_day", "[sandbox]") {
     meter m(limiter_kind::log, 100, 10s, 0s, 3, 1h);
-    for (int i = 0; i < 3; ++i) CHECK(m.charge(0s).accepted);
+    for (int i = 0; i < 3; ++i)
+        CHECK(m.charge(0s).accepted);
     auto const refused = m.charge(1min);
     CHECK_FALSE(refused.accepted);
     CHECK(refused.daily);
@@ -41,7 +42,8 @@ TEST_CASE("meter_refuses_when_the_day_is_used_up_and_forgives_the_next_day", "[s
 
 TEST_CASE("meter_does_not_charge_the_day_for_a_burst_refusal", "[sandbox]") {
     meter m(limiter_kind::log, 2, 10s, 0s, 100, 24h);
-    for (int i = 0; i < 10; ++i) (void)m.charge(0s);
+    for (int i = 0; i < 10; ++i)
+        (void)m.charge(0s);
     auto const reading = m.look(0s);
     CHECK(reading.remaining == 0);
     CHECK(reading.daily_remaining == 98);
@@ -51,8 +53,10 @@ TEST_CASE("meter_does_not_charge_the_day_for_a_burst_refusal", "[sandbox]") {
 
 TEST_CASE("meter_counts_the_fullest_interval_whatever_the_window", "[sandbox]") {
     meter m(limiter_kind::fixed, 10, 10s, 0s, 1000, 24h);
-    for (int i = 0; i < 10; ++i) CHECK(m.charge(9s).accepted);
-    for (int i = 0; i < 10; ++i) CHECK(m.charge(11s).accepted);
+    for (int i = 0; i < 10; ++i)
+        CHECK(m.charge(9s).accepted);
+    for (int i = 0; i < 10; ++i)
+        CHECK(m.charge(11s).accepted);
     CHECK(m.stats().max_in_window == 20); // what a fixed window lets pass at its edge
     CHECK(m.stats().elapsed == 2s);
     m.reset_stats();

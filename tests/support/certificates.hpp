@@ -88,8 +88,12 @@ private:
     }
 
     // `issuer` null: signed by itself.
-    [[nodiscard]] static x509_ptr
-    make(const certificate_facts& facts, const char* name, EVP_PKEY* key, X509* issuer, EVP_PKEY* by) {
+    [[nodiscard]] static x509_ptr make(
+        const certificate_facts& facts,
+        const char* name,
+        EVP_PKEY* key,
+        X509* issuer,
+        EVP_PKEY* by) {
         x509_ptr made{X509_new()};
         X509* const x = made.get();
         must(x && X509_set_version(x, 2) == 1);
@@ -137,16 +141,19 @@ private:
         certificate out;
         out.pem = to_pem(x.get());
         bio_ptr const bio{BIO_new(BIO_s_mem())};
-        must(bio && PEM_write_bio_PrivateKey(
-                        bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
+        must(
+            bio &&
+            PEM_write_bio_PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) ==
+                1);
         out.key_pem = text_of(bio);
         unsigned char* der = nullptr;
         int const length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x.get()), &der);
         must(length > 0);
         unsigned char digest[EVP_MAX_MD_SIZE];
         unsigned int size = 0;
-        must(EVP_Digest(
-                 der, static_cast<std::size_t>(length), digest, &size, EVP_sha256(), nullptr) == 1);
+        must(
+            EVP_Digest(
+                der, static_cast<std::size_t>(length), digest, &size, EVP_sha256(), nullptr) == 1);
         OPENSSL_free(der);
         unsigned char pin[2 * EVP_MAX_MD_SIZE];
         int const written = EVP_EncodeBlock(pin, digest, static_cast<int>(size));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// A loopback HTTP server that misbehaves on request: what it does with a connection and a request is
-// data, so that tests of the transport are tables of faults and outcomes.
+// A loopback HTTP server that misbehaves on request: what it does with a connection and a request
+// is data, so that tests of the transport are tables of faults and outcomes.
 #pragma once
 
 #include "support/certificates.hpp"
@@ -60,7 +60,8 @@ public:
     behaviour() = default;
     /// A response with these bytes, then `ending`.
     explicit behaviour(std::string bytes, act ending = act::proceed)
-        : reply(std::move(bytes)), after(ending) {}
+        : reply(std::move(bytes)),
+          after(ending) {}
 
     /// With the connection, before TLS and before anything is read. Looked at for the first request
     /// of a connection only.
@@ -80,8 +81,8 @@ public:
 };
 
 /// A complete response with a length.
-[[nodiscard]] inline std::string
-http_reply(std::string_view body, std::string_view status = "200 OK", std::string_view fields = {}) {
+[[nodiscard]] inline std::string http_reply(
+    std::string_view body, std::string_view status = "200 OK", std::string_view fields = {}) {
     std::string text{"HTTP/1.1 "};
     text.append(status).append("\r\nContent-Length: ").append(std::to_string(body.size()));
     text.append("\r\n").append(fields).append("\r\n").append(body);
@@ -111,7 +112,8 @@ public:
     using script = std::function<behaviour(std::size_t c, std::size_t r)>;
 
     explicit fault_server(script what, std::optional<certificate> tls = std::nullopt)
-        : script_(std::move(what)), acceptor_(context_) {
+        : script_(std::move(what)),
+          acceptor_(context_) {
         if (tls) use_tls(*tls);
         listen();
     }
@@ -157,7 +159,8 @@ public:
     void open_gate() {
         on_thread([this] {
             gate_open_ = true;
-            for (auto* timer : gate_waiters_) timer->cancel();
+            for (auto* timer : gate_waiters_)
+                timer->cancel();
         });
     }
 
@@ -219,8 +222,7 @@ private:
     void use_tls(const certificate& own) {
         tls_.emplace(boost::asio::ssl::context::tls_server);
         tls_->use_certificate_chain(boost::asio::buffer(own.pem));
-        tls_->use_private_key(
-            boost::asio::buffer(own.key_pem), boost::asio::ssl::context::pem);
+        tls_->use_private_key(boost::asio::buffer(own.key_pem), boost::asio::ssl::context::pem);
         static constexpr unsigned char id[] = "fault_server";
         ::SSL_CTX_set_session_id_context(tls_->native_handle(), id, sizeof id);
     }
@@ -265,8 +267,7 @@ private:
                 co_await stream.async_handshake(
                     boost::asio::ssl::stream_base::server,
                     boost::asio::redirect_error(boost::asio::use_awaitable, ec));
-                if (!ec && ::SSL_session_reused(stream.native_handle()))
-                    note([&] { ++resumed_; });
+                if (!ec && ::SSL_session_reused(stream.native_handle())) note([&] { ++resumed_; });
                 if (!ec) co_await converse(stream, below, number);
             }
             sockets_.erase(&below);
@@ -297,8 +298,7 @@ private:
     }
 
     template <class Stream>
-    [[nodiscard]] awaitable<void>
-    converse(Stream& stream, tcp::socket& below, std::size_t number) {
+    [[nodiscard]] awaitable<void> converse(Stream& stream, tcp::socket& below, std::size_t number) {
         std::string received;
         for (std::size_t r = 0;; ++r) {
             error_code ec;
@@ -349,8 +349,7 @@ private:
         boost::asio::steady_timer timer{context_, boost::asio::steady_timer::time_point::max()};
         gate_waiters_.insert(&timer);
         error_code ignored;
-        co_await timer.async_wait(
-            boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
+        co_await timer.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
         gate_waiters_.erase(&timer);
     }
 

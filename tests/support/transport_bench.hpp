@@ -46,8 +46,8 @@ public:
     explicit transport_bench(const std::string& url) { connect(url); }
 
     void connect(const std::string& url) {
-        transport = http::make_transport(
-            context.get_executor(), http::uri{url}, tls, pool, limits, proxy);
+        transport =
+            http::make_transport(context.get_executor(), http::uri{url}, tls, pool, limits, proxy);
     }
 
     /// Begins an exchange; it proceeds while run() or run_until() runs.
@@ -56,8 +56,7 @@ public:
         boost::asio::co_spawn(
             context, transport->exchange(one->request, options),
             boost::asio::bind_cancellation_slot(
-                one->signal.slot(),
-                [one](std::exception_ptr e, http::exchange_result out) {
+                one->signal.slot(), [one](std::exception_ptr e, http::exchange_result out) {
                     if (e) std::rethrow_exception(e);
                     one->result = std::move(out);
                 }));

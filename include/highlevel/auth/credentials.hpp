@@ -36,7 +36,9 @@ class token_request {
 public:
     token_request() = default;
     token_request(resource_kind k, std::string_view resource_id, token_kinds kinds)
-        : kind(k), id(resource_id), accepted(kinds) {}
+        : kind(k),
+          id(resource_id),
+          accepted(kinds) {}
 
     resource_kind kind = resource_kind::location;
     /// The location's or company's id; must live as long as the request is worked on.
@@ -69,14 +71,14 @@ public:
     provider& operator=(const provider&) = delete;
     virtual ~provider() = default;
 
-    /// Gives the token to send now. Errors: errc::no_token, errc::wrong_token_kind, or what fetching
-    /// a token met. Cancellation: terminal. Does not throw.
+    /// Gives the token to send now. Errors: errc::no_token, errc::wrong_token_kind, or what
+    /// fetching a token met. Cancellation: terminal. Does not throw.
     [[nodiscard]] virtual boost::asio::awaitable<grant> authorize(token_request request) = 0;
 
-    /// Told that the server refused `refused` as invalid. True when another token is at hand now, so
-    /// that the call is worth repeating once. Fixed tokens have nothing to renew.
-    [[nodiscard]] virtual boost::asio::awaitable<bool>
-    renew(token_request request, std::shared_ptr<const secret> refused) = 0;
+    /// Told that the server refused `refused` as invalid. True when another token is at hand now,
+    /// so that the call is worth repeating once. Fixed tokens have nothing to renew.
+    [[nodiscard]] virtual boost::asio::awaitable<bool> renew(
+        token_request request, std::shared_ptr<const secret> refused) = 0;
 };
 
 /// Fixed tokens: Private Integrations (`pit-...`). One for every account, or one per location or
@@ -112,7 +114,8 @@ public:
     }
 
     /// The token for that account, or null.
-    [[nodiscard]] std::shared_ptr<const secret> find(resource_kind kind, std::string_view id) const {
+    [[nodiscard]] std::shared_ptr<const secret> find(
+        resource_kind kind, std::string_view id) const {
         std::shared_lock const lock{table_->mutex};
         auto const& map = kind == resource_kind::location ? table_->locations : table_->companies;
         auto const it = map.find(id);

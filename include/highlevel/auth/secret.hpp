@@ -33,7 +33,8 @@ public:
 
     secret(const secret& other) : secret(other.reveal()) {}
     secret(secret&& other) noexcept
-        : bytes_(std::move(other.bytes_)), size_(std::exchange(other.size_, 0)) {}
+        : bytes_(std::move(other.bytes_)),
+          size_(std::exchange(other.size_, 0)) {}
     secret& operator=(const secret& other) {
         if (this != &other) *this = secret{other};
         return *this;
@@ -63,7 +64,8 @@ public:
     /// Overwrites memory in a way that the compiler may not leave out.
     static void wipe(char* bytes, std::size_t count) noexcept {
         volatile char* p = bytes;
-        for (std::size_t i = 0; i < count; ++i) p[i] = 0;
+        for (std::size_t i = 0; i < count; ++i)
+            p[i] = 0;
     }
 
     /// Compares without an early end, so that the time taken tells nothing about the content.

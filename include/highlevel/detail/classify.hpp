@@ -35,9 +35,9 @@ namespace highlevel::detail {
     auto const lower = [](char c) {
         return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     };
-    return std::search(
-               text.begin(), text.end(), part.begin(), part.end(),
-               [&](char a, char b) { return lower(a) == lower(b); }) != text.end();
+    return std::search(text.begin(), text.end(), part.begin(), part.end(), [&](char a, char b) {
+               return lower(a) == lower(b);
+           }) != text.end();
 }
 
 [[nodiscard]] inline std::string string_member(const boost::json::object& o, std::string_view key) {
@@ -66,13 +66,15 @@ public:
 };
 
 /// Collects texts from a member that is a string, a list of strings, or a nested error object.
-inline void collect_messages(const boost::json::value& v, std::vector<std::string>& into, int depth) {
+inline void collect_messages(
+    const boost::json::value& v, std::vector<std::string>& into, int depth) {
     constexpr std::size_t enough = 32;
     if (into.size() >= enough || depth > 3) return;
     if (v.is_string()) {
         if (!v.get_string().empty()) into.emplace_back(v.get_string());
     } else if (v.is_array()) {
-        for (auto const& item : v.get_array()) collect_messages(item, into, depth + 1);
+        for (auto const& item : v.get_array())
+            collect_messages(item, into, depth + 1);
     } else if (v.is_object()) {
         auto const& o = v.get_object();
         for (auto const* key : {"message", "msg", "error", "error_description", "detail"})
@@ -87,8 +89,8 @@ inline void collect_messages(const boost::json::value& v, std::vector<std::strin
     boost::system::error_code ec;
     boost::json::parse_options options;
     options.allow_invalid_utf8 = true;
-    auto const root = boost::json::parse(
-        boost::json::string_view{text.data(), text.size()}, ec, {}, options);
+    auto const root =
+        boost::json::parse(boost::json::string_view{text.data(), text.size()}, ec, {}, options);
     if (ec) return out;
     if (root.is_string()) collect_messages(root, out.messages, 0);
     if (!root.is_object()) return out;
@@ -120,8 +122,8 @@ public:
     std::string hint;
 };
 
-[[nodiscard]] inline std::string
-scopes_hint(std::string_view lead, std::span<const std::string_view> scopes) {
+[[nodiscard]] inline std::string scopes_hint(
+    std::string_view lead, std::span<const std::string_view> scopes) {
     std::string text{lead};
     for (std::size_t i = 0; i < scopes.size(); ++i) {
         text += i == 0 ? " " : ", ";
@@ -135,9 +137,7 @@ scopes_hint(std::string_view lead, std::span<const std::string_view> scopes) {
 /// The rows are what integrators report of the live API; HighLevel documents few of them. The HTTP
 /// status decides where a body's own status contradicts it.
 [[nodiscard]] inline reading read_refusal(
-    const http::response& reply,
-    const error_body& body,
-    std::span<const std::string_view> scopes) {
+    const http::response& reply, const error_body& body, std::span<const std::string_view> scopes) {
     auto const status = reply.status;
 
     if (status == 429) {
@@ -162,8 +162,7 @@ scopes_hint(std::string_view lead, std::span<const std::string_view> scopes) {
         return {cause::wrong_version, "the path exists only under another Version header"};
     if (body.says("not yet supported by the iam service"))
         return {
-            cause::unknown_route,
-            "no such path or method; letter case and trailing slash count"};
+            cause::unknown_route, "no such path or method; letter case and trailing slash count"};
     if (body.says("not authorized for this scope"))
         return {
             cause::scope_missing,
@@ -187,9 +186,9 @@ scopes_hint(std::string_view lead, std::span<const std::string_view> scopes) {
         return {cause::duplicate, "the existing record's id is in recovery_id()"};
     if (!body.conversation_id.empty() && contains_text(body.canonical_code, "already_exists"))
         return {cause::duplicate, "the existing conversation's id is in recovery_id()"};
-    if (status == 404 && (body.says("cannot get") || body.says("cannot post") ||
-                          body.says("cannot put") || body.says("cannot delete") ||
-                          body.says("cannot patch")))
+    if (status == 404 &&
+        (body.says("cannot get") || body.says("cannot post") || body.says("cannot put") ||
+         body.says("cannot delete") || body.says("cannot patch")))
         return {cause::unknown_route, "the path does not exist under this Version header"};
     if (status == 404) return {cause::not_found, {}};
     if (status == 403) {

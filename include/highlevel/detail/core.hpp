@@ -30,7 +30,9 @@ class account_ref {
 public:
     account_ref() = default;
     account_ref(auth::resource_kind k, std::string account_id)
-        : kind(k), id(std::move(account_id)), key(to_string(k)) {
+        : kind(k),
+          id(std::move(account_id)),
+          key(to_string(k)) {
         key += ':';
         key += id;
     }

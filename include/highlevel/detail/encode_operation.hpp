@@ -37,7 +37,9 @@ public:
 class operation_encoder {
 public:
     operation_encoder(const operation_meta& meta, const void* op, const account_ref& account)
-        : meta_(meta), op_(static_cast<const char*>(op)), account_(account),
+        : meta_(meta),
+          op_(static_cast<const char*>(op)),
+          account_(account),
           own_(account.kind == auth::resource_kind::location ? meta.location : meta.company) {}
 
     encode_problem encode(http::request& request) {
@@ -90,9 +92,9 @@ private:
             if (p.in != place::query) continue;
             if (auto problem = query_parameter(p, target); problem.error) return problem;
         }
-        auto const& extra =
-            *reinterpret_cast<const query_pairs*>(op_ + meta_.extra_query_offset);
-        for (auto const& [name, value] : extra) http::append_query(target, name, value);
+        auto const& extra = *reinterpret_cast<const query_pairs*>(op_ + meta_.extra_query_offset);
+        for (auto const& [name, value] : extra)
+            http::append_query(target, name, value);
         return {};
     }
 
@@ -160,10 +162,9 @@ private:
         if (meta_.sends == content::json) {
             if (meta_.body_type == nullptr) {
                 if (!extra.empty()) (void)json::encode(extra, request.body);
-            } else if (
-                auto const made = json::encode(
-                    *meta_.body_type, op_ + meta_.body_offset, request.body, options);
-                !made) {
+            } else if (auto const made = json::encode(
+                           *meta_.body_type, op_ + meta_.body_offset, request.body, options);
+                       !made) {
                 return named(made);
             }
             if (!request.body.empty()) request.fields.add("Content-Type", "application/json");
@@ -192,7 +193,8 @@ private:
 
     encode_problem multipart(http::request& request, const json::text_pairs& pairs) {
         http::multipart_writer parts;
-        for (auto const& [name, value] : pairs) parts.add(name, value);
+        for (auto const& [name, value] : pairs)
+            parts.add(name, value);
         if (meta_.files_offset != operation_meta::npos) {
             auto const& files =
                 *reinterpret_cast<const std::vector<file_part>*>(op_ + meta_.files_offset);
@@ -222,7 +224,10 @@ private:
 
 /// Encodes the operation at `op`, which `meta` describes, for an account.
 [[nodiscard]] inline encode_problem encode_operation(
-    const operation_meta& meta, const void* op, const account_ref& account, http::request& request) {
+    const operation_meta& meta,
+    const void* op,
+    const account_ref& account,
+    http::request& request) {
     return operation_encoder{meta, op, account}.encode(request);
 }
 

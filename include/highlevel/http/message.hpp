@@ -73,7 +73,8 @@ public:
     private:
         friend class headers;
         const_iterator(const headers* owner, std::size_t index) noexcept
-            : owner_(owner), index_(index) {}
+            : owner_(owner),
+              index_(index) {}
 
         const headers* owner_ = nullptr;
         std::size_t index_ = 0;

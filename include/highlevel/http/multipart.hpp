@@ -24,7 +24,8 @@ public:
     multipart_writer() : boundary_("highlevel-") {
         std::random_device random;
         constexpr std::string_view digits = "0123456789abcdef";
-        for (int i = 0; i < 32; ++i) boundary_ += digits[random() & 15U];
+        for (int i = 0; i < 32; ++i)
+            boundary_ += digits[random() & 15U];
     }
 
     /// The value of the request's Content-Type field.
@@ -87,10 +88,14 @@ private:
     void quote(std::string_view text) {
         body_ += '"';
         for (char const c : text) {
-            if (c == '"') body_ += "%22";
-            else if (c == '\r') body_ += "%0D";
-            else if (c == '\n') body_ += "%0A";
-            else body_ += c;
+            if (c == '"')
+                body_ += "%22";
+            else if (c == '\r')
+                body_ += "%0D";
+            else if (c == '\n')
+                body_ += "%0A";
+            else
+                body_ += c;
         }
         body_ += '"';
     }

@@ -46,6 +46,12 @@ public:
             boost::beast::error_code parsed;
             auto const rest = bytes.substr(used);
             if (rest.empty()) return used;
+            // Beast judges whole lines, and what speaks another protocol may never end one.
+            if (!parser_->is_header_done() && !begins_like_http(rest)) {
+                detail_ = "does not begin with HTTP/1.";
+                ec = errc::malformed_response;
+                return used;
+            }
             used += parser_->put(boost::asio::const_buffer{rest.data(), rest.size()}, parsed);
             if (parsed == boost::beast::http::error::need_more) {
                 if (!parser_->is_header_done() && bytes.size() - used >= max_header)
@@ -147,6 +153,13 @@ private:
         response& out_;
         bool in_content_ = false;
     };
+
+    // True when the status line has been read already.
+    [[nodiscard]] bool begins_like_http(std::string_view bytes) const {
+        constexpr std::string_view version = "HTTP/1.";
+        auto const n = std::min(bytes.size(), version.size());
+        return out_.status != 0 || bytes.substr(0, n) == version.substr(0, n);
+    }
 
     void restart() {
         out_.status = 0;

@@ -100,11 +100,11 @@ public:
 
     /// Sends `r` and gives the response with any status, or says what failed; it does not throw.
     ///
-    /// `r` is in the caller's hands and must live until the exchange ends. The awaitable completes on
-    /// the executor of the awaiting coroutine. Cancellation: terminal; the result is then
+    /// `r` is in the caller's hands and must live until the exchange ends. The awaitable completes
+    /// on the executor of the awaiting coroutine. Cancellation: terminal; the result is then
     /// `operation_aborted` and the connection that was in use is closed, not reused.
-    [[nodiscard]] virtual asio::awaitable<exchange_result>
-    exchange(const request& r, exchange_options options) = 0;
+    [[nodiscard]] virtual asio::awaitable<exchange_result> exchange(
+        const request& r, exchange_options options) = 0;
 
     /// Ends every exchange with `operation_aborted` and closes all connections; idempotent and
     /// without waiting. Later exchanges fail the same way.

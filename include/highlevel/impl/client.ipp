@@ -6,6 +6,7 @@
 
 #include <highlevel/client.hpp>
 #include <highlevel/detail/classify.hpp>
+#include <highlevel/detail/config.hpp>
 #include <highlevel/detail/encode_operation.hpp>
 #include <highlevel/http/http1_transport.hpp>
 #include <highlevel/json/decode.hpp>
@@ -121,14 +122,19 @@ public:
     using clock = std::chrono::steady_clock;
 
     client_core(asio::any_io_executor executor, client_options options)
-        : executor_(std::move(executor)), options_(std::move(options)),
+        : executor_(std::move(executor)),
+          options_(std::move(options)),
           transport_(
-              options_.transport
-                  ? options_.transport
-                  : http::make_transport(
-                        executor_, http::uri{options_.base_url}, options_.tls,
-                        options_.pool, options_.timeouts, options_.proxy)),
-          limiter_(executor_, options_.limits), budget_(options_.retry.budget),
+              options_.transport ? options_.transport
+                                 : http::make_transport(
+                                       executor_,
+                                       http::uri{options_.base_url},
+                                       options_.tls,
+                                       options_.pool,
+                                       options_.timeouts,
+                                       options_.proxy)),
+          limiter_(executor_, options_.limits),
+          budget_(options_.retry.budget),
           random_(std::random_device{}()) {}
 
     [[nodiscard]] asio::any_io_executor executor() const noexcept override { return executor_; }
@@ -149,7 +155,8 @@ public:
             call.refused = fail(problem.error, std::move(data));
             return call;
         }
-        call.request.fields.add("Version", options.version.empty() ? meta.version : options.version);
+        call.request.fields.add(
+            "Version", options.version.empty() ? meta.version : options.version);
         complete(call);
         return call;
     }
@@ -381,8 +388,8 @@ private:
     }
 
     /// Waits for a permit; nothing when the call has failed.
-    asio::awaitable<std::optional<quota::permit>>
-    admit(prepared_call& call, progress& state, call_outcome& out) {
+    asio::awaitable<std::optional<quota::permit>> admit(
+        prepared_call& call, progress& state, call_outcome& out) {
         auto const started = clock::now();
         std::optional<quota::permit> permit;
         if (!state.requeued) permit = limiter_.try_acquire(call.account->key, call.options.lane);
@@ -539,7 +546,8 @@ private:
             return retry_after;
         }
         learned = quota::rate_headers{};
-        for (auto const field : answer.reply.fields) learned.observe(field.name, field.value);
+        for (auto const field : answer.reply.fields)
+            learned.observe(field.name, field.value);
         if (auto const value = answer.reply.fields.find("retry-after"))
             retry_after = quota::parse_retry_after(*value, std::chrono::system_clock::now());
         permit.settle(learned, answer.reply.status, retry_after);
@@ -579,7 +587,7 @@ private:
 
 namespace highlevel {
 
-inline client::client(asio::any_io_executor executor, client_options options) {
+HIGHLEVEL_DECL client::client(asio::any_io_executor executor, client_options options) {
     options.validate();
     core_ = std::make_shared<detail::client_core>(std::move(executor), std::move(options));
 }

@@ -95,7 +95,13 @@ public:
         : options_(&options), ring_(to_nanos(options.interval), options.strategy == strategy::proven),
           max_(options.max), interval_(options.interval), allowed_(options.max),
           random_(seed * 0x9e3779b97f4a7c15ULL + 0x2545f4914f6cdd1dULL) {
-        if (options.static_share != 0 && !options.ledger) share_ = options.static_share;
+        if (options.ledger) {
+            // Nothing is ours before the ledger says so; see `limits::static_share`.
+            share_ = std::max(1U, options.static_share);
+            doubtful_ = options.static_share == 0;
+        } else if (options.static_share != 0) {
+            share_ = options.static_share;
+        }
     }
 
     /// Asks for one permit. With `its_turn`, bulk work is treated as interactive (the driver's
@@ -230,6 +236,7 @@ public:
         // Every promise counted it among those that may still arrive.
         if (credit_ != no_credit) ++credit_;
         if (day_bound_ != unbounded) ++day_bound_;
+        if (day_share_end_ != unbounded) ++day_share_end_;
         pace_ -= spacing();
         smooth_tat_ -= spacing();
     }
@@ -245,15 +252,20 @@ public:
     /// response that leaves room for it.
     void set_share_doubtful(bool doubtful) noexcept { doubtful_ = doubtful; }
 
-    /// Requests of the day that this process may send from now on until it is told again; absent:
-    /// as many as the responses allow. With `final`, no more will come today: calls beyond it fail
+    /// Leases of the day: `added` more requests may be sent before more is leased; absent: no bound
+    /// but that of the responses. With `final`, no more will come today: calls beyond it fail
     /// instead of waiting.
-    void set_day_share(std::optional<std::int64_t> requests, bool final = false) noexcept {
-        day_share_end_ = requests ? static_cast<std::int64_t>(sent_) + *requests : unbounded;
+    void lease_day(std::optional<std::int64_t> added, bool final = false) noexcept {
         day_share_final_ = final;
+        if (!added)
+            day_share_end_ = unbounded;
+        else if (day_share_end_ == unbounded)
+            day_share_end_ = static_cast<std::int64_t>(sent_) + *added;
+        else
+            day_share_end_ += *added;
     }
     /// What is left of that; absent: no such bound.
-    [[nodiscard]] std::optional<std::int64_t> day_share() const noexcept {
+    [[nodiscard]] std::optional<std::int64_t> day_leased() const noexcept {
         if (day_share_end_ == unbounded) return std::nullopt;
         return std::max<std::int64_t>(0, day_share_end_ - static_cast<std::int64_t>(sent_));
     }
@@ -277,6 +289,11 @@ public:
     [[nodiscard]] std::optional<std::int64_t> day_left() const noexcept {
         if (day_bound_ == unbounded) return std::nullopt;
         return std::max<std::int64_t>(0, day_bound_ - static_cast<std::int64_t>(sent_));
+    }
+    /// How old that response is.
+    [[nodiscard]] std::chrono::milliseconds day_age(time_point at) const noexcept {
+        return std::chrono::duration_cast<std::chrono::milliseconds>(
+            std::chrono::nanoseconds{std::max<nanos>(0, to_nanos(at) - day_seen_)});
     }
 
     /// Whether forgetting the bucket loses nothing: a new one in its place would behave alike, but
@@ -492,6 +509,7 @@ private:
         // The same proof as credit: what this response surely did not count fits into the rest.
         auto const left = std::min<std::int64_t>(*h.daily_remaining, unbounded / 2);
         day_bound_ = left + static_cast<std::int64_t>(t.done_) + 1;
+        day_seen_ = now;
         if (left > 0) {
             day_failures_ = 0;
             day_probe_at_ = never;
@@ -791,6 +809,7 @@ private:
     nanos day_ends_ = never;
     nanos day_probe_at_ = never;
     nanos day_pace_ = long_ago;
+    nanos day_seen_ = 0;
 
     // Requests given up, by the eighth of the grace in which they count as arrived.
     std::int64_t lost_next_ = 0;

@@ -1,5 +1,232 @@
 // SPDX-License-Identifier: BSL-1.0
+//
+// The seam through which several processes share a bucket: each holds a leased part of the limit and
+// of the day. The ledger for limiters within one process is here; others plug in beside it.
 #pragma once
+
+#include <boost/system/error_code.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
 namespace highlevel::quota {
-class ledger;
-}
+
+/// Keeps account of who may use how much of which bucket.
+///
+/// A limiter reports each bucket in use every `limits::ledger_interval`, and gets the share that it
+/// holds from then on. The one thing a ledger must see to: for each bucket, the sum over all
+/// processes of max(share, occupied) never exceeds the limit, a share that is taken back counting
+/// until its holder has reported to hold less. The timing of reports is then of no importance. It
+/// forgets a process that was silent for `ttl`, which must be longer than two intervals, the
+/// client's time-out and `limits::lost_grace` together, so that nothing of it can still count.
+///
+/// Thread safety of implementations: all functions may be called from any thread.
+class ledger {
+public:
+    /// What a process reports of one bucket.
+    class claim {
+    public:
+        claim() = default;
+
+        std::string resource;
+        /// The limit, as the process knows it.
+        std::uint32_t limit = 0;
+        std::chrono::milliseconds interval{0};
+        /// The share that it holds, and what its requests occupy of the limit at most.
+        std::uint32_t held = 0;
+        std::uint32_t occupied = 0;
+        /// What it could use; zero: it is done for now.
+        std::uint32_t wanted = 0;
+        /// Requests left of the day for all together, by its newest response; absent: not told.
+        std::optional<std::int64_t> day_left;
+        /// How old that response is.
+        std::chrono::milliseconds day_age{0};
+        /// What it has left of the requests of the day that were leased to it.
+        std::int64_t day_held = 0;
+    };
+
+    /// What it may use from now on.
+    class lease {
+    public:
+        lease() = default;
+
+        std::uint32_t share = 0;
+        /// Further requests of the day; absent: the day is not bounded as far as is known.
+        std::optional<std::int64_t> day_added;
+        /// Nothing more will be added today.
+        bool day_over = false;
+    };
+
+    /// Called once, from any thread, also from within `renew`: the leases in the order of the
+    /// claims, or an error (then nothing has changed).
+    using handler = std::function<void(boost::system::error_code, std::vector<lease>)>;
+
+    ledger() = default;
+    ledger(const ledger&) = delete;
+    ledger& operator=(const ledger&) = delete;
+    virtual ~ledger() = default;
+
+    /// Reports what `process` (any text that no other process uses) holds and wants.
+    virtual void renew(std::string_view process, std::vector<claim> claims, handler done) = 0;
+    /// The process ends; its shares may be given to others as soon as nothing of it can count. Calls
+    /// no one back.
+    virtual void leave(std::string_view process) noexcept = 0;
+};
+
+/// A ledger for limiters of one process (say, one per thread), and the model for distributed ones:
+/// `renew` is what a script in a shared store has to do atomically.
+///
+/// Thread safety: shared objects: safe.
+class in_process_ledger final : public ledger {
+public:
+    using time_point = std::chrono::steady_clock::time_point;
+
+    /// `now` is for tests; empty: the steady clock.
+    explicit in_process_ledger(
+        std::chrono::milliseconds ttl = std::chrono::seconds{30},
+        std::function<time_point()> now = {})
+        : ttl_(ttl), now_(std::move(now)) {}
+
+    void renew(std::string_view process, std::vector<claim> claims, handler done) override {
+        std::vector<lease> leases;
+        leases.reserve(claims.size());
+        {
+            std::lock_guard const lock{mutex_};
+            auto const now = now_ ? now_() : std::chrono::steady_clock::now();
+            for (auto const& c : claims) leases.push_back(beat(process, c, now));
+        }
+        done({}, std::move(leases));
+    }
+
+    void leave(std::string_view process) noexcept override {
+        // Its requests may still count: it is silent from now on, and forgotten in time.
+        std::lock_guard const lock{mutex_};
+        for (auto& [name, shared] : buckets_)
+            if (auto const me = shared.members.find(process); me != shared.members.end()) {
+                me->second.wanted = 0;
+                me->second.day_held = 0;
+            }
+    }
+
+    /// Forgets everything, as a store does that was lost and came back empty. For tests.
+    void clear() {
+        std::lock_guard const lock{mutex_};
+        buckets_.clear();
+    }
+
+private:
+    class member {
+    public:
+        std::uint32_t share = 0;
+        std::uint32_t occupied = 0;
+        std::uint32_t wanted = 0;
+        std::int64_t day_held = 0;
+        time_point seen{};
+    };
+    class bucket {
+    public:
+        std::map<std::string, member, std::less<>> members;
+        time_point last{};    // when anybody reported
+        time_point resumed{}; // when reports came again after a silence
+        bool fresh = true;
+        std::optional<std::int64_t> day_left;
+        time_point day_seen{};
+    };
+
+    // A silence of this length means that the store was away; then everybody reports what he holds
+    // before anybody gets more.
+    static constexpr std::chrono::seconds silence{5};
+    static constexpr std::chrono::seconds settling{2};
+
+    [[nodiscard]] lease beat(std::string_view process, const claim& c, time_point now) {
+        auto& shared = buckets_[c.resource];
+        if (shared.fresh || now - shared.last > silence) shared.resumed = now;
+        shared.fresh = false;
+        shared.last = now;
+        auto const ttl = std::max(ttl_, 3 * c.interval);
+        std::erase_if(shared.members, [&](auto const& m) {
+            return std::max(m.second.seen, shared.resumed) < now - ttl;
+        });
+        auto me = shared.members.find(process);
+        if (me == shared.members.end())
+            me = shared.members.try_emplace(std::string{process}).first;
+        me->second.occupied = c.occupied;
+        me->second.wanted = c.wanted;
+        me->second.seen = now;
+
+        std::uint32_t others = 0;
+        for (auto const& [name, m] : shared.members)
+            if (name != process) others += std::max(m.share, m.occupied);
+        auto const room = c.limit > others ? c.limit - others : 0;
+        auto share = std::min(target(shared, process, c.limit), room);
+        if (share > c.held && now < shared.resumed + settling) share = c.held;
+        // A cut makes room for others only once its holder says that he holds less.
+        me->second.share = std::max(c.held, share);
+
+        lease result;
+        result.share = share;
+        lease_day(shared, me->second, c, now, result);
+        return result;
+    }
+
+    /// Max-min fair parts of the limit: nobody gets more than he wants while others want more, and
+    /// nobody less than a quarter of an even part, so that he can begin at once.
+    [[nodiscard]] static std::uint32_t
+    target(const bucket& shared, std::string_view process, std::uint32_t limit) {
+        auto const n = static_cast<std::uint32_t>(shared.members.size());
+        std::vector<std::pair<std::uint32_t, std::string_view>> wants;
+        wants.reserve(n);
+        for (auto const& [name, m] : shared.members)
+            wants.emplace_back(std::max({1U, limit / (4 * n), m.wanted}), name);
+        std::sort(wants.begin(), wants.end());
+        auto left = limit;
+        auto heads = n;
+        for (auto const& [want, name] : wants) {
+            auto const part = std::min(want, left / heads);
+            if (name == process) return part;
+            left -= part;
+            --heads;
+        }
+        return 0;
+    }
+
+    /// Leases requests of the day ahead, about two intervals' worth, less when little is left. What
+    /// is left is what the newest response of anybody says, less what is leased and unspent; it can
+    /// be too much by what others sent since that response, a part of a second's worth.
+    static void
+    lease_day(bucket& shared, member& me, const claim& c, time_point now, lease& result) {
+        me.day_held = c.day_held;
+        if (c.day_left && (!shared.day_left || now - c.day_age >= shared.day_seen)) {
+            shared.day_left = c.day_left;
+            shared.day_seen = now - c.day_age;
+        }
+        if (!shared.day_left) return;
+        std::int64_t leased = 0;
+        for (auto const& [name, m] : shared.members) leased += m.day_held;
+        auto const pool = std::max<std::int64_t>(0, *shared.day_left - leased);
+        auto const n = static_cast<std::int64_t>(shared.members.size());
+        auto const part = std::max(std::min<std::int64_t>(1, pool), pool / (2 * n));
+        auto const wish = c.wanted == 0 ? 0 : std::max<std::int64_t>(0, 2 * std::int64_t{c.limit} - c.day_held);
+        result.day_added = std::min(wish, part);
+        me.day_held += *result.day_added;
+        result.day_over = pool == 0 && me.day_held == 0;
+    }
+
+    std::chrono::milliseconds ttl_;
+    std::function<time_point()> now_;
+    std::mutex mutex_;
+    std::unordered_map<std::string, bucket> buckets_;
+};
+
+} // namespace highlevel::quota

@@ -8,6 +8,7 @@
 #include <highlevel/quota/error.hpp>
 #include <highlevel/quota/headers.hpp>
 #include <highlevel/quota/lane.hpp>
+#include <highlevel/quota/ledger.hpp>
 #include <highlevel/quota/limits.hpp>
 
 #include <boost/asio/any_completion_handler.hpp>
@@ -27,6 +28,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cassert>
 #include <chrono>
 #include <cstddef>
@@ -103,10 +105,15 @@ public:
 
     nanos due = never;
     std::uint32_t slot = unset;
-    bool is_waiter = false;
+    enum class of : std::uint8_t { bucket, waiter, ledger } kind = of::bucket;
 
 protected:
     ~alarm() = default;
+};
+
+class alarm_of_ledger : public alarm {
+public:
+    alarm_of_ledger() noexcept { kind = of::ledger; }
 };
 
 /// A binary heap of alarms that know their place in it, so that each can be moved and taken out.
@@ -247,7 +254,7 @@ class entry;
 /// A call that waits; lives in its coroutine's frame.
 class waiter : public alarm, public link {
 public:
-    waiter() noexcept { is_waiter = true; }
+    waiter() noexcept { kind = of::waiter; }
 
     entry* home = nullptr;
     quota::lane lane = quota::lane::interactive;
@@ -286,6 +293,10 @@ public:
     bool opens_certainly = false;
     std::array<bool, 2> day_over{}; // by the last verdict for the lane
     enum class list : std::uint8_t { none, ready, idle } in = list::none;
+    // Shares of several processes: whether the ledger is told of the bucket, and has granted once.
+    bool reported = false;
+    bool leased = false;
+    nanos reported_at = 0;
     bucket state;
 };
 
@@ -304,6 +315,7 @@ public:
         options_.validate();
         if (!owned_time_) owned_time_ = std::make_shared<steady_time>(executor_);
         time_ = owned_time_.get();
+        if (options_.ledger) process_ = std::to_string(random_seed());
     }
 
     void start() {
@@ -437,6 +449,7 @@ public:
             owned_time_.reset();
         }
         complete(done);
+        if (options_.ledger) options_.ledger->leave(process_);
     }
 
 private:
@@ -500,6 +513,7 @@ private:
         auto const now = to_nanos(at);
         auto& home = find_or_create(resource, now);
         o.home = &home;
+        use_ledger(home, now);
         auto const ahead = who == lane::interactive
             ? (retry ? 0 : home.queue(lane::interactive).size())
             : (retry ? 0 : home.queue(lane::bulk).size()) + home.queue(lane::interactive).size();
@@ -622,6 +636,7 @@ private:
     void forget(entry& home) noexcept {
         put(home, entry::list::none);
         alarms_.clear(home);
+        if (home.reported) --reported_;
         entries_.erase(entries_.find(home.key));
     }
 
@@ -673,6 +688,7 @@ private:
 
     void tick() noexcept {
         waiter_list done;
+        std::vector<ledger::claim> claims;
         {
             std::lock_guard const lock{mutex_};
             if (stopped_) return;
@@ -682,8 +698,12 @@ private:
             while (alarms_.next() <= now) {
                 auto& due = alarms_.top();
                 alarms_.clear(due);
-                if (!due.is_waiter) {
+                if (due.kind == alarm::of::bucket) {
                     make_ready(static_cast<entry&>(due));
+                    continue;
+                }
+                if (due.kind == alarm::of::ledger) {
+                    claims = report(at);
                     continue;
                 }
                 auto& w = static_cast<waiter&>(due);
@@ -697,7 +717,128 @@ private:
             run(at, done);
         }
         complete(done);
+        renew(std::move(claims));
     }
+
+    // -- shares of several processes -----------------------------------------------------------
+
+    /// The ledger hears of buckets in use only, and soon of a new one.
+    void use_ledger(entry& home, nanos now) {
+        if (!options_.ledger || home.reported || stopped_) return;
+        // A share that was not renewed for long may have been given away.
+        if (home.leased && now - home.reported_at > nanoseconds(options_.ledger_timeout))
+            doubt(home, now);
+        home.reported = true;
+        ++reported_;
+        alarms_.ensure(entries_.size() + queued_ + 2);
+        if (reported_ == 1) ledger_seen_ = now;
+        if (!home.leased || reporter_.slot == alarm::unset) alarms_.set(reporter_, now);
+        rearm();
+    }
+
+    [[nodiscard]] static nanos nanoseconds(std::chrono::milliseconds d) noexcept {
+        return std::chrono::nanoseconds{d}.count();
+    }
+
+    /// Without the ledger: what was configured, but no more at once than the bucket had, since
+    /// others may not have noticed yet.
+    void doubt(entry& home, nanos now) noexcept {
+        home.state.set_share_doubtful(true);
+        home.state.lease_day(std::nullopt);
+        if (options_.static_share == 0) return;
+        bool const settled = now - home.reported_at >
+            nanoseconds(options_.ledger_timeout) + 2 * round(home);
+        auto const held = home.state.share().value_or(options_.static_share);
+        home.state.set_share(settled ? options_.static_share : std::min(held, options_.static_share));
+    }
+
+    /// What to tell the ledger now, and when next.
+    [[nodiscard]] std::vector<ledger::claim> report(time_point at) noexcept {
+        std::vector<ledger::claim> claims;
+        auto const now = to_nanos(at);
+        if (now - ledger_seen_ > nanoseconds(options_.ledger_timeout))
+            for (auto& [key, home] : entries_)
+                if (home.reported) {
+                    doubt(home, now);
+                    make_ready(home);
+                }
+        // An answer that does not come is not waited for; when it comes after all it is ignored.
+        claims.reserve(reported_);
+        for (auto& [key, home] : entries_) {
+            if (!home.reported) continue;
+            auto const max = home.state.max();
+            ledger::claim c;
+            c.resource = key;
+            c.limit = max;
+            c.interval = home.state.interval();
+            c.held = home.leased ? home.state.share().value_or(0) : 0;
+            c.occupied = home.state.occupied(at);
+            bool const idle = home.permits == 0 && !home.waited_for();
+            c.wanted = idle ? 0
+                            : static_cast<std::uint32_t>(std::min<std::size_t>(
+                                  max,
+                                  c.occupied + std::max<std::size_t>(
+                                      1, home.lanes[0].size() + home.lanes[1].size())));
+            c.day_left = home.state.day_left();
+            c.day_age = home.state.day_age(at);
+            c.day_held = home.state.day_leased().value_or(0);
+            claims.push_back(std::move(c));
+            if (idle) {
+                home.reported = false;
+                --reported_;
+            }
+        }
+        if (reported_ > 0) {
+            auto const pause = nanoseconds(options_.ledger_interval);
+            seed_ = seed_ * 6364136223846793005ULL + 1442695040888963407ULL;
+            auto const vary = static_cast<nanos>((seed_ >> 33) % static_cast<std::uint64_t>(pause / 5 + 1));
+            alarms_.set(reporter_, now + pause - pause / 10 + vary);
+        }
+        return claims;
+    }
+
+    void renew(std::vector<ledger::claim> claims) noexcept {
+        if (claims.empty()) return;
+        std::vector<std::string> resources;
+        resources.reserve(claims.size());
+        for (auto const& c : claims) resources.push_back(c.resource);
+        auto const turn = ++ledger_turn_;
+        options_.ledger->renew(
+            process_, std::move(claims),
+            [weak = weak_from_this(), turn, resources = std::move(resources)](
+                const boost::system::error_code& ec, const std::vector<ledger::lease>& leases) {
+                if (ec || leases.size() != resources.size()) return;
+                if (auto const self = weak.lock()) self->take_leases(turn, resources, leases);
+            });
+    }
+
+    void take_leases(
+        std::uint64_t turn,
+        const std::vector<std::string>& resources,
+        const std::vector<ledger::lease>& leases) noexcept {
+        waiter_list done;
+        {
+            std::lock_guard const lock{mutex_};
+            if (stopped_ || turn != ledger_turn_) return;
+            auto const at = time_->now();
+            ledger_seen_ = to_nanos(at);
+            for (std::size_t i = 0; i < leases.size(); ++i) {
+                auto const found = entries_.find(resources[i]);
+                if (found == entries_.end()) continue;
+                auto& home = found->second;
+                home.leased = true;
+                home.reported_at = ledger_seen_;
+                home.state.set_share(leases[i].share);
+                home.state.set_share_doubtful(false);
+                home.state.lease_day(leases[i].day_added, leases[i].day_over);
+                if (home.waited_for()) make_ready(home);
+            }
+            run(at, done);
+        }
+        complete(done);
+    }
+
+    // -- turns, continued ----------------------------------------------------------------------
 
     /// Serves the buckets that may open, each a few permits in turn, and leaves the rest to a later
     /// turn of the event loop: many buckets that open at once shall not keep it from other work.
@@ -844,6 +985,11 @@ private:
     std::shared_ptr<time_source> owned_time_;
     time_source* time_ = nullptr;
     std::uint64_t seed_;
+    std::string process_;
+    alarm_of_ledger reporter_;
+    std::size_t reported_ = 0;
+    nanos ledger_seen_ = 0;
+    std::atomic<std::uint64_t> ledger_turn_ = 0;
     bool stopped_ = false;
     bool tick_posted_ = false;
     nanos armed_ = never;

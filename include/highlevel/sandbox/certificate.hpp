@@ -96,15 +96,16 @@ inline void add_extension(X509* subject, X509* issuer, int nid, const std::strin
         extension && X509_add_ext(subject, extension.get(), -1) == 1, "sandbox: add an extension");
 }
 
-inline x509_pointer
-make_x509(EVP_PKEY* key, std::string_view common_name, long from_seconds, long to_seconds) {
+inline x509_pointer make_x509(
+    EVP_PKEY* key, std::string_view common_name, long from_seconds, long to_seconds) {
     x509_pointer made(X509_new());
     require(made != nullptr, "sandbox: make a certificate");
     // A random serial number keeps browsers and trust stores from mixing up two sandboxes.
     unsigned char random[8];
     require(RAND_bytes(random, sizeof random) == 1, "sandbox: random serial number");
     std::uint64_t serial = 0;
-    for (auto byte : random) serial = serial << 8 | byte;
+    for (auto byte : random)
+        serial = serial << 8 | byte;
     auto* const name = X509_get_subject_name(made.get());
     require(
         X509_set_version(made.get(), 2) == 1 &&
@@ -113,13 +114,9 @@ make_x509(EVP_PKEY* key, std::string_view common_name, long from_seconds, long t
             X509_gmtime_adj(X509_getm_notAfter(made.get()), to_seconds) != nullptr &&
             X509_set_pubkey(made.get(), key) == 1 &&
             X509_NAME_add_entry_by_txt(
-                name,
-                "CN",
-                MBSTRING_ASC,
+                name, "CN", MBSTRING_ASC,
                 reinterpret_cast<const unsigned char*>(common_name.data()),
-                static_cast<int>(common_name.size()),
-                -1,
-                0) == 1,
+                static_cast<int>(common_name.size()), -1, 0) == 1,
         "sandbox: fill a certificate");
     return made;
 }
@@ -138,8 +135,8 @@ std::string to_pem(Write write) {
 /// Makes a P-256 key and a certificate for these names and numeric addresses, valid from yesterday
 /// for thirty days, or over since yesterday when `expired`. The authority's key is not kept. Throws
 /// boost::system::system_error when OpenSSL fails.
-[[nodiscard]] inline certificate
-make_certificate(const std::vector<std::string>& names, bool expired = false) {
+[[nodiscard]] inline certificate make_certificate(
+    const std::vector<std::string>& names, bool expired = false) {
     constexpr long day = 24 * 60 * 60;
     auto const ca_key = detail::make_key();
     auto const ca =
@@ -153,9 +150,8 @@ make_certificate(const std::vector<std::string>& names, bool expired = false) {
     detail::require(X509_sign(ca.get(), ca_key.get(), EVP_sha256()) > 0, "sandbox: sign");
 
     auto const key = detail::make_key();
-    auto const leaf = expired
-        ? detail::make_x509(key.get(), "HighLevel sandbox", -5 * day, -day)
-        : detail::make_x509(key.get(), "HighLevel sandbox", -day, 30 * day);
+    auto const leaf = expired ? detail::make_x509(key.get(), "HighLevel sandbox", -5 * day, -day)
+                              : detail::make_x509(key.get(), "HighLevel sandbox", -day, 30 * day);
     detail::require(
         X509_set_issuer_name(leaf.get(), X509_get_subject_name(ca.get())) == 1,
         "sandbox: name the issuer");

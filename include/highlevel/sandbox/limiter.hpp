@@ -37,10 +37,11 @@ enum class limiter_kind : std::uint8_t {
 }
 
 /// The kind of that name, or nothing.
-[[nodiscard]] constexpr std::optional<limiter_kind>
-limiter_kind_from(std::string_view name) noexcept {
-    for (auto kind : {limiter_kind::fixed, limiter_kind::first, limiter_kind::log,
-                      limiter_kind::counter, limiter_kind::bucket, limiter_kind::gcra})
+[[nodiscard]] constexpr std::optional<limiter_kind> limiter_kind_from(
+    std::string_view name) noexcept {
+    for (auto kind :
+         {limiter_kind::fixed, limiter_kind::first, limiter_kind::log, limiter_kind::counter,
+          limiter_kind::bucket, limiter_kind::gcra})
         if (to_string(kind) == name) return kind;
     return std::nullopt;
 }
@@ -70,7 +71,10 @@ public:
         std::uint32_t max,
         std::chrono::nanoseconds interval,
         std::chrono::nanoseconds phase = {}) noexcept
-        : kind_(kind), max_(max), interval_(seconds(interval)), phase_(seconds(phase)) {}
+        : kind_(kind),
+          max_(max),
+          interval_(seconds(interval)),
+          phase_(seconds(phase)) {}
 
     /// Judges a request that arrives at `now`, counted from any origin, and counts it if it passes.
     verdict arrive(std::chrono::nanoseconds now) {
@@ -86,8 +90,8 @@ public:
         return {};
     }
 
-    /// Changes the limits in mid-run, as a change of plan does. The kinds aligned to the clock begin
-    /// a new count, because their windows move; the others keep what they know.
+    /// Changes the limits in mid-run, as a change of plan does. The kinds aligned to the clock
+    /// begin a new count, because their windows move; the others keep what they know.
     void reconfigure(std::uint32_t max, std::chrono::nanoseconds interval) noexcept {
         max_ = max;
         interval_ = seconds(interval);
@@ -131,7 +135,8 @@ private:
     }
 
     verdict log(double t) {
-        while (!accepted_.empty() && accepted_.front() <= t - interval_) accepted_.pop_front();
+        while (!accepted_.empty() && accepted_.front() <= t - interval_)
+            accepted_.pop_front();
         if (accepted_.size() >= max_) return refuse();
         accepted_.push_back(t);
         return {true, static_cast<std::uint32_t>(accepted_.size())};

@@ -21,12 +21,12 @@ class request_view {
 public:
     request_view() = default;
 
-    std::string_view method;     ///< as on the wire, "GET"
-    std::string_view target;     ///< path and query as on the wire, still percent-encoded
-    std::string_view path;       ///< the target up to the question mark
-    std::string_view query;      ///< what follows the question mark, or nothing
-    std::string_view body;       ///< the whole body, empty when there is none
-    std::string_view token;      ///< text of the bearer token, empty when there is none
+    std::string_view method;      ///< as on the wire, "GET"
+    std::string_view target;      ///< path and query as on the wire, still percent-encoded
+    std::string_view path;        ///< the target up to the question mark
+    std::string_view query;       ///< what follows the question mark, or nothing
+    std::string_view body;        ///< the whole body, empty when there is none
+    std::string_view token;       ///< text of the bearer token, empty when there is none
     std::uint64_t connection = 0; ///< which connection of this server, from 1
     std::uint64_t number = 0;     ///< which request of this server, from 1
 
@@ -41,7 +41,8 @@ public:
         for (auto const& [field, value] : headers) {
             if (field.size() != name.size()) continue;
             std::size_t i = 0;
-            while (i < name.size() && lower(field[i]) == lower(name[i])) ++i;
+            while (i < name.size() && lower(field[i]) == lower(name[i]))
+                ++i;
             if (i == name.size()) return value;
         }
         return std::nullopt;
@@ -56,7 +57,9 @@ public:
     /// Answers with that status and body instead of handling the request.
     explicit scripted_response(
         unsigned s, std::string b = {}, std::string type = "application/json; charset=utf-8")
-        : status(s), body(std::move(b)), content_type(std::move(type)) {}
+        : status(s),
+          body(std::move(b)),
+          content_type(std::move(type)) {}
 
     /// HTTP status of the answer; 0 means that the request is handled as usual, and that the body
     /// and content type below are not used.

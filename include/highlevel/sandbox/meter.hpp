@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// One bucket of the sandbox: a limiter, the day's budget and what was counted, and the values of the
-// rate-limit headers that follow from them. Sans-IO.
+// One bucket of the sandbox: a limiter, the day's budget and what was counted, and the values of
+// the rate-limit headers that follow from them. Sans-IO.
 #pragma once
 
 #include <highlevel/sandbox/limiter.hpp>
@@ -39,8 +39,8 @@ class meter {
 public:
     using duration = std::chrono::nanoseconds;
 
-    /// See `limiter` for the first four; `daily_limit` requests pass per `day`, which begins with the
-    /// first request after the last day ended.
+    /// See `limiter` for the first four; `daily_limit` requests pass per `day`, which begins with
+    /// the first request after the last day ended.
     meter(
         limiter_kind kind,
         std::uint32_t max,
@@ -48,7 +48,9 @@ public:
         duration phase,
         std::uint64_t daily_limit,
         std::chrono::milliseconds day)
-        : window_(kind, max, interval, phase), interval_(interval), daily_limit_(daily_limit),
+        : window_(kind, max, interval, phase),
+          interval_(interval),
+          daily_limit_(daily_limit),
           day_(day) {}
 
     /// Judges a request that arrives now and counts it. A request that is going to be answered
@@ -82,8 +84,7 @@ public:
         reading.daily_limit = daily_limit_;
         reading.daily_remaining = daily_limit_ - std::min(daily_limit_, daily_used_);
         auto const end = day_start_ ? *day_start_ + day_ : now + day_;
-        reading.daily_reset =
-            std::max(std::chrono::ceil<std::chrono::milliseconds>(end - now), {});
+        reading.daily_reset = std::max(std::chrono::ceil<std::chrono::milliseconds>(end - now), {});
         return reading;
     }
 
@@ -122,7 +123,8 @@ private:
     void count(duration now) {
         if (stats_.accepted++ == 0) first_accepted_ = now;
         stats_.elapsed = now - first_accepted_;
-        while (!recent_.empty() && recent_.front() <= now - interval_) recent_.pop_front();
+        while (!recent_.empty() && recent_.front() <= now - interval_)
+            recent_.pop_front();
         recent_.push_back(now);
         stats_.max_in_window =
             std::max(stats_.max_in_window, static_cast<std::uint32_t>(recent_.size()));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// How a sandbox is set up: where it listens, what it limits, how slow it is, what it is filled with.
+// How a sandbox is set up: where it listens, what it limits, how slow it is, what it is filled
+// with.
 #pragma once
 
 #include <highlevel/sandbox/limiter.hpp>

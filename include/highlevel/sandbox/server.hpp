@@ -104,9 +104,7 @@ public:
     void add_token(token_grant grant);
     /// A token for these locations and companies; no scopes means all scopes.
     void add_token(
-        std::string text,
-        std::vector<std::string> resources,
-        std::vector<std::string> scopes = {});
+        std::string text, std::vector<std::string> resources, std::vector<std::string> scopes = {});
     /// Forgets a token: requests with it get 401 from now on.
     void remove_token(std::string_view text);
 
@@ -146,4 +144,6 @@ private:
 
 } // namespace highlevel::sandbox
 
-#include <highlevel/sandbox/impl/server.ipp>
+#if !defined(HIGHLEVEL_SEPARATE_COMPILATION)
+#    include <highlevel/sandbox/impl/server.ipp>
+#endif

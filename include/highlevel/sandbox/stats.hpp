@@ -39,10 +39,10 @@ public:
     std::uint64_t refused_daily = 0; ///< of these, for the daily limit
     /// Most requests accepted within any `interval`, whatever the limiter's own window is.
     std::uint32_t max_in_window = 0;
-    std::uint32_t max = 0;                    ///< the limit that is in force
-    std::chrono::milliseconds interval{0};    ///< the window that is in force
-    std::uint64_t daily_remaining = 0;        ///< left of the day
-    std::chrono::nanoseconds elapsed{0};      ///< from the first to the last accepted request
+    std::uint32_t max = 0;                 ///< the limit that is in force
+    std::chrono::milliseconds interval{0}; ///< the window that is in force
+    std::uint64_t daily_remaining = 0;     ///< left of the day
+    std::chrono::nanoseconds elapsed{0};   ///< from the first to the last accepted request
 
     /// The share of the theoretical quota that was used: accepted requests over `max` for each
     /// interval between the first and the last of them, at least one interval. A short run may

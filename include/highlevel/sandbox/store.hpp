@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// The sandbox's memory: locations and their contacts, in the order in which they were added. Made-up
-// contacts exist as 32 bytes each until someone changes them.
+// The sandbox's memory: locations and their contacts, in the order in which they were added.
+// Made-up contacts exist as 32 bytes each until someone changes them.
 #pragma once
 
 #include <highlevel/sandbox/contact.hpp>
@@ -42,7 +42,9 @@ class named_item {
 public:
     named_item() = default;
     named_item(std::string i, std::string n, std::string v = {})
-        : id(std::move(i)), name(std::move(n)), value(std::move(v)) {}
+        : id(std::move(i)),
+          name(std::move(n)),
+          value(std::move(v)) {}
 
     std::string id;
     std::string name;
@@ -86,19 +88,26 @@ public:
         std::string id,
         std::string company_id,
         std::chrono::milliseconds search_lag)
-        : seed_(seed), codec_(seed), ordinal_(ordinal), id_(std::move(id)),
-          company_id_(std::move(company_id)), search_lag_(search_lag) {
+        : seed_(seed),
+          codec_(seed),
+          ordinal_(ordinal),
+          id_(std::move(id)),
+          company_id_(std::move(company_id)),
+          search_lag_(search_lag) {
         dice d(scatter(seed ^ 0x10c) ^ ordinal);
         place_ = &d.pick(towns);
         owner_first_name_ = d.pick(first_names);
         owner_last_name_ = d.pick(last_names);
         name = owner_last_name_ + ' ' + std::string(d.pick(trade_names));
         for (auto tag : tag_names)
-            tags_.emplace_back(made_up_id(scatter(seed ^ 0x7a9) ^ scatter(ordinal) ^ tags_.size()), std::string(tag));
+            tags_.emplace_back(
+                made_up_id(scatter(seed ^ 0x7a9) ^ scatter(ordinal) ^ tags_.size()),
+                std::string(tag));
         custom_values.emplace_back(
             made_up_id(scatter(seed ^ 0xc0) ^ scatter(ordinal)), "Opening hours", "Mon-Fri 9-17");
         custom_values.emplace_back(
-            made_up_id(scatter(seed ^ 0xc1) ^ scatter(ordinal)), "Review link", "https://example.com/review");
+            made_up_id(scatter(seed ^ 0xc1) ^ scatter(ordinal)), "Review link",
+            "https://example.com/review");
     }
 
     std::mutex mutex;
@@ -135,8 +144,7 @@ public:
     /// The contact itself; an untouched one is made up in `scratch`.
     [[nodiscard]] const contact& load(const entry& e, contact& scratch) const {
         if (e.own) return *e.own;
-        scratch =
-            synthetic_contact(seed_, codec_, contact_key(ordinal_, e.ordinal), id_, e.added);
+        scratch = synthetic_contact(seed_, codec_, contact_key(ordinal_, e.ordinal), id_, e.added);
         return scratch;
     }
 
@@ -149,7 +157,8 @@ public:
         if (!entries_.empty()) added = std::max(added, entries_.back().added);
         c.date_added = added;
         if (!c.date_updated) c.date_updated = added;
-        for (auto const& tag : c.tags) learn_tag(tag);
+        for (auto const& tag : c.tags)
+            learn_tag(tag);
         entries_.emplace_back(ordinal, added);
         entries_.back().own = std::make_unique<contact>(std::move(c));
         index(entries_.back());
@@ -169,7 +178,8 @@ public:
         remember_old(ordinal, e.own.get(), now);
         forget(e);
         change(*e.own);
-        for (auto const& tag : e.own->tags) learn_tag(tag);
+        for (auto const& tag : e.own->tags)
+            learn_tag(tag);
         e.own->date_updated = std::max(now, e.own->date_updated.value_or(now));
         index(e);
         return *e.own;
@@ -212,8 +222,7 @@ public:
         expire(now);
         contact scratch;
         auto const live = [&](const entry& e) {
-            return visit(
-                e.ordinal, e.added, [&]() -> const contact& { return load(e, scratch); });
+            return visit(e.ordinal, e.added, [&]() -> const contact& { return load(e, scratch); });
         };
         auto position = std::ranges::lower_bound(entries_, before, {}, &entry::ordinal);
         auto old = old_.lower_bound(before);
@@ -229,9 +238,8 @@ public:
             old = stale;
             if (!stale->second.record) continue;
             auto const& record = *stale->second.record;
-            if (!visit(stale->first, *record.date_added, [&]() -> const contact& {
-                    return record;
-                }))
+            if (!visit(
+                    stale->first, *record.date_added, [&]() -> const contact& { return record; }))
                 return;
         }
     }
@@ -271,8 +279,8 @@ private:
             std::erase_if(old_, [&](auto const& item) { return item.second.until <= now; });
     }
 
-    static std::optional<std::uint32_t>
-    lookup(const text_map<std::uint32_t>& index, const std::string& key) {
+    static std::optional<std::uint32_t> lookup(
+        const text_map<std::uint32_t>& index, const std::string& key) {
         auto const found = index.find(key);
         if (found == index.end()) return std::nullopt;
         return found->second;
@@ -281,7 +289,8 @@ private:
     void build_index() {
         if (indexed_) return;
         indexed_ = true;
-        for (auto const& e : entries_) index(e);
+        for (auto const& e : entries_)
+            index(e);
     }
     void index(const entry& e) {
         if (!indexed_) return;
@@ -326,7 +335,9 @@ private:
 class store {
 public:
     store(std::uint64_t seed, std::chrono::milliseconds search_lag)
-        : seed_(seed), codec_(seed), search_lag_(search_lag),
+        : seed_(seed),
+          codec_(seed),
+          search_lag_(search_lag),
           company_id_(made_up_id(scatter(seed) ^ 0xc03)) {}
 
     [[nodiscard]] const std::string& company_id() const noexcept { return company_id_; }
@@ -364,8 +375,8 @@ public:
 
     /// Which location a contact id belongs to and which contact of it that is or was; nothing for
     /// an id that this store has never given out. The contact may have been deleted since.
-    [[nodiscard]] std::optional<std::pair<std::shared_ptr<location>, std::uint32_t>>
-    find_contact(std::string_view id) const {
+    [[nodiscard]] std::optional<std::pair<std::shared_ptr<location>, std::uint32_t>> find_contact(
+        std::string_view id) const {
         auto key = codec_.decode(id);
         std::shared_lock const lock(mutex_);
         if (!key) {

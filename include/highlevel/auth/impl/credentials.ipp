@@ -41,11 +41,11 @@ public:
         co_return grant{std::move(token), kind};
     }
 
-    boost::asio::awaitable<bool>
-    renew(token_request request, std::shared_ptr<const secret> refused) override {
+    boost::asio::awaitable<bool> renew(
+        token_request request, std::shared_ptr<const secret> refused) override {
         // Fixed tokens are rotated by the caller: worth one more try only if that has happened.
         auto const current = tokens_.find(request.kind, request.id);
-        co_return current && refused && !(*current == *refused);
+        co_return current&& refused && !(*current == *refused);
     }
 
 private:

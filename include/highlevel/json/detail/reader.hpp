@@ -412,8 +412,8 @@ private:
         // structure: where its bits begin in seen_.
         std::size_t seen = 0;
         std::uint32_t count = 0;
-        // structure: the member that is likely next, because servers keep one order.
-        std::uint32_t hint = 0;
+        // structure: the place in known->next that tells which member is likely next.
+        std::uint32_t last = 0;
         shape what = shape::root;
         // structure: between a key and the end of its value.
         bool in_member = false;
@@ -425,19 +425,27 @@ private:
     // What one decode learns of a struct type.
     class habits {
     public:
-        explicit habits(std::span<const field> of) : fields(of) {}
+        explicit habits(std::span<const field> of) : fields(of), next(of.size() + 1) {
+            for (std::uint32_t i = 0; i < next.size(); ++i)
+                next[i] = i;
+        }
 
         const field* find(std::string_view name) {
-            if (table_.empty()) fill();
+            if (table_.empty())
+                fill();
             for (auto at = hash(name) & (table_.size() - 1); table_[at] != 0;
                  at = (at + 1) & (table_.size() - 1)) {
                 auto const& f = fields[table_[at] - 1];
-                if (f.name == name) return &f;
+                if (f.name == name)
+                    return &f;
             }
             return nullptr;
         }
 
         std::span<const field> fields;
+        // For each member the one that followed it in the last record; at 0 the first one, and the
+        // follower of member i at i + 1. Servers keep one order, though seldom the description's.
+        std::vector<std::uint32_t> next;
         // How many unknown members the last record had: the next one will have as many.
         std::size_t unknown = 0;
 
@@ -445,7 +453,8 @@ private:
         // The description's names differ in length, ends or middle.
         static std::size_t hash(std::string_view name) noexcept {
             auto const n = name.size();
-            if (n == 0) return 0;
+            if (n == 0)
+                return 0;
             auto const at = [&](std::size_t i) {
                 return std::size_t{static_cast<unsigned char>(name[i])};
             };
@@ -455,11 +464,13 @@ private:
 
         void fill() {
             std::size_t slots = 8;
-            while (slots < fields.size() * 2) slots *= 2;
+            while (slots < fields.size() * 2)
+                slots *= 2;
             table_.assign(slots, 0);
             for (std::uint32_t i = 0; i < fields.size(); ++i) {
                 auto at = hash(fields[i].name) & (slots - 1);
-                while (table_[at] != 0) at = (at + 1) & (slots - 1);
+                while (table_[at] != 0)
+                    at = (at + 1) & (slots - 1);
                 table_[at] = i + 1;
             }
         }
@@ -508,19 +519,23 @@ private:
             return true;
         }
         top.in_member = true;
+        auto& likely = top.known->next[top.last];
         const field* found = nullptr;
-        if (top.hint < top.count && top.fields[top.hint].name == key)
-            found = &top.fields[top.hint];
-        else
+        if (likely < top.count && top.fields[likely].name == key) {
+            found = &top.fields[likely];
+        } else {
             found = search(top, key);
-        top.current = found;
-        if (found == nullptr) {
-            top.key = keep(key);
-            return !options_.report_unknown_fields ||
-                note(bend::unknown_field, "the type has no such member");
+            if (found == nullptr) {
+                top.current = nullptr;
+                top.key = keep(key);
+                return !options_.report_unknown_fields ||
+                    note(bend::unknown_field, "the type has no such member");
+            }
+            likely = static_cast<std::uint32_t>(found - top.fields);
         }
-        auto const at = static_cast<std::uint32_t>(found - top.fields);
-        top.hint = at + 1;
+        top.current = found;
+        auto const at = likely;
+        top.last = at + 1;
         auto& word = seen_[top.seen + at / 64];
         auto const bit = std::uint64_t{1} << (at % 64);
         if ((word & bit) != 0)
@@ -530,16 +545,19 @@ private:
     }
 
     static const field* search(const frame& f, std::string_view key) {
-        if (f.count >= 5) return f.known->find(key);
+        if (f.count >= 5)
+            return f.known->find(key);
         for (std::uint32_t i = 0; i < f.count; ++i)
-            if (f.fields[i].name == key) return &f.fields[i];
+            if (f.fields[i].name == key)
+                return &f.fields[i];
         return nullptr;
     }
 
     habits& habits_of(const type& of) {
         auto const fields = of.fields();
         for (auto& known : habits_)
-            if (known.fields.data() == fields.data()) return known;
+            if (known.fields.data() == fields.data())
+                return known;
         return habits_.emplace_front(fields);
     }
 
@@ -608,8 +626,10 @@ private:
             return;
         frame const& top = frames_.back();
         object* const bag = unknown_fields(top);
-        if (bag == nullptr) return;
-        if (bag->empty()) bag->reserve(top.known->unknown);
+        if (bag == nullptr)
+            return;
+        if (bag->empty())
+            bag->reserve(top.known->unknown);
         bag->insert_or_assign({top.key.data(), top.key.size()}, std::move(v));
     }
 
@@ -1107,7 +1127,8 @@ private:
                 good = note(bend::missing_required, "required and not there", top.fields[i].name);
             }
             seen_.resize(top.seen);
-            if (const object* bag = unknown_fields(top)) top.known->unknown = bag->size();
+            if (const object* bag = unknown_fields(top))
+                top.known->unknown = bag->size();
         }
         frames_.pop_back();
         advance();

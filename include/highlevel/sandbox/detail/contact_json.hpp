@@ -46,8 +46,7 @@ inline void write_contact(json_writer& out, const contact& c) {
     out.member_if("gender", c.gender);
     out.member("dnd", c.dnd);
     if (!c.dnd_settings.empty()) out.key("dndSettings").raw(c.dnd_settings);
-    if (!c.inbound_dnd_settings.empty())
-        out.key("inboundDndSettings").raw(c.inbound_dnd_settings);
+    if (!c.inbound_dnd_settings.empty()) out.key("inboundDndSettings").raw(c.inbound_dnd_settings);
     out.member_if("type", c.type);
     out.member_if("source", c.source);
     out.member_if("assignedTo", c.assigned_to);

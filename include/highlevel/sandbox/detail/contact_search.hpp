@@ -65,8 +65,8 @@ inline constexpr std::array contact_fields{
 };
 
 /// All values that a contact has in a field, in lower case; nothing for a field unknown to search.
-[[nodiscard]] inline std::optional<std::vector<std::string>>
-field_values(const contact& c, std::string_view name) {
+[[nodiscard]] inline std::optional<std::vector<std::string>> field_values(
+    const contact& c, std::string_view name) {
     std::vector<std::string> values;
     auto const field = std::ranges::find(contact_fields, name, &contact_field::name);
     if (field != contact_fields.end()) {
@@ -78,9 +78,11 @@ field_values(const contact& c, std::string_view name) {
     if (name == "contactName" || name == "fullNameLowerCase") {
         if (auto full = lower_case(c.full_name()); !full.empty()) values.push_back(full);
     } else if (name == "tags") {
-        for (auto const& tag : c.tags) values.push_back(lower_case(tag));
+        for (auto const& tag : c.tags)
+            values.push_back(lower_case(tag));
     } else if (name == "followers") {
-        for (auto const& follower : c.followers) values.push_back(lower_case(follower));
+        for (auto const& follower : c.followers)
+            values.push_back(lower_case(follower));
     } else if (name == "dnd") {
         values.emplace_back(c.dnd ? "true" : "false");
     } else if (name == "dateAdded") {
@@ -116,8 +118,8 @@ public:
     enum class kind { all, any, eq, unequal, contains, not_contains, exists, not_exists, range };
 
     /// Reads one element of `filters`; on failure returns nothing and says why in `problem`.
-    static std::optional<contact_filter>
-    parse(const boost::json::value& json, std::string& problem, int depth = 0) {
+    static std::optional<contact_filter> parse(
+        const boost::json::value& json, std::string& problem, int depth = 0) {
         auto const* object = json.if_object();
         if (!object || depth > 8) {
             problem = "each value in filters must be an object";
@@ -225,8 +227,8 @@ public:
     }
 
 private:
-    static std::optional<contact_filter>
-    parse_range(contact_filter made, const boost::json::value& value, std::string& problem) {
+    static std::optional<contact_filter> parse_range(
+        contact_filter made, const boost::json::value& value, std::string& problem) {
         auto const* bounds = value.if_object();
         if (!bounds || bounds->empty()) {
             problem = "Invalid range value";

@@ -37,8 +37,7 @@ public:
     json_writer& value(const char* text) { return value(std::string_view(text)); }
     json_writer& value(bool b) { return raw(b ? "true" : "false"); }
     template <std::integral Int>
-        requires(!std::same_as<Int, bool>)
-    json_writer& value(Int number) {
+    requires(!std::same_as<Int, bool>) json_writer& value(Int number) {
         return raw(std::to_string(number));
     }
     json_writer& null() { return raw("null"); }
@@ -65,7 +64,8 @@ public:
     template <class Range>
     json_writer& strings(std::string_view name, const Range& range) {
         key(name).begin_array();
-        for (auto const& text : range) value(std::string_view(text));
+        for (auto const& text : range)
+            value(std::string_view(text));
         return end_array();
     }
 

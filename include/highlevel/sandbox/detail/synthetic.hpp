@@ -50,7 +50,8 @@ inline constexpr std::string_view id_alphabet =
 [[nodiscard]] inline std::string made_up_id(std::uint64_t seed) {
     dice d(scatter(seed));
     std::string id(20, ' ');
-    for (auto& c : id) c = d.pick(id_alphabet);
+    for (auto& c : id)
+        c = d.pick(id_alphabet);
     return id;
 }
 
@@ -109,15 +110,16 @@ private:
     static constexpr std::uint32_t rounds = 4;
     static constexpr std::size_t code_length = 11; // 62^11 > 2^64
 
-    [[nodiscard]] constexpr std::uint32_t
-    mix(std::uint32_t half, std::uint32_t round) const noexcept {
+    [[nodiscard]] constexpr std::uint32_t mix(
+        std::uint32_t half, std::uint32_t round) const noexcept {
         return static_cast<std::uint32_t>(scatter(seed_ ^ (std::uint64_t{round} << 32) ^ half));
     }
     [[nodiscard]] constexpr std::uint64_t checksum(std::uint64_t code) const noexcept {
         return scatter(code ^ ~seed_) >> 12; // below 62^9
     }
     static void put(std::string& id, std::size_t at, std::size_t width, std::uint64_t number) {
-        for (auto i = width; i-- > 0; number /= 62) id[at + i] = id_alphabet[number % 62];
+        for (auto i = width; i-- > 0; number /= 62)
+            id[at + i] = id_alphabet[number % 62];
     }
 
     std::uint64_t seed_;
@@ -152,20 +154,20 @@ inline constexpr std::array towns{
 };
 
 inline constexpr std::array<std::string_view, 48> first_names{
-    "Ada",    "Alan",    "Amara",   "Anders", "Barbara", "Bjarne",  "Carla",   "Chidi",
-    "Claude", "Dana",    "Dennis",  "Donald", "Edsger",  "Elena",   "Farid",   "Frances",
-    "Grace",  "Hana",    "Hedy",    "Ibrahim", "Ingrid", "Jaime",   "Joan",    "Kai",
-    "Karen",  "Leslie",  "Lin",     "Lucía",  "Margaret", "Mateo",  "Maya",    "Niklaus",
-    "Noor",   "Olga",    "Omar",    "Priya",  "Radia",   "Rosa",    "Sanjay",  "Shafi",
-    "Sofia",  "Tariq",   "Tim",     "Ulla",   "Vera",    "Wei",     "Yusuf",   "Zoë"};
+    "Ada",    "Alan",   "Amara",  "Anders",  "Barbara",  "Bjarne", "Carla",  "Chidi",
+    "Claude", "Dana",   "Dennis", "Donald",  "Edsger",   "Elena",  "Farid",  "Frances",
+    "Grace",  "Hana",   "Hedy",   "Ibrahim", "Ingrid",   "Jaime",  "Joan",   "Kai",
+    "Karen",  "Leslie", "Lin",    "Lucía",   "Margaret", "Mateo",  "Maya",   "Niklaus",
+    "Noor",   "Olga",   "Omar",   "Priya",   "Radia",    "Rosa",   "Sanjay", "Shafi",
+    "Sofia",  "Tariq",  "Tim",    "Ulla",    "Vera",     "Wei",    "Yusuf",  "Zoë"};
 
 inline constexpr std::array<std::string_view, 48> last_names{
-    "Abara",   "Allen",    "Bartik",  "Berg",    "Castillo", "Chen",     "Dahl",    "Diaz",
-    "Dijkstra", "Eze",     "Fischer", "Franklin", "Garcia",  "Goldberg", "Hamilton", "Haddad",
-    "Hopper",  "Iyer",     "Jensen",  "Johnson", "Kaur",     "Keller",   "Lamarr",  "Lamport",
-    "Liskov",  "Lovelace", "Meyer",   "Moreau",  "Nakamura", "Nguyen",   "Novak",   "Okafor",
-    "Olsen",   "Patel",    "Perlman", "Quist",   "Ramos",    "Ritchie",  "Rossi",   "Sato",
-    "Silva",   "Turing",   "Ueda",    "Vargas",  "Weber",    "Wirth",    "Yilmaz",  "Zhang"};
+    "Abara",    "Allen",    "Bartik",  "Berg",     "Castillo", "Chen",     "Dahl",     "Diaz",
+    "Dijkstra", "Eze",      "Fischer", "Franklin", "Garcia",   "Goldberg", "Hamilton", "Haddad",
+    "Hopper",   "Iyer",     "Jensen",  "Johnson",  "Kaur",     "Keller",   "Lamarr",   "Lamport",
+    "Liskov",   "Lovelace", "Meyer",   "Moreau",   "Nakamura", "Nguyen",   "Novak",    "Okafor",
+    "Olsen",    "Patel",    "Perlman", "Quist",    "Ramos",    "Ritchie",  "Rossi",    "Sato",
+    "Silva",    "Turing",   "Ueda",    "Vargas",   "Weber",    "Wirth",    "Yilmaz",   "Zhang"};
 
 inline constexpr std::array<std::string_view, 12> tag_names{
     "customer", "newsletter", "vip",      "trial",   "webinar",   "no show",
@@ -176,8 +178,8 @@ inline constexpr std::array<std::string_view, 8> source_names{
     "calendar",   "chat widget",  "phone call",    "survey"};
 
 inline constexpr std::array<std::string_view, 12> trade_names{
-    "Dental Studio", "Roofing",   "Yoga Loft", "Auto Repair", "Law Group",  "Bakery",
-    "Landscaping",   "Chiropractic", "Realty", "Fitness",     "Med Spa",    "Plumbing"};
+    "Dental Studio", "Roofing",      "Yoga Loft", "Auto Repair", "Law Group", "Bakery",
+    "Landscaping",   "Chiropractic", "Realty",    "Fitness",     "Med Spa",   "Plumbing"};
 
 /// A custom field that every location has.
 class custom_field_kind {
@@ -191,25 +193,22 @@ public:
 inline constexpr std::array custom_field_kinds{
     custom_field_kind{"Favourite colour", "contact.favourite_colour", "TEXT", ""},
     custom_field_kind{"Lifetime value", "contact.lifetime_value", "MONETORY", ""},
+    custom_field_kind{"Plan", "contact.plan", "SINGLE_OPTIONS", R"(["Basic","Plus","Premium"])"},
     custom_field_kind{
-        "Plan", "contact.plan", "SINGLE_OPTIONS", R"(["Basic","Plus","Premium"])"},
-    custom_field_kind{
-        "Interests",
-        "contact.interests",
-        "MULTIPLE_OPTIONS",
+        "Interests", "contact.interests", "MULTIPLE_OPTIONS",
         R"(["Email","Calendars","Payments","Websites"])"},
 };
 
 /// The id of a location's custom field.
-[[nodiscard]] inline std::string
-custom_field_id(std::uint64_t seed, std::uint32_t location, std::size_t field) {
+[[nodiscard]] inline std::string custom_field_id(
+    std::uint64_t seed, std::uint32_t location, std::size_t field) {
     return made_up_id(scatter(seed ^ 0xcf) ^ scatter(location) ^ field);
 }
 
 /// When the contact of that ordinal, one of so many, was added: spread over two years and a half of
 /// the past, never earlier than a smaller ordinal.
-[[nodiscard]] inline timestamp
-synthetic_date_added(std::uint64_t seed, contact_key key, std::size_t of) noexcept {
+[[nodiscard]] inline timestamp synthetic_date_added(
+    std::uint64_t seed, contact_key key, std::size_t of) noexcept {
     using namespace std::chrono;
     constexpr timestamp first = sys_days(year(2023) / January / 9);
     constexpr timestamp last = sys_days(year(2025) / June / 30);
@@ -254,12 +253,12 @@ synthetic_date_added(std::uint64_t seed, contact_key key, std::size_t of) noexce
     c.first_name = d.pick(first_names);
     c.last_name = d.pick(last_names);
     // The ordinal makes address and number unique within the location.
-    c.email =
-        plain_ascii(c.first_name) + '.' + plain_ascii(c.last_name) + number + "@example.com";
+    c.email = plain_ascii(c.first_name) + '.' + plain_ascii(c.last_name) + number + "@example.com";
     auto const digits = std::to_string((std::uint64_t{key.ordinal} * 7919 + 1234567) % 10'000'000);
     c.phone = "+1555" + std::string(7 - digits.size(), '0') + digits;
     auto const& place = d.pick(towns);
-    c.address1 = std::to_string(d.below(9800) + 100) + ' ' + std::string(d.pick(last_names)) + " St";
+    c.address1 =
+        std::to_string(d.below(9800) + 100) + ' ' + std::string(d.pick(last_names)) + " St";
     c.city = place.city;
     c.state = place.state;
     c.country = "US";

@@ -77,8 +77,8 @@ namespace highlevel::sandbox::detail {
     auto const second = number(text.substr(17, 2));
     if (!hour || !minute || !second || *hour > 23 || *minute > 59 || *second > 60)
         return std::nullopt;
-    result += std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
-        std::chrono::seconds(*second);
+    result +=
+        std::chrono::hours(*hour) + std::chrono::minutes(*minute) + std::chrono::seconds(*second);
     text.remove_prefix(19);
     if (text.starts_with('.')) {
         text.remove_prefix(1);

@@ -84,8 +84,8 @@ public:
     return out;
 }
 
-[[nodiscard]] inline std::vector<std::pair<std::string, std::string>>
-parse_query(std::string_view query) {
+[[nodiscard]] inline std::vector<std::pair<std::string, std::string>> parse_query(
+    std::string_view query) {
     std::vector<std::pair<std::string, std::string>> pairs;
     while (!query.empty()) {
         auto const end = std::min(query.find('&'), query.size());
@@ -123,8 +123,11 @@ parse_query(std::string_view query) {
 }
 
 inline api::api(const options& settings, duration wall)
-    : options_(settings), wall_(wall), store_(settings.seed, settings.search_lag),
-      max_(settings.max), interval_(settings.interval) {
+    : options_(settings),
+      wall_(wall),
+      store_(settings.seed, settings.search_lag),
+      max_(settings.max),
+      interval_(settings.interval) {
     options_.hook = nullptr; // the server's business
     for (std::size_t i = 0; i < settings.locations; ++i)
         store_.add_location(
@@ -153,12 +156,10 @@ inline std::span<const api::endpoint> api::endpoints() {
             &api::find_duplicate,
             {"locationId", "number", "email"}},
         endpoint{"GET", "/contacts/{contactId}", "contacts.readonly", contact, &api::get_contact},
-        endpoint{
-            "PUT", "/contacts/{contactId}", "contacts.write", contact, &api::update_contact},
+        endpoint{"PUT", "/contacts/{contactId}", "contacts.write", contact, &api::update_contact},
         endpoint{
             "DELETE", "/contacts/{contactId}", "contacts.write", contact, &api::delete_contact},
-        endpoint{
-            "POST", "/contacts/{contactId}/tags", "contacts.write", contact, &api::add_tags},
+        endpoint{"POST", "/contacts/{contactId}/tags", "contacts.write", contact, &api::add_tags},
         endpoint{
             "DELETE", "/contacts/{contactId}/tags", "contacts.write", contact, &api::remove_tags},
         endpoint{
@@ -168,20 +169,12 @@ inline std::span<const api::endpoint> api::endpoints() {
             none,
             &api::search_locations,
             {"companyId", "skip", "limit", "order", "email"}},
+        endpoint{"GET", "/locations/{locationId}", "locations.readonly", path, &api::get_location},
         endpoint{
-            "GET", "/locations/{locationId}", "locations.readonly", path, &api::get_location},
-        endpoint{
-            "GET",
-            "/locations/{locationId}/tags",
-            "locations/tags.readonly",
-            path,
+            "GET", "/locations/{locationId}/tags", "locations/tags.readonly", path,
             &api::list_tags},
         endpoint{
-            "POST",
-            "/locations/{locationId}/tags",
-            "locations/tags.write",
-            path,
-            &api::create_tag},
+            "POST", "/locations/{locationId}/tags", "locations/tags.write", path, &api::create_tag},
         endpoint{
             "GET",
             "/locations/{locationId}/customFields",
@@ -190,35 +183,20 @@ inline std::span<const api::endpoint> api::endpoints() {
             &api::list_custom_fields,
             {"model"}},
         endpoint{
-            "GET",
-            "/locations/{locationId}/customValues",
-            "locations/customValues.readonly",
-            path,
+            "GET", "/locations/{locationId}/customValues", "locations/customValues.readonly", path,
             &api::list_custom_values},
         endpoint{
-            "POST",
-            "/locations/{locationId}/customValues",
-            "locations/customValues.write",
-            path,
+            "POST", "/locations/{locationId}/customValues", "locations/customValues.write", path,
             &api::create_custom_value},
         endpoint{
-            "GET",
-            "/locations/{locationId}/customValues/{id}",
-            "locations/customValues.readonly",
-            path,
-            &api::custom_value},
+            "GET", "/locations/{locationId}/customValues/{id}", "locations/customValues.readonly",
+            path, &api::custom_value},
         endpoint{
-            "PUT",
-            "/locations/{locationId}/customValues/{id}",
-            "locations/customValues.write",
-            path,
-            &api::custom_value},
+            "PUT", "/locations/{locationId}/customValues/{id}", "locations/customValues.write",
+            path, &api::custom_value},
         endpoint{
-            "DELETE",
-            "/locations/{locationId}/customValues/{id}",
-            "locations/customValues.write",
-            path,
-            &api::custom_value},
+            "DELETE", "/locations/{locationId}/customValues/{id}", "locations/customValues.write",
+            path, &api::custom_value},
     };
     return table;
 }
@@ -249,14 +227,9 @@ inline meter& api::bucket(const std::string& owner, std::string_view resource) {
     if (found != mine.end()) return found->second;
     return mine
         .emplace(
-            std::piecewise_construct,
-            std::forward_as_tuple(resource),
+            std::piecewise_construct, std::forward_as_tuple(resource),
             std::forward_as_tuple(
-                options_.limiter,
-                max_,
-                interval_,
-                wall_,
-                options_.daily_limit,
+                options_.limiter, max_, interval_, wall_, options_.daily_limit,
                 options_.daily_interval))
         .first->second;
 }
@@ -292,7 +265,8 @@ inline void api::set_limits(std::uint32_t max, std::chrono::milliseconds interva
     max_ = max;
     interval_ = interval;
     for (auto& [owner, mine] : meters_)
-        for (auto& [resource, m] : mine) m.reconfigure(max, interval);
+        for (auto& [resource, m] : mine)
+            m.reconfigure(max, interval);
 }
 
 inline void api::collect(statistics& into) const {
@@ -313,7 +287,8 @@ inline void api::reset_stats() {
     {
         std::lock_guard const lock(meters_mutex_);
         for (auto& [owner, mine] : meters_)
-            for (auto& [resource, m] : mine) m.reset_stats();
+            for (auto& [resource, m] : mine)
+                m.reset_stats();
     }
     std::lock_guard const lock(counts_mutex_);
     counts_.clear();
@@ -322,8 +297,7 @@ inline void api::reset_stats() {
 
 // ---- the way of a request ----------------------------------------------------------------------
 
-inline void
-api::handle(const request_view& request, duration now, timestamp date, reply& out) {
+inline void api::handle(const request_view& request, duration now, timestamp date, reply& out) {
     context c(request, out, date);
     route(c);
     {
@@ -337,9 +311,9 @@ api::handle(const request_view& request, duration now, timestamp date, reply& ou
     if (!c.grant) {
         out.quota = default_quota();
         fail(
-            c,
-            401,
-            request.token.starts_with("pit-") ? "Invalid Private Integration token" : "Invalid JWT");
+            c, 401,
+            request.token.starts_with("pit-") ? "Invalid Private Integration token"
+                                              : "Invalid JWT");
         return;
     }
     c.query = parse_query(request.query);
@@ -453,8 +427,7 @@ inline bool api::admit(context& c, duration now) {
 }
 
 inline bool api::check_version(context& c) const {
-    constexpr std::array<std::string_view, 4> known{
-        "2021-04-15", "2021-07-28", "2023-02-21", "v3"};
+    constexpr std::array<std::string_view, 4> known{"2021-04-15", "2021-07-28", "2023-02-21", "v3"};
     auto const version = c.request.header("version");
     if (!version) {
         fail(c, 401, "version header was not found.");
@@ -471,8 +444,7 @@ inline bool api::check_route(context& c) const {
     if (c.target) return true;
     if (c.wrong_case) {
         fail(
-            c,
-            401,
+            c, 401,
             "This route is not yet supported by the IAM Service. Please update your IAM config.");
     } else {
         std::string message("Cannot ");
@@ -489,8 +461,7 @@ inline bool api::check_access(context& c) const {
     auto const located = c.target->where != location_source::none;
     // An agency token may look at locations as such, but not at what is in them.
     auto const open_to_agency = c.target->scope.starts_with("locations.");
-    if (!grant.has_scope(c.target->scope) ||
-        (located && grant.agency_class() && !open_to_agency)) {
+    if (!grant.has_scope(c.target->scope) || (located && grant.agency_class() && !open_to_agency)) {
         fail(c, 401, "The token is not authorized for this scope.");
         return false;
     }
@@ -512,8 +483,8 @@ inline bool api::check_query(context& c) const {
     // Pagination parameters of other endpoints are ignored without a word; everything else that an
     // endpoint does not know is refused.
     constexpr std::array<std::string_view, 11> ignored{
-        "page",     "pageLimit", "pageSize",    "pageToken",  "skip",  "offset",
-        "cursor",   "limit",     "searchAfter", "startAfter", "startAfterId"};
+        "page",   "pageLimit", "pageSize",    "pageToken",  "skip",        "offset",
+        "cursor", "limit",     "searchAfter", "startAfter", "startAfterId"};
     std::vector<std::string> messages;
     for (auto const& [name, value] : c.query) {
         if (std::ranges::find(c.target->query, name) != c.target->query.end()) continue;
@@ -555,14 +526,12 @@ inline void api::fail(context& c, unsigned status, std::string_view message) con
     c.out.body.clear();
     json_writer out(c.out.body);
     out.begin_object().member("statusCode", status).member("message", message);
-    if (status == 400 || status == 404 || status == 422)
-        out.member("error", reason_phrase(status));
+    if (status == 400 || status == 404 || status == 422) out.member("error", reason_phrase(status));
     write_trace(c, out);
     out.end_object();
 }
 
-inline void
-api::fail(context& c, unsigned status, std::span<const std::string> messages) const {
+inline void api::fail(context& c, unsigned status, std::span<const std::string> messages) const {
     c.out.status = status;
     c.out.body.clear();
     json_writer out(c.out.body);

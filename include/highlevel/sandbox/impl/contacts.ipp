@@ -17,17 +17,16 @@
 namespace highlevel::sandbox::detail {
 
 inline constexpr std::array<std::string_view, 23> created_contact_members{
-    "firstName",   "lastName",     "name",         "email",    "locationId",
-    "gender",      "phone",        "address1",     "city",     "state",
-    "postalCode",  "website",      "timezone",     "dnd",      "dndSettings",
-    "tags",        "customFields", "source",       "country",  "dateOfBirth",
-    "companyName", "assignedTo",   "inboundDndSettings"};
+    "firstName", "lastName",    "name",        "email",      "locationId",        "gender",
+    "phone",     "address1",    "city",        "state",      "postalCode",        "website",
+    "timezone",  "dnd",         "dndSettings", "tags",       "customFields",      "source",
+    "country",   "dateOfBirth", "companyName", "assignedTo", "inboundDndSettings"};
 
 inline constexpr std::array<std::string_view, 20> updated_contact_members{
-    "firstName",  "lastName",     "name",     "email",    "phone",
-    "address1",   "city",         "state",    "website",  "timezone",
-    "postalCode", "dnd",          "tags",     "source",   "dateOfBirth",
-    "country",    "dndSettings",  "assignedTo", "customFields", "inboundDndSettings"};
+    "firstName",  "lastName",    "name",       "email",        "phone",
+    "address1",   "city",        "state",      "website",      "timezone",
+    "postalCode", "dnd",         "tags",       "source",       "dateOfBirth",
+    "country",    "dndSettings", "assignedTo", "customFields", "inboundDndSettings"};
 
 /// Text members of a contact as they are written.
 inline constexpr std::array written_contact_members{
@@ -57,8 +56,8 @@ inline constexpr std::array written_contact_members{
 }
 
 /// The texts of an array, or nothing if it is not one of texts.
-[[nodiscard]] inline std::optional<std::vector<std::string>>
-text_array(const boost::json::value& value) {
+[[nodiscard]] inline std::optional<std::vector<std::string>> text_array(
+    const boost::json::value& value) {
     auto const* array = value.if_array();
     if (!array) return std::nullopt;
     std::vector<std::string> texts;
@@ -368,25 +367,25 @@ inline void api::list_contacts(context& c) {
     timestamp last_added;
     std::uint64_t total = query ? 0 : c.place->indexed_count(c.date);
     auto const all = std::numeric_limits<std::uint32_t>::max();
-    // With a query the total has to be counted, so the walk ends at the oldest; else after the page.
-    c.place->visit_indexed(
-        all, c.date, [&](std::uint32_t ordinal, timestamp added, auto load) {
-            if (query) {
-                if (!matches_query(load(), wanted)) return true;
-                ++total;
-            }
-            if (ordinal >= before) {
-                ++passed;
-                return true;
-            }
-            if (count == limit) return true;
-            auto const& record = load();
-            write_listed_contact(out, record);
-            ++count;
-            last_id = record.id;
-            last_added = added;
-            return query != nullptr || count < limit;
-        });
+    // With a query the total has to be counted, so the walk ends at the oldest; else after the
+    // page.
+    c.place->visit_indexed(all, c.date, [&](std::uint32_t ordinal, timestamp added, auto load) {
+        if (query) {
+            if (!matches_query(load(), wanted)) return true;
+            ++total;
+        }
+        if (ordinal >= before) {
+            ++passed;
+            return true;
+        }
+        if (count == limit) return true;
+        auto const& record = load();
+        write_listed_contact(out, record);
+        ++count;
+        last_id = record.id;
+        last_added = added;
+        return query != nullptr || count < limit;
+    });
     out.end_array();
     out.key("meta").begin_object();
     out.member("total", total);
@@ -469,8 +468,7 @@ inline void api::search_contacts(context& c) {
         auto const* direction = first ? first->if_contains("direction") : nullptr;
         if (array && array->empty()) {
             // No order is the usual order.
-        } else if (
-            !field || !field->is_string() || !field_values(contact(), field->get_string())) {
+        } else if (!field || !field->is_string() || !field_values(contact(), field->get_string())) {
             messages.emplace_back("Invalid sort field");
         } else {
             order = field->get_string();
@@ -500,8 +498,9 @@ inline void api::search_contacts(context& c) {
         ? lower_case(query_value->get_string())
         : std::string();
     auto const filter = contact_filter::all_of(std::move(conditions));
-    auto const filtered = !query.empty() || (member("filters") && body->at("filters").is_array() &&
-                                             !body->at("filters").get_array().empty());
+    auto const filtered = !query.empty() ||
+        (member("filters") && body->at("filters").is_array() &&
+         !body->at("filters").get_array().empty());
     auto const fits = [&](const contact& record) {
         return (query.empty() || matches_query(record, query)) && filter.matches(record);
     };
@@ -517,7 +516,8 @@ inline void api::search_contacts(context& c) {
         auto const before = cursor_ordinal.value_or(all);
         std::uint64_t passed = 0;
         c.place->visit_indexed(
-            filtered ? all : before, c.date, [&](std::uint32_t ordinal, timestamp added, auto load) {
+            filtered ? all : before, c.date,
+            [&](std::uint32_t ordinal, timestamp added, auto load) {
                 if (filtered) {
                     if (!fits(load())) return true;
                     ++total;
@@ -526,8 +526,7 @@ inline void api::search_contacts(context& c) {
                 if (count == *limit) return filtered;
                 auto const& record = load();
                 write_found_contact(
-                    out,
-                    record,
+                    out, record,
                     "[" + std::to_string(milliseconds_of(added)) + ",\"" + record.id + "\"]");
                 ++count;
                 return filtered || count < *limit;
@@ -558,7 +557,8 @@ inline void api::search_contacts(context& c) {
         }
         auto const less = [&](const auto& a, const auto& b) {
             if (std::get<0>(a) != std::get<0>(b))
-                return ascending ? std::get<0>(a) < std::get<0>(b) : std::get<0>(a) > std::get<0>(b);
+                return ascending ? std::get<0>(a) < std::get<0>(b)
+                                 : std::get<0>(a) > std::get<0>(b);
             return std::get<1>(a) > std::get<1>(b);
         };
         std::ranges::sort(rows, less);

@@ -78,8 +78,8 @@ inline void api::search_locations(context& c) {
     out.begin_object().key("locations").begin_array();
     for (auto const& place : places) {
         if (limit == 0) break;
-        auto const allowed = c.grant->may_use_location(place->id()) ||
-            c.grant->may_use_company(place->company_id());
+        auto const allowed =
+            c.grant->may_use_location(place->id()) || c.grant->may_use_company(place->company_id());
         if (!allowed || (company && place->company_id() != *company)) continue;
         if (email && lower_case(*email) != "office@example.com") continue;
         if (skip > 0) {
@@ -170,7 +170,8 @@ inline void write_custom_value(json_writer& out, const location& place, const na
 inline void api::list_custom_values(context& c) {
     json_writer out(c.out.body);
     out.begin_object().key("customValues").begin_array();
-    for (auto const& item : c.place->custom_values) write_custom_value(out, *c.place, item);
+    for (auto const& item : c.place->custom_values)
+        write_custom_value(out, *c.place, item);
     out.end_array();
     write_trace(c, out);
     out.end_object();
@@ -181,13 +182,13 @@ inline void api::create_custom_value(context& c) {
     if (!check_body(c, known)) return;
     std::vector<std::string> messages;
     for (auto name : known)
-        if (c.body_text(name).empty()) messages.push_back(std::string(name) + " should not be empty");
+        if (c.body_text(name).empty())
+            messages.push_back(std::string(name) + " should not be empty");
     if (!messages.empty()) return fail(c, 422, messages);
     auto& values = c.place->custom_values;
     auto const& made = values.emplace_back(
         made_up_id(scatter(c.place->seed() ^ 0xc2) ^ scatter(c.place->ordinal()) ^ traces_),
-        std::string(c.body_text("name")),
-        std::string(c.body_text("value")));
+        std::string(c.body_text("name")), std::string(c.body_text("value")));
     c.out.status = 201;
     json_writer out(c.out.body);
     out.begin_object().key("customValue");

@@ -4,6 +4,7 @@
 // strand of its own, and the threads that run them.
 #pragma once
 
+#include <highlevel/detail/config.hpp>
 #include <highlevel/sandbox/api.hpp>
 #include <highlevel/sandbox/certificate.hpp>
 #include <highlevel/sandbox/server.hpp>
@@ -30,6 +31,16 @@ namespace highlevel::sandbox::detail {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
+
+// Sockets know their strand by its type: any_io_executor would keep it on the heap and count its
+// owners with fences, which cost time and which ThreadSanitizer does not understand.
+using strand = asio::strand<asio::any_io_executor>;
+using socket_type = asio::basic_stream_socket<asio::ip::tcp, strand>;
+using acceptor_type = asio::basic_socket_acceptor<asio::ip::tcp, strand>;
+using timer_type = asio::basic_waitable_timer<
+    std::chrono::steady_clock,
+    asio::wait_traits<std::chrono::steady_clock>,
+    strand>;
 
 class connection;
 
@@ -72,9 +83,7 @@ public:
     location_info describe(const location& place);
 
 private:
-    using acceptor = asio::ip::tcp::acceptor;
-
-    void accept(std::shared_ptr<acceptor> from);
+    void accept(std::shared_ptr<acceptor_type> from);
     static void check(const options& settings);
 
     clock::time_point origin_ = clock::now();
@@ -85,7 +94,7 @@ private:
     asio::any_io_executor executor_; // as given; empty when the server has threads of its own
     std::unique_ptr<asio::io_context> context_;
     std::vector<std::thread> threads_;
-    std::shared_ptr<acceptor> acceptor_;
+    std::shared_ptr<acceptor_type> acceptor_;
 
     std::mutex connections_mutex_;
     bool running_ = false;
@@ -97,8 +106,11 @@ private:
 /// stream differ in four functions only, so the rest is compiled once.
 class connection : public std::enable_shared_from_this<connection> {
 public:
-    connection(std::shared_ptr<server_core> core, std::uint64_t id, asio::any_io_executor executor)
-        : core_(std::move(core)), id_(id), executor_(std::move(executor)), timer_(executor_),
+    connection(std::shared_ptr<server_core> core, std::uint64_t id, strand executor)
+        : core_(std::move(core)),
+          id_(id),
+          executor_(std::move(executor)),
+          timer_(executor_),
           latency_(scatter(core_->settings.seed) ^ scatter(id)) {
         ++core_->open_connections;
     }
@@ -123,7 +135,7 @@ protected:
     virtual void read_some(asio::mutable_buffer into) = 0;
     virtual void write_all(asio::const_buffer data) = 0;
     virtual void finish() = 0;
-    virtual asio::ip::tcp::socket& socket() noexcept = 0;
+    virtual socket_type& socket() noexcept = 0;
 
     void close() {
         closed_ = true;
@@ -233,7 +245,8 @@ private:
         r.path = r.target.substr(0, mark);
         r.query = r.target.substr(std::min(mark + 1, r.target.size()));
         r.body = message.body();
-        for (auto const& field : message) r.headers.emplace_back(field.name_string(), field.value());
+        for (auto const& field : message)
+            r.headers.emplace_back(field.name_string(), field.value());
         if (auto const authorization = r.header("authorization")) {
             constexpr std::string_view scheme = "bearer ";
             if (authorization->size() > scheme.size() &&
@@ -269,8 +282,7 @@ private:
             if (script_->counted) core_->service.charge(request_, core_->now(), reply_);
         } else {
             core_->service.handle(
-                request_,
-                core_->now(),
+                request_, core_->now(),
                 std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()),
                 reply_);
         }
@@ -327,8 +339,7 @@ private:
             field("x-ratelimit-max", std::to_string(q.max));
             field("x-ratelimit-remaining", std::to_string(q.remaining));
         }
-        if (reply_.retry_after)
-            field("retry-after", std::to_string(reply_.retry_after->count()));
+        if (reply_.retry_after) field("retry-after", std::to_string(reply_.retry_after->count()));
         if (script_)
             for (auto const& [name, value] : script_->headers) {
                 out_ += name;
@@ -368,8 +379,8 @@ protected:
 
 private:
     std::uint64_t id_;
-    asio::any_io_executor executor_;
-    asio::steady_timer timer_;
+    strand executor_;
+    timer_type timer_;
     dice latency_;
     std::vector<char> in_;
     std::size_t begin_ = 0;
@@ -393,9 +404,9 @@ private:
 /// A client on plain TCP.
 class plain_connection final : public connection {
 public:
-    plain_connection(
-        std::shared_ptr<server_core> core, std::uint64_t id, asio::ip::tcp::socket socket)
-        : connection(std::move(core), id, socket.get_executor()), socket_(std::move(socket)) {}
+    plain_connection(std::shared_ptr<server_core> core, std::uint64_t id, socket_type socket)
+        : connection(std::move(core), id, socket.get_executor()),
+          socket_(std::move(socket)) {}
 
 private:
     std::shared_ptr<plain_connection> self() {
@@ -412,20 +423,19 @@ private:
     }
     void finish() override {
         error_code ignored;
-        socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+        socket_.shutdown(socket_type::shutdown_send, ignored);
         // Reading to the end keeps unread bytes from turning the close into a reset.
         drain();
     }
     void drain() {
-        socket_.async_read_some(
-            asio::buffer(rest_), [self = self()](error_code ec, std::size_t) {
-                if (ec) return self->close();
-                self->drain();
-            });
+        socket_.async_read_some(asio::buffer(rest_), [self = self()](error_code ec, std::size_t) {
+            if (ec) return self->close();
+            self->drain();
+        });
     }
-    asio::ip::tcp::socket& socket() noexcept override { return socket_; }
+    socket_type& socket() noexcept override { return socket_; }
 
-    asio::ip::tcp::socket socket_;
+    socket_type socket_;
     std::array<char, 512> rest_;
 };
 
@@ -435,7 +445,7 @@ public:
     tls_connection(
         std::shared_ptr<server_core> core,
         std::uint64_t id,
-        asio::ip::tcp::socket socket,
+        socket_type socket,
         asio::ssl::context& context)
         : connection(std::move(core), id, socket.get_executor()),
           stream_(std::move(socket), context) {}
@@ -445,9 +455,9 @@ private:
         return std::static_pointer_cast<tls_connection>(shared_from_this());
     }
     void handshake() override {
-        stream_.async_handshake(
-            asio::ssl::stream_base::server,
-            [self = self()](error_code ec) { self->on_handshake(ec); });
+        stream_.async_handshake(asio::ssl::stream_base::server, [self = self()](error_code ec) {
+            self->on_handshake(ec);
+        });
     }
     void read_some(asio::mutable_buffer into) override {
         stream_.async_read_some(
@@ -460,9 +470,9 @@ private:
     void finish() override {
         stream_.async_shutdown([self = self()](error_code) { self->close(); });
     }
-    asio::ip::tcp::socket& socket() noexcept override { return stream_.next_layer(); }
+    socket_type& socket() noexcept override { return stream_.next_layer(); }
 
-    asio::ssl::stream<asio::ip::tcp::socket> stream_;
+    asio::ssl::stream<socket_type> stream_;
 };
 
 // ---- the server's core -------------------------------------------------------------------------
@@ -484,8 +494,10 @@ inline void server_core::check(const options& o) {
 
 inline server_core::server_core(options o, asio::any_io_executor executor)
     : settings((check(o), std::move(o))),
-      service(settings, std::chrono::system_clock::now().time_since_epoch()), port(settings.port),
-      latency_min(settings.latency_min.count()), latency_max(settings.latency_max.count()),
+      service(settings, std::chrono::system_clock::now().time_since_epoch()),
+      port(settings.port),
+      latency_min(settings.latency_min.count()),
+      latency_max(settings.latency_max.count()),
       executor_(std::move(executor)) {
     set_hook(std::exchange(settings.hook, nullptr));
     auto const pit = [&](std::uint64_t n) {
@@ -501,7 +513,8 @@ inline server_core::server_core(options o, asio::any_io_executor executor)
     everything.all_locations = true;
     everything.companies = {service.data().company_id()};
     service.add_token(std::move(everything));
-    for (auto const& place : service.data().locations()) (void)describe(*place);
+    for (auto const& place : service.data().locations())
+        (void)describe(*place);
     if (settings.tls) {
         made_certificate =
             make_certificate(settings.certificate_names, settings.certificate_expired);
@@ -536,11 +549,11 @@ inline void server_core::start() {
                           : std::make_unique<asio::io_context>(static_cast<int>(settings.threads));
     auto const executor = executor_ ? executor_ : asio::any_io_executor(made->get_executor());
     asio::ip::tcp::endpoint const at(asio::ip::make_address(settings.address), port);
-    auto listener = std::make_shared<acceptor>(asio::make_strand(executor));
+    auto listener = std::make_shared<acceptor_type>(asio::make_strand(executor));
     listener->open(at.protocol());
-    listener->set_option(acceptor::reuse_address(true));
+    listener->set_option(acceptor_type::reuse_address(true));
     listener->bind(at);
-    listener->listen(acceptor::max_listen_connections);
+    listener->listen(acceptor_type::max_listen_connections);
     port = listener->local_endpoint().port();
     {
         std::lock_guard const lock(connections_mutex_);
@@ -556,17 +569,17 @@ inline void server_core::start() {
             threads_.emplace_back([context = context_.get()] { context->run(); });
 }
 
-inline void server_core::accept(std::shared_ptr<acceptor> from) {
+inline void server_core::accept(std::shared_ptr<acceptor_type> from) {
     if (!from->is_open()) return;
     auto& listener = *from;
     auto const executor = executor_ ? executor_ : asio::any_io_executor(context_->get_executor());
     listener.async_accept(
         asio::make_strand(executor),
-        [self = shared_from_this(), from](error_code ec, asio::ip::tcp::socket socket) {
+        [self = shared_from_this(), from](error_code ec, socket_type socket) {
             if (ec == asio::error::operation_aborted) return;
             if (ec) {
                 // Out of descriptors, most likely: they come back when connections close.
-                auto pause = std::make_shared<asio::steady_timer>(
+                auto pause = std::make_shared<timer_type>(
                     from->get_executor(), std::chrono::milliseconds(20));
                 pause->async_wait([self, from, pause](error_code) { self->accept(from); });
                 return;
@@ -606,7 +619,8 @@ inline void server_core::drop_connections() {
         for (auto const& [id, weak] : alive_)
             if (auto strong = weak.lock()) open.push_back(std::move(strong));
     }
-    for (auto const& each : open) each->abort();
+    for (auto const& each : open)
+        each->abort();
 }
 
 inline void server_core::stop() {
@@ -620,7 +634,8 @@ inline void server_core::stop() {
         listener->close(ignored);
     });
     drop_connections();
-    for (auto& thread : threads_) thread.join();
+    for (auto& thread : threads_)
+        thread.join();
     threads_.clear();
     acceptor_.reset();
     context_.reset();
@@ -630,58 +645,72 @@ inline void server_core::stop() {
 
 namespace highlevel::sandbox {
 
-inline server::server(options settings)
+HIGHLEVEL_DECL server::server(options settings)
     : core_(std::make_shared<detail::server_core>(
           std::move(settings), boost::asio::any_io_executor())) {
-    for (auto const& info : locations()) add_token(info.token, {info.id});
+    for (auto const& info : locations())
+        add_token(info.token, {info.id});
 }
 
-inline server::server(boost::asio::any_io_executor executor, options settings)
+HIGHLEVEL_DECL server::server(boost::asio::any_io_executor executor, options settings)
     : core_(std::make_shared<detail::server_core>(std::move(settings), std::move(executor))) {
-    for (auto const& info : locations()) add_token(info.token, {info.id});
+    for (auto const& info : locations())
+        add_token(info.token, {info.id});
 }
 
-inline server::~server() { core_->stop(); }
+HIGHLEVEL_DECL server::~server() {
+    core_->stop();
+}
 
-inline void server::start() { core_->start(); }
-inline void server::stop() { core_->stop(); }
+HIGHLEVEL_DECL void server::start() {
+    core_->start();
+}
+HIGHLEVEL_DECL void server::stop() {
+    core_->stop();
+}
 
-inline std::uint16_t server::port() const noexcept { return core_->port; }
+HIGHLEVEL_DECL std::uint16_t server::port() const noexcept {
+    return core_->port;
+}
 
-inline std::string server::base_url() const {
+HIGHLEVEL_DECL std::string server::base_url() const {
     auto const& address = core_->settings.address;
     auto const literal = address.find(':') == std::string::npos ? address : '[' + address + ']';
     return (core_->settings.tls ? "https://" : "http://") + literal + ':' +
         std::to_string(core_->port);
 }
 
-inline const std::string& server::ca_certificate_pem() const noexcept {
+HIGHLEVEL_DECL const std::string& server::ca_certificate_pem() const noexcept {
     return core_->made_certificate.ca_certificate_pem;
 }
-inline const std::string& server::token() const noexcept { return core_->all_token; }
-inline const std::string& server::company_id() const noexcept {
+HIGHLEVEL_DECL const std::string& server::token() const noexcept {
+    return core_->all_token;
+}
+HIGHLEVEL_DECL const std::string& server::company_id() const noexcept {
     return core_->service.data().company_id();
 }
 
-inline std::vector<location_info> server::locations() const {
+HIGHLEVEL_DECL std::vector<location_info> server::locations() const {
     std::vector<location_info> all;
     for (auto const& place : core_->service.data().locations())
         all.push_back(core_->describe(*place));
     return all;
 }
 
-inline location_info server::add_location(std::string id, std::vector<contact> contacts) {
-    auto const now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+HIGHLEVEL_DECL location_info server::add_location(std::string id, std::vector<contact> contacts) {
+    auto const now =
+        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
     auto const made =
         core_->service.data().add_location(std::move(id), [&](detail::location& place) {
-            for (auto& c : contacts) place.add(std::move(c), now);
+            for (auto& c : contacts)
+                place.add(std::move(c), now);
         });
     auto info = core_->describe(*made);
     add_token(info.token, {info.id});
     return info;
 }
 
-inline location_info server::add_location(std::string id, std::size_t contacts) {
+HIGHLEVEL_DECL location_info server::add_location(std::string id, std::size_t contacts) {
     auto const made = core_->service.data().add_location(
         std::move(id), [&](detail::location& place) { place.populate(contacts); });
     auto info = core_->describe(*made);
@@ -689,7 +718,7 @@ inline location_info server::add_location(std::string id, std::size_t contacts) 
     return info;
 }
 
-inline std::optional<contact> server::find_contact(std::string_view id) const {
+HIGHLEVEL_DECL std::optional<contact> server::find_contact(std::string_view id) const {
     auto const found = core_->service.data().find_contact(id);
     if (!found) return std::nullopt;
     std::lock_guard const lock(found->first->mutex);
@@ -699,26 +728,29 @@ inline std::optional<contact> server::find_contact(std::string_view id) const {
     return found->first->load(*entry, scratch);
 }
 
-inline std::vector<std::string> server::contact_ids(std::string_view location_id) const {
+HIGHLEVEL_DECL std::vector<std::string> server::contact_ids(std::string_view location_id) const {
     std::vector<std::string> ids;
     auto const place = core_->service.data().find_location(location_id);
     if (!place) return ids;
     std::lock_guard const lock(place->mutex);
     contact scratch;
-    for (auto const& entry : place->entries()) ids.push_back(place->load(entry, scratch).id);
+    for (auto const& entry : place->entries())
+        ids.push_back(place->load(entry, scratch).id);
     return ids;
 }
 
-inline std::size_t server::contact_count(std::string_view location_id) const {
+HIGHLEVEL_DECL std::size_t server::contact_count(std::string_view location_id) const {
     auto const place = core_->service.data().find_location(location_id);
     if (!place) return 0;
     std::lock_guard const lock(place->mutex);
     return place->entries().size();
 }
 
-inline void server::add_token(token_grant grant) { core_->service.add_token(std::move(grant)); }
+HIGHLEVEL_DECL void server::add_token(token_grant grant) {
+    core_->service.add_token(std::move(grant));
+}
 
-inline void server::add_token(
+HIGHLEVEL_DECL void server::add_token(
     std::string text, std::vector<std::string> resources, std::vector<std::string> scopes) {
     token_grant grant(std::move(text));
     for (auto& resource : resources)
@@ -728,46 +760,53 @@ inline void server::add_token(
     add_token(std::move(grant));
 }
 
-inline void server::remove_token(std::string_view text) { core_->service.remove_token(text); }
+HIGHLEVEL_DECL void server::remove_token(std::string_view text) {
+    core_->service.remove_token(text);
+}
 
-inline void server::set_limits(std::uint32_t max, std::chrono::milliseconds interval) {
+HIGHLEVEL_DECL void server::set_limits(std::uint32_t max, std::chrono::milliseconds interval) {
     core_->service.set_limits(max, interval);
 }
 
-inline void server::set_limits(
+HIGHLEVEL_DECL void server::set_limits(
     std::string_view token,
     std::string_view resource,
     std::uint32_t max,
     std::chrono::milliseconds interval) {
-    core_->service.with_bucket(
-        token, resource, [&](meter& m) { m.reconfigure(max, interval); });
+    core_->service.with_bucket(token, resource, [&](meter& m) { m.reconfigure(max, interval); });
 }
 
-inline void server::set_daily_remaining(
+HIGHLEVEL_DECL void server::set_daily_remaining(
     std::string_view token, std::string_view resource, std::uint64_t remaining) {
     core_->service.with_bucket(
         token, resource, [&](meter& m) { m.set_daily_remaining(remaining, core_->now()); });
 }
 
-inline std::uint32_t
-server::spend(std::string_view token, std::string_view resource, std::uint32_t requests) {
+HIGHLEVEL_DECL std::uint32_t server::spend(
+    std::string_view token, std::string_view resource, std::uint32_t requests) {
     return core_->service.with_bucket(token, resource, [&](meter& m) {
         std::uint32_t passed = 0;
-        for (std::uint32_t i = 0; i < requests; ++i) passed += m.charge(core_->now()).accepted;
+        for (std::uint32_t i = 0; i < requests; ++i)
+            passed += m.charge(core_->now()).accepted;
         return passed;
     });
 }
 
-inline void server::set_hook(response_hook hook) { core_->set_hook(std::move(hook)); }
+HIGHLEVEL_DECL void server::set_hook(response_hook hook) {
+    core_->set_hook(std::move(hook));
+}
 
-inline void server::set_latency(std::chrono::milliseconds min, std::chrono::milliseconds max) {
+HIGHLEVEL_DECL void server::set_latency(
+    std::chrono::milliseconds min, std::chrono::milliseconds max) {
     core_->latency_min = min.count();
     core_->latency_max = max.count();
 }
 
-inline void server::drop_connections() { core_->drop_connections(); }
+HIGHLEVEL_DECL void server::drop_connections() {
+    core_->drop_connections();
+}
 
-inline counters server::totals() const {
+HIGHLEVEL_DECL counters server::totals() const {
     counters all;
     all.connections = core_->connections;
     all.open_connections = core_->open_connections;
@@ -779,13 +818,15 @@ inline counters server::totals() const {
     return all;
 }
 
-inline statistics server::stats() const {
+HIGHLEVEL_DECL statistics server::stats() const {
     statistics all;
     all.totals = totals();
     core_->service.collect(all);
     return all;
 }
 
-inline void server::reset_stats() { core_->service.reset_stats(); }
+HIGHLEVEL_DECL void server::reset_stats() {
+    core_->service.reset_stats();
+}
 
 } // namespace highlevel::sandbox

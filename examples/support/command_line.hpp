@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Command lines of the examples and benchmarks: values that follow their option, numbers within
+// bounds, and errors that say what to change.
+#pragma once
+
+#include <charconv>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace command_line {
+
+/// The command line cannot be used; programs print it and exit with 2.
+class usage_error : public std::runtime_error {
+public:
+    using runtime_error::runtime_error;
+};
+
+/// The arguments one after the other.
+class cursor {
+public:
+    cursor(int count, char** values) : count_(count), values_(values) {}
+
+    /// Moves to the next option; false at the end.
+    bool next() {
+        if (at_ + 1 >= count_) return false;
+        option_ = values_[++at_];
+        return true;
+    }
+
+    [[nodiscard]] std::string_view option() const noexcept { return option_; }
+    [[nodiscard]] bool is(std::string_view name) const noexcept { return option_ == name; }
+
+    /// The text after the option.
+    std::string_view value() {
+        if (at_ + 1 >= count_) throw usage_error{std::string{option_} + ": a value must follow"};
+        return values_[++at_];
+    }
+
+    /// The number after the option.
+    template <class Number>
+    Number number(Number least, Number most) {
+        return parse_number(value(), least, most);
+    }
+
+    template <class Number>
+    [[nodiscard]] Number parse_number(std::string_view text, Number least, Number most) const {
+        Number made{};
+        auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), made);
+        if (error != std::errc{} || end != text.data() + text.size() || made < least || made > most)
+            throw usage_error{
+                std::string{option_} + ": '" + std::string{text} + "' is not a number from " +
+                std::to_string(least) + " to " + std::to_string(most)};
+        return made;
+    }
+
+    [[noreturn]] void unknown() const {
+        throw usage_error{"unknown option " + std::string{option_} + "; see --help"};
+    }
+
+private:
+    int count_;
+    char** values_;
+    int at_ = 0;
+    std::string_view option_;
+};
+
+} // namespace command_line

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// The definitions of a program that is compiled with HIGHLEVEL_SEPARATE_COMPILATION: include this
+// in exactly one of its files. Never needed otherwise.
+#pragma once
+
+#if !defined(HIGHLEVEL_SEPARATE_COMPILATION)
+#    error "highlevel/src.hpp is for programs that define HIGHLEVEL_SEPARATE_COMPILATION everywhere"
+#endif
+
+#include <highlevel/impl/client.ipp>
+#include <highlevel/sandbox/impl/server.ipp>
