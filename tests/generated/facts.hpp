@@ -1,194 +1,124 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// What must hold for every generated operation, whatever the description says. Type-erased, so that
-// a thousand operations cost one function.
+// What must hold for every generated operation, whatever the description says. Asked at compile
+// time and kept as text: an object file with the codec of a thousand types would take a minute.
 #pragma once
 
 #include <highlevel/operation.hpp>
 
 #include <cstddef>
-#include <set>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <utility>
-#include <vector>
 
 namespace test {
 
-/// Collects what is wrong with operations.
-class fact_checker {
+/// An operation's name, and what is wrong with its facts; empty text: nothing.
+class finding {
 public:
-    /// `size` is the operation's.
-    void check(const highlevel::operation_meta& meta, std::size_t size) {
-        ++operations_;
-        where_ = std::string(highlevel::to_string(meta.version_of_description)) + " " +
-            std::string(meta.family) + " " + std::string(meta.name);
-        expect(
-            identities_
-                .insert(
-                    std::string(highlevel::to_string(meta.verb)) + " " + std::string(meta.path) +
-                    " " + std::string(highlevel::to_string(meta.version_of_description)))
-                .second,
-            "method and path are taken");
-        expect(!meta.family.empty() && !meta.name.empty() && !meta.id.empty(), "no name");
-        expect(meta.path.starts_with('/'), "path without a slash");
-        expect(
-            meta.version == "2021-07-28" || meta.version == "2021-04-15" || meta.version == "v3",
-            "odd Version");
-        expect(meta.extra_query_offset < size && meta.extra_body_offset < size, "bags outside");
-        anonymous_ += meta.tokens == highlevel::token_kinds::none ? 1 : 0;
-
-        check_parameters(meta, size);
-        check_body(meta, size);
-        check_locator(meta, meta.location);
-        check_locator(meta, meta.company);
-        check_paging(meta);
-    }
-
-    [[nodiscard]] const std::vector<std::string>& problems() const noexcept { return problems_; }
-    [[nodiscard]] std::size_t operations() const noexcept { return operations_; }
-    [[nodiscard]] std::size_t anonymous() const noexcept { return anonymous_; }
-    /// Structs reached from parameters and bodies.
-    [[nodiscard]] std::size_t structs() const noexcept { return structs_; }
-
-    /// Checks a type and everything that it holds. (Those of responses are made by the same
-    /// template, and would double the time to compile this.)
-    void check(const highlevel::json::type& t) {
-        if (!seen_.insert(&t).second) return;
-        if (t.inner != nullptr) check(*t.inner);
-        for (const highlevel::json::type* alternative : t.alternatives)
-            check(*alternative);
-        if (t.what == highlevel::json::kind::enumeration) {
-            std::set<std::string_view> texts;
-            for (auto const text : t.names())
-                expect(!text.empty() && texts.insert(text).second, "enumerator stands twice");
-            expect(texts.size() >= 2, "enumeration of one value");
-        }
-        if (t.what != highlevel::json::kind::structure) return;
-        ++structs_;
-        expect(
-            t.unknown_fields != highlevel::json::type::npos,
-            "struct forgets what it does not know");
-        std::set<std::string_view> names;
-        std::size_t before = 0;
-        bool first = true;
-        for (auto const& field : t.fields()) {
-            expect(names.insert(field.name).second, std::string(field.name) + " stands twice");
-            expect(first || field.offset > before, std::string(field.name) + " is out of order");
-            expect(field.offset < t.unknown_fields, "unknown_fields is not last");
-            before = field.offset;
-            first = false;
-            if (field.of == nullptr)
-                expect(false, std::string(field.name) + " has no type");
-            else
-                check(*field.of);
-        }
-    }
-
-private:
-    void expect(bool holds, std::string_view text) {
-        if (!holds) problems_.push_back(where_ + ": " + std::string(text));
-    }
-
-    void check_parameters(const highlevel::operation_meta& meta, std::size_t size) {
-        std::vector<std::string_view> placeholders;
-        for (std::size_t at = meta.path.find('{'); at != std::string_view::npos;
-             at = meta.path.find('{', at)) {
-            auto const end = meta.path.find('}', at);
-            placeholders.push_back(meta.path.substr(at + 1, end - at - 1));
-            at = end;
-        }
-        std::set<std::size_t> offsets{meta.extra_query_offset, meta.extra_body_offset};
-        std::size_t in_path = 0;
-        for (auto const& p : meta.parameters) {
-            expect(p.offset < size, std::string(p.name) + " lies outside");
-            expect(offsets.insert(p.offset).second, std::string(p.name) + " shares its place");
-            if (p.type == nullptr) {
-                expect(false, std::string(p.name) + " has no type");
-                continue;
-            }
-            check(*p.type);
-            expect(
-                p.in == highlevel::place::path || p.in == highlevel::place::query,
-                "parameter elsewhere");
-            if (p.in != highlevel::place::path) continue;
-            expect(
-                in_path < placeholders.size() && placeholders[in_path] == p.name,
-                std::string(p.name) + " is not in the template's order");
-            expect(
-                p.required && p.type == &highlevel::json::type_of<std::string>, "path parameter");
-            ++in_path;
-        }
-        expect(in_path == placeholders.size(), "a placeholder has no member");
-    }
-
-    void check_body(const highlevel::operation_meta& meta, std::size_t size) {
-        bool const files = meta.files_offset != highlevel::operation_meta::npos;
-        expect(files == (meta.sends == highlevel::content::multipart), "files without multipart");
-        expect(!files || meta.files_offset < size, "files lie outside");
-        if (meta.body_type == nullptr) {
-            expect(meta.sends == highlevel::content::none || files, "content without a body");
-            return;
-        }
-        expect(meta.sends != highlevel::content::none, "body without content");
-        expect(meta.body_offset < size, "body lies outside");
-        check(*meta.body_type);
-    }
-
-    [[nodiscard]] static bool has(
-        const highlevel::operation_meta& meta, highlevel::place in, std::string_view name) {
-        if (in == highlevel::place::body) {
-            const highlevel::json::type* t = meta.body_type;
-            while (t != nullptr && t->inner != nullptr)
-                t = t->inner;
-            if (t == nullptr || t->what != highlevel::json::kind::structure) return false;
-            for (auto const& field : t->fields())
-                if (field.name == name) return true;
-            return false;
-        }
-        for (auto const& p : meta.parameters)
-            if (p.in == in && p.name == name) return true;
-        return false;
-    }
-
-    void check_locator(const highlevel::operation_meta& meta, const highlevel::locator& l) {
-        if (l.in == highlevel::place::none) return;
-        expect(has(meta, l.in, l.name), "resource member is not there");
-        if (l.with_alt_type) expect(has(meta, l.in, "altType"), "altType is not there");
-    }
-
-    void check_paging(const highlevel::operation_meta& meta) {
-        if (meta.pages == nullptr || meta.pages->style == highlevel::paging_style::none) return;
-        auto const& pages = *meta.pages;
-        expect(!pages.position.empty(), "pages without a position");
-        for (auto const name : {pages.position, pages.position_id, pages.size})
-            if (!name.empty()) expect(has(meta, pages.in, name), "page member is not there");
-        for (auto const pointer : {pages.items, pages.next, pages.next_id, pages.total})
-            expect(pointer.empty() || pointer.starts_with('/'), "not a JSON pointer");
-    }
-
-    std::string where_;
-    std::vector<std::string> problems_;
-    std::set<std::string> identities_;
-    std::set<const highlevel::json::type*> seen_;
-    std::size_t operations_ = 0;
-    std::size_t anonymous_ = 0;
-    std::size_t structs_ = 0;
+    std::string_view family;
+    std::string_view name;
+    std::string_view problem;
+    bool anonymous = false;
 };
 
-/// Checks the operations of a list, and at compile time that each is an operation.
-template <class Operations>
-fact_checker check_facts() {
-    fact_checker made;
-    Operations::for_each([&]<highlevel::operation Op>() {
-        static_assert(std::is_standard_layout_v<Op>, "offsets need a standard layout");
-        static_assert(
-            std::is_same_v<typename Op::response_type, std::string> ||
-            !std::is_aggregate_v<typename Op::response_type>);
-        made.check(Op::meta, sizeof(Op));
-    });
-    return made;
+constexpr bool has_parameter(
+    const highlevel::operation_meta& meta, highlevel::place in, std::string_view name) {
+    for (auto const& p : meta.parameters)
+        if (p.in == in && p.name == name) return true;
+    return false;
 }
+
+/// The codec's view of bodies is not looked at: whether a member is in a body is asked elsewhere.
+constexpr bool carries(
+    const highlevel::operation_meta& meta, highlevel::place in, std::string_view name) {
+    if (in == highlevel::place::body) return meta.body_type != nullptr;
+    return has_parameter(meta, in, name);
+}
+
+constexpr std::string_view path_problem(const highlevel::operation_meta& meta) {
+    if (!meta.path.starts_with('/')) return "path without a slash";
+    std::size_t parameter = 0;
+    for (std::size_t at = meta.path.find('{'); at != std::string_view::npos;
+         at = meta.path.find('{', at)) {
+        auto const end = meta.path.find('}', at);
+        if (end == std::string_view::npos) return "open placeholder";
+        auto const name = meta.path.substr(at + 1, end - at - 1);
+        if (parameter == meta.parameters.size()) return "placeholder without a member";
+        auto const& p = meta.parameters[parameter++];
+        if (p.in != highlevel::place::path || p.name != name) return "path members out of order";
+        if (!p.required) return "path member that may be missing";
+        at = end;
+    }
+    for (; parameter < meta.parameters.size(); ++parameter)
+        if (meta.parameters[parameter].in != highlevel::place::query) return "odd place";
+    return {};
+}
+
+constexpr std::string_view layout_problem(const highlevel::operation_meta& meta, std::size_t size) {
+    auto const& list = meta.parameters;
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        if (list[i].offset >= size) return "parameter outside";
+        if (list[i].type == nullptr) return "parameter without a type";
+        for (std::size_t j = 0; j < i; ++j) {
+            if (list[j].offset == list[i].offset) return "two parameters in one place";
+            if (list[j].in == list[i].in && list[j].name == list[i].name) return "same name twice";
+        }
+    }
+    if (meta.extra_query_offset >= size || meta.extra_body_offset >= size) return "bag outside";
+    bool const files = meta.files_offset != highlevel::operation_meta::npos;
+    if (files != (meta.sends == highlevel::content::multipart)) return "files, or multipart";
+    if (files && meta.files_offset >= size) return "files outside";
+    if (meta.body_type != nullptr && meta.body_offset >= size) return "body outside";
+    bool const sends = meta.sends != highlevel::content::none;
+    if (sends != (meta.body_type != nullptr || files)) return "content and body disagree";
+    return {};
+}
+
+constexpr std::string_view fact_problem(const highlevel::operation_meta& meta) {
+    if (meta.family.empty() || meta.name.empty() || meta.id.empty()) return "no name";
+    if (meta.version != "2021-07-28" && meta.version != "2021-04-15" && meta.version != "v3")
+        return "odd Version";
+    for (auto const* l : {&meta.location, &meta.company}) {
+        if (l->in == highlevel::place::none) continue;
+        if (!carries(meta, l->in, l->name)) return "resource that is not a member";
+        if (l->with_alt_type && !carries(meta, l->in, "altType")) return "no altType";
+    }
+    if (meta.pages == nullptr || meta.pages->style == highlevel::paging_style::none) return {};
+    auto const& pages = *meta.pages;
+    if (pages.position.empty()) return "pages without a position";
+    for (auto const name : {pages.position, pages.position_id, pages.size})
+        if (!name.empty() && !carries(meta, pages.in, name)) return "page field not a member";
+    for (auto const pointer : {pages.items, pages.next, pages.next_id, pages.total, pages.has_more})
+        if (!pointer.empty() && !pointer.starts_with('/')) return "not a JSON pointer";
+    return {};
+}
+
+consteval finding examine(const highlevel::operation_meta& meta, std::size_t size) {
+    auto problem = path_problem(meta);
+    if (problem.empty()) problem = layout_problem(meta, size);
+    if (problem.empty()) problem = fact_problem(meta);
+    return {meta.family, meta.name, problem, meta.tokens == highlevel::token_kinds::none};
+}
+
+template <highlevel::operation Op>
+consteval finding examine() {
+    static_assert(std::is_standard_layout_v<Op>, "offsets need a standard layout");
+    static_assert(
+        std::is_same_v<typename Op::response_type, std::string> ||
+            !std::is_aggregate_v<typename Op::response_type>,
+        "g++ 12 destroys aggregate temporaries of awaited calls twice");
+    return examine(Op::meta, sizeof(Op));
+}
+
+/// `findings<highlevel::v2::operations>::all`: one per operation.
+template <class Operations>
+struct findings;
+
+template <class... Ops>
+struct findings<highlevel::operation_list<Ops...>> {
+    static constexpr finding all[] = {examine<Ops>()...};
+};
 
 } // namespace test

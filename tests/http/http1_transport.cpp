@@ -489,6 +489,8 @@ TEST_CASE("each_phase_has_its_own_limit", "[http][transport][limits]") {
         auto const out = b.get("/", soon);
         CHECK(out.error == errc::timeout);
         CHECK(out.reached == http_phase::first_byte);
+        CHECK(out.detail.find("connect ") != std::string::npos); // where the time went
+        CHECK(out.detail.find("first_byte ") != std::string::npos);
         CHECK(b.settled());
     }
     SECTION("total without a deadline") {
@@ -731,6 +733,23 @@ TEST_CASE("many_exchanges_share_few_connections", "[http][transport]") {
     CHECK(server.request_count() == 200);
     CHECK(server.peak() <= 8);
     CHECK(b.transport->stats().idle <= 8);
+    CHECK(b.settled());
+}
+
+TEST_CASE("opening_one_by_one_still_opens_as_many_as_are_needed", "[http][transport]") {
+    behaviour gated;
+    gated.gated = true;
+    fault_server server{gated};
+    transport_bench b;
+    b.pool.max_connecting = 1;
+    b.connect(server.url());
+    std::vector<std::shared_ptr<running>> all;
+    for (int i = 0; i < 5; ++i) all.push_back(b.begin(get_root));
+    b.run_until([&] { return server.request_count() == 5; }); // none has ended yet
+    CHECK(b.transport->stats().in_use == 5);
+    server.open_gate();
+    b.run();
+    for (auto const& one : all) CHECK((one->done() && one->result->ok()));
     CHECK(b.settled());
 }
 

@@ -96,7 +96,7 @@ TEST_CASE("bad_certificates_are_refused_by_name_before_a_request_is_sent", "[htt
     };
     std::vector<row> const rows{
         {"self-signed", certificate_authority::self_signed(), errc::certificate_untrusted, "self"},
-        {"unknown authority", stranger.issue(), errc::certificate_untrusted, "issuer"},
+        {"unknown authority", stranger.issue(), errc::certificate_untrusted, "certificate"},
         {"wrong host", ca.issue(other_name), errc::hostname_mismatch, "ostname"},
         {"partial wildcard", ca.issue(wildcard), errc::hostname_mismatch, "ostname"},
         {"wrong address", ca.issue(other_name), errc::hostname_mismatch, "IP", "127.0.0.1"},

@@ -28,7 +28,8 @@ TEST_CASE("map_keeps_the_order_of_insertion", "[json]") {
     m["m"] = 3;
     m["z"] = 4;
     std::vector<std::string> keys;
-    for (auto const& [key, value] : m) keys.push_back(key + std::to_string(value));
+    for (auto const& [key, value] : m)
+        keys.push_back(key + std::to_string(value));
     CHECK(keys == std::vector<std::string>{"z4", "a2", "m3"});
 }
 

@@ -33,7 +33,9 @@ constexpr std::span<const std::string_view> wire_names(const channel*) noexcept 
 
 enum class mail : std::uint8_t { email };
 inline constexpr std::string_view mail_names[] = {"email"};
-constexpr std::span<const std::string_view> wire_names(const mail*) noexcept { return mail_names; }
+constexpr std::span<const std::string_view> wire_names(const mail*) noexcept {
+    return mail_names;
+}
 
 struct point {
     point() = default;
@@ -45,7 +47,9 @@ inline constexpr json::field point_fields[] = {
     {"x", offsetof(point, x), &json::type_of<decltype(point::x)>},
     {"y", offsetof(point, y), &json::type_of<decltype(point::y)>},
 };
-constexpr std::span<const json::field> json_fields(const point*) noexcept { return point_fields; }
+constexpr std::span<const json::field> json_fields(const point*) noexcept {
+    return point_fields;
+}
 
 // Two structs with the same members that differ in what their `type` may say.
 struct sms_template {
@@ -83,9 +87,7 @@ struct verified {
     json::object unknown_fields;
 };
 inline constexpr json::field verified_fields[] = {
-    {"verified",
-     offsetof(verified, done),
-     &json::type_of<decltype(verified::done)>,
+    {"verified", offsetof(verified, done), &json::type_of<decltype(verified::done)>,
      json::presence::required},
 };
 constexpr std::span<const json::field> json_fields(const verified*) noexcept {
@@ -99,13 +101,9 @@ struct assessed {
     json::object unknown_fields;
 };
 inline constexpr json::field assessed_fields[] = {
-    {"result",
-     offsetof(assessed, result),
-     &json::type_of<decltype(assessed::result)>,
+    {"result", offsetof(assessed, result), &json::type_of<decltype(assessed::result)>,
      json::presence::required},
-    {"risk",
-     offsetof(assessed, risk),
-     &json::type_of<decltype(assessed::risk)>,
+    {"risk", offsetof(assessed, risk), &json::type_of<decltype(assessed::risk)>,
      json::presence::required},
 };
 constexpr std::span<const json::field> json_fields(const assessed*) noexcept {
@@ -192,31 +190,25 @@ struct order {
     json::object unknown_fields;
 };
 inline constexpr json::field order_fields[] = {
-    {"locationId",
-     offsetof(order, location_id),
-     &json::type_of<decltype(order::location_id)>,
+    {"locationId", offsetof(order, location_id), &json::type_of<decltype(order::location_id)>,
      json::presence::required},
-    {"items",
-     offsetof(order, items),
-     &json::type_of<decltype(order::items)>,
+    {"items", offsetof(order, items), &json::type_of<decltype(order::items)>,
      json::presence::required},
-    {"amount",
-     offsetof(order, amount),
-     &json::type_of<decltype(order::amount)>,
+    {"amount", offsetof(order, amount), &json::type_of<decltype(order::amount)>,
      json::presence::required},
-    {"tint", offsetof(order, tint), &json::type_of<decltype(order::tint)>, json::presence::required},
-    {"meta", offsetof(order, meta), &json::type_of<decltype(order::meta)>, json::presence::required},
-    {"labels",
-     offsetof(order, labels),
-     &json::type_of<decltype(order::labels)>,
+    {"tint", offsetof(order, tint), &json::type_of<decltype(order::tint)>,
      json::presence::required},
-    {"parent",
-     offsetof(order, parent),
-     &json::type_of<decltype(order::parent)>,
+    {"meta", offsetof(order, meta), &json::type_of<decltype(order::meta)>,
+     json::presence::required},
+    {"labels", offsetof(order, labels), &json::type_of<decltype(order::labels)>,
+     json::presence::required},
+    {"parent", offsetof(order, parent), &json::type_of<decltype(order::parent)>,
      json::presence::required},
     {"altType", offsetof(order, alt_type), &json::type_of<decltype(order::alt_type)>},
 };
-constexpr std::span<const json::field> json_fields(const order*) noexcept { return order_fields; }
+constexpr std::span<const json::field> json_fields(const order*) noexcept {
+    return order_fields;
+}
 
 // An order with every required member set.
 inline order complete_order() {

@@ -26,8 +26,7 @@ static_assert(type_of<std::optional<bool>>.inner == &type_of<bool>);
 static_assert(type_of<std::vector<model::record>>.inner == &type_of<model::record>);
 static_assert(type_of<json::open_enum<model::color>>.what == kind::enumeration);
 static_assert(type_of<std::variant<double, std::string>>.alternatives.size() == 2);
-static_assert(
-    type_of<model::record>.unknown_fields == offsetof(model::record, unknown_fields));
+static_assert(type_of<model::record>.unknown_fields == offsetof(model::record, unknown_fields));
 
 TEST_CASE("struct_that_holds_itself_is_described", "[json]") {
     auto const fields = type_of<model::record>.fields();

@@ -5,6 +5,8 @@
 #include "quota/simulator.hpp"
 #include "support/catch.hpp"
 
+#include <highlevel/quota/ledger.hpp>
+
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -16,18 +18,28 @@ using highlevel::quota::lane;
 using highlevel::quota::limits;
 using namespace sim;
 
-/// How much of the heavy sweeps to run: all of it in optimised builds, a part where every step is
-/// slow (no optimisation, sanitizers). HIGHLEVEL_TEST_SIMULATION_SCALE (percent) overrides.
-int scale(int full) {
-#if defined(HIGHLEVEL_TEST_SIMULATION_SCALE)
-    constexpr int percent = HIGHLEVEL_TEST_SIMULATION_SCALE;
-#elif defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    constexpr int percent = 100;
-#else
-    constexpr int percent = 5;
+// How much of the sweeps to run, in percent: all in optimised builds, a part where every step is slow
+// (no optimisation, sanitizers). Define HIGHLEVEL_TEST_SIMULATION_SCALE to choose.
+#if defined(__has_feature)
+#    if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#        define HIGHLEVEL_TEST_SANITIZED
+#    endif
 #endif
-    return std::max(1, full * percent / 100);
-}
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#    define HIGHLEVEL_TEST_SANITIZED
+#endif
+#if defined(HIGHLEVEL_TEST_SIMULATION_SCALE)
+constexpr int percent = HIGHLEVEL_TEST_SIMULATION_SCALE;
+#elif defined(__OPTIMIZE__) && !defined(HIGHLEVEL_TEST_SANITIZED)
+constexpr int percent = 100;
+#else
+constexpr int percent = 4;
+#endif
+
+int scale(int full) { return std::max(1, full * percent / 100); }
+
+/// Whether a slow build leaves out the i-th combination of a sweep.
+bool thinned(std::size_t i) { return percent < 100 && i % 5 != 3; }
 
 /// A bulk job that has its bucket for itself.
 limits alone() {
@@ -112,6 +124,10 @@ TEST_CASE("saturating_bucket_reaches_the_targets_without_a_refusal", "[quota]") 
     for (std::size_t n = 0; n < networks.size(); ++n) {
         std::printf("%-16s", networks[n].name.data());
         for (std::size_t k = 0; k < 7; ++k) {
+            if (thinned(k + n)) {
+                std::printf(" %18s", "-");
+                continue;
+            }
             double used = 0;
             int refused = 0;
             for (int seed = 1; seed <= seeds; ++seed) {
@@ -158,6 +174,7 @@ TEST_CASE("every_way_of_use_keeps_its_share_without_a_refusal", "[quota]") {
             double least = 100;
             int refused = 0;
             for (std::size_t k = 0; k < 6; ++k) {
+                if (thinned(k)) continue;
                 auto const o = saturate(
                     {server_kinds()[k], networks[n]}, v.options, v.who, 600,
                     [&](site& s) { s.tells_remaining = v.tells_remaining; });
@@ -178,6 +195,7 @@ TEST_CASE("permit_after_response_semaphore_is_refused_by_a_weighted_counter_only
     options.strategy = highlevel::quota::strategy::simple;
     std::printf("\nstrategy simple, constant 80 ms: %% used / refusals\n");
     for (std::size_t k = 0; k < 6; ++k) {
+        if (thinned(k)) continue;
         auto const o = saturate({server_kinds()[k], constant_80ms}, options, lane::bulk);
         std::printf("  %s %.1f / %d\n", server_kinds()[k].name.data(), o.utilisation, o.refused);
         if (server_kinds()[k].name == "weighted counter") {
@@ -191,6 +209,7 @@ TEST_CASE("permit_after_response_semaphore_is_refused_by_a_weighted_counter_only
 
 TEST_CASE("a_second_of_latency_costs_throughput_but_no_refusal", "[quota]") {
     for (std::size_t k = 0; k < 7; ++k) {
+        if (thinned(k)) continue;
         auto const o = saturate({server_kinds()[k], constant_1s}, alone(), lane::bulk);
         INFO(server_kinds()[k].name << ' ' << o.utilisation);
         CHECK(o.refused == 0);
@@ -278,7 +297,7 @@ fuzz_result fuzz(const server_kind& kind, std::uint64_t seed) {
     time.run(until);
     fuzz_result result{at.accepted.size(), at.refused.size(), p.bucket().shared(), false};
     // Let everything end: no permit may be left.
-    p.suspended = true;
+    p.stopped = true;
     time.run(until + 200);
     highlevel::quota::bucket_snapshot s;
     p.bucket().describe(time.point(), s);
@@ -311,6 +330,7 @@ TEST_CASE("random_schedules_alone_on_a_bucket_are_never_refused", "[quota]") {
 
 TEST_CASE("cold_start_on_a_used_bucket_is_not_refused", "[quota]") {
     for (std::size_t k = 0; k < 6; ++k) {
+        if (thinned(k)) continue;
         for (auto const& net : networks) {
             for (int used : {50, 60, 99}) {
                 for (std::uint64_t seed = 1; seed <= 3; ++seed) {
@@ -334,32 +354,47 @@ TEST_CASE("cold_start_on_a_used_bucket_is_not_refused", "[quota]") {
 }
 
 TEST_CASE("lost_requests_and_responses_cost_little_and_are_not_refused", "[quota]") {
-    std::printf("\nlosses, each way: least %% used of log, windows, buckets; counter / refusals\n");
-    for (double each : {0.01, 0.10}) {
+    // Accepted over the limit, in which each lost request is missing too.
+    std::printf("\nlosses each way: least %% used, weighted counter apart / refusals\n");
+    class wanted {
+    public:
+        double each;
+        lane who;
+        double others;
+        double counter;
+    };
+    for (auto const& want :
+         {wanted{0.01, lane::interactive, 93, 89}, wanted{0.01, lane::bulk, 91, 89},
+          wanted{0.10, lane::interactive, 75, 65}, wanted{0.10, lane::bulk, 75, 70}}) {
         for (auto const& net : networks) {
             double least = 100;
             double counter = 100;
             int refused = 0;
             for (std::size_t k = 0; k < 6; ++k) {
-                auto const o = saturate(
-                    {server_kinds()[k], net}, alone(), lane::bulk, 600, [&](site& s) {
-                        s.lose_requests = s.lose_responses = each;
-                    });
-                refused += o.refused;
-                (k == 3 ? counter : least) = std::min(k == 3 ? counter : least, o.utilisation);
+                if (thinned(k)) continue;
+                world w{{server_kinds()[k], net}};
+                w.at.lose_requests = w.at.lose_responses = want.each;
+                process p{w.at, alone()};
+                closed_loop(p, 300, want.who);
+                w.time.run(600);
+                refused += static_cast<int>(w.at.refused.size());
+                auto& into = server_kinds()[k].name == "weighted counter" ? counter : least;
+                into = std::min(into, w.at.accepted_between(20, 600) / 58.0);
             }
             std::printf(
-                "  %2.0f %% %-16s %.1f; %.1f / %d\n", each * 100, net.name.data(), least, counter,
-                refused);
+                "  %2.0f %% %-11s %-16s %.1f; %.1f / %d\n", want.each * 100,
+                to_string(want.who).data(), net.name.data(), least, counter, refused);
+            INFO(want.each << ' ' << to_string(want.who) << ' ' << net.name);
             CHECK(refused == 0);
-            CHECK(least >= (each < 0.05 ? 93 : 60));
-            CHECK(counter >= (each < 0.05 ? 89 : 60));
+            CHECK(least >= want.others);
+            CHECK(counter >= want.counter);
         }
     }
 }
 
 TEST_CASE("random_refusals_of_a_hidden_limiter_do_not_stop_the_work", "[quota]") {
     for (std::size_t k = 0; k < 6; ++k) {
+        if (thinned(k)) continue;
         for (auto const& net : {constant_80ms, lognormal}) {
             auto const o = saturate({server_kinds()[k], net}, alone(), lane::bulk, 600, [](site& s) {
                 s.random_429 = 0.01;
@@ -374,23 +409,29 @@ TEST_CASE("interactive_calls_do_not_wait_behind_saturating_bulk_work", "[quota]"
     std::printf("\ninteractive 1/s under saturating bulk work, reserve 5: p99 wait, %% used\n");
     for (auto const& net : {constant_80ms, lognormal}) {
         for (std::size_t k = 0; k < 6; ++k) {
+            if (thinned(k)) continue;
             limits options = alone();
             options.reserve = 5;
             options.idle_reserve = 2;
-            world w{{server_kinds()[k], net}};
-            process p{w.at, options};
-            closed_loop(p, 300, lane::bulk);
-            p.on_done = [&p](request& r) {
-                if (r.lane == lane::bulk) p.submit(r.worker, lane::bulk);
-            };
-            open_loop(p, 1, 600);
-            w.time.run(600);
-            double const p99 = wait_percentile(p.waits[0], 0.99);
-            double const used = utilisation(w.at, 10, 20, 600);
+            std::vector<process::wait> waits;
+            double used = 0;
+            for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+                world w{{server_kinds()[k], net, seed}};
+                process p{w.at, options};
+                closed_loop(p, 300, lane::bulk);
+                p.on_done = [&p](request& r) {
+                    if (r.lane == lane::bulk) p.submit(r.worker, lane::bulk);
+                };
+                open_loop(p, 1, 600);
+                w.time.run(600);
+                CHECK(w.at.refused.empty());
+                waits.insert(waits.end(), p.waits[0].begin(), p.waits[0].end());
+                used += utilisation(w.at, 10, 20, 600) / 3;
+            }
+            double const p99 = wait_percentile(waits, 0.99);
             std::printf("  %-16s %-18s %.3f s, %.1f\n", net.name.data(),
                         server_kinds()[k].name.data(), p99, used);
             INFO(server_kinds()[k].name << ", " << net.name);
-            CHECK(w.at.refused.empty());
             CHECK(p99 <= 0.050);
             CHECK(used >= 90);
         }
@@ -400,6 +441,7 @@ TEST_CASE("interactive_calls_do_not_wait_behind_saturating_bulk_work", "[quota]"
 TEST_CASE("poisson_traffic_below_the_limit_waits_little", "[quota]") {
     for (auto const& net : {constant_80ms, lognormal}) {
         for (std::size_t k = 0; k < 6; ++k) {
+            if (thinned(k)) continue;
             world w{{server_kinds()[k], net}};
             process p{w.at, limits{}};
             open_loop(p, 8.5, 600);
@@ -415,6 +457,7 @@ TEST_CASE("poisson_traffic_below_the_limit_waits_little", "[quota]") {
 TEST_CASE("burst_of_the_whole_limit_goes_at_once_on_a_warm_idle_bucket", "[quota]") {
     for (auto const& net : networks) {
         for (std::size_t k = 0; k < 6; ++k) {
+            if (thinned(k)) continue;
             world w{{server_kinds()[k], net}};
             process p{w.at, limits{}};
             burst_loop(p, 25, 100, 600);
@@ -438,6 +481,7 @@ TEST_CASE("changed_limits_are_followed_within_three_intervals", "[quota]") {
             int most = 0;
             double least = 100;
             for (std::size_t k = 0; k < 6; ++k) {
+                if (thinned(k)) continue;
                 world w{{server_kinds()[k], net}};
                 process p{w.at, alone()};
                 closed_loop(p, 300, lane::bulk);
@@ -452,7 +496,8 @@ TEST_CASE("changed_limits_are_followed_within_three_intervals", "[quota]") {
                 CHECK(w.at.refused_between(0, 300) == 0);
                 CHECK(w.at.refused_between(330, 600) == 0);
                 CHECK(w.at.refused_between(300, 600) <= 12);
-                CHECK(after >= 93);
+                // Halved; smaller limits hold fewer requests in flight, which costs a little more.
+                CHECK(after >= (to.max == 50 && to.interval == 10 ? 93 : 92));
                 CHECK(p.bucket().max() == static_cast<unsigned>(to.max));
             }
             std::printf("  to %3d per %2.0f s, %-16s at most %d, at least %.1f\n", to.max,
@@ -493,6 +538,7 @@ TEST_CASE("foreign_use_of_thirty_percent_is_made_room_for", "[quota]") {
     std::printf("\nforeign client at 30 %%: own refusals %%, the other's %%, %% used together\n");
     for (auto const& net : {constant_80ms, lognormal}) {
         for (std::size_t k = 0; k < 6; ++k) {
+            if (thinned(k)) continue;
             double own = 0;
             double others = 0;
             double total = 0;
@@ -524,6 +570,7 @@ TEST_CASE("foreign_use_of_thirty_percent_is_made_room_for", "[quota]") {
 
 TEST_CASE("bucket_is_its_own_again_after_a_stranger_left", "[quota]") {
     for (std::size_t k = 0; k < 6; ++k) {
+        if (thinned(k)) continue;
         world w{{server_kinds()[k], lognormal}};
         process p{w.at, limits{}};
         closed_loop(p, 300, lane::bulk);
@@ -550,6 +597,7 @@ TEST_CASE("four_processes_that_know_nothing_of_each_other_share_the_bucket", "[q
     std::printf("\nfour uncoordinated processes: %% used together, refused %%, Jain\n");
     for (auto const& net : {constant_80ms, lognormal}) {
         for (std::size_t k = 0; k < 6; ++k) {
+            if (thinned(k)) continue;
             double total = 0;
             double bad = 0;
             double fair = 0;
@@ -611,6 +659,7 @@ TEST_CASE("cancelling_in_every_phase_leaves_no_permit_behind", "[quota]") {
 TEST_CASE("the_day_is_used_up_without_a_refusal", "[quota]") {
     for (auto const& net : networks) {
         for (std::size_t k = 0; k < 6; ++k) {
+            if (thinned(k)) continue;
             world w{{server_kinds()[k], net}};
             w.at.daily_limit = 3000;
             limits options = alone();
@@ -625,4 +674,280 @@ TEST_CASE("the_day_is_used_up_without_a_refusal", "[quota]") {
             CHECK(p.day_failures == 300);
         }
     }
+}
+
+namespace {
+
+/// What a limiter does for its bucket's lease, in virtual time.
+class leaser {
+public:
+    leaser(process& p, highlevel::quota::in_process_ledger& ledger, std::vector<double> down)
+        : process_(p), ledger_(ledger), down_(std::move(down)) {
+        process_.at().time().at(process_.at().dice().uniform(0, 0.5), [this] { tick(); });
+    }
+
+private:
+    static constexpr double round_trip = 0.002;
+
+    void tick() {
+        auto& time = process_.at().time();
+        auto& bucket = process_.bucket();
+        double const next = 0.5 * process_.at().dice().uniform(0.9, 1.1);
+        time.after(next, [this] { tick(); });
+        if (down_.size() == 2 && time.now() >= down_[0] && time.now() < down_[1]) return;
+        highlevel::quota::ledger::claim c;
+        c.resource = "bucket";
+        c.limit = bucket.max();
+        c.interval = bucket.interval();
+        c.held = bucket.share().value_or(0);
+        c.occupied = bucket.occupied(time.point());
+        c.wanted = std::clamp<std::uint32_t>(
+            c.occupied + static_cast<std::uint32_t>(process_.waiting()), 1, c.limit);
+        c.day_left = bucket.day_left();
+        c.day_age = bucket.day_age(time.point());
+        c.day_held = bucket.day_leased().value_or(0);
+        time.after(round_trip / 2, [this, c] {
+            ledger_.renew(std::to_string(process_.id()), {c}, [this](auto, auto leases) {
+                process_.at().time().after(round_trip / 2, [this, l = leases.at(0)] {
+                    process_.bucket().set_share(l.share);
+                    process_.bucket().lease_day(l.day_added, l.day_over);
+                    process_.pump();
+                });
+            });
+        });
+    }
+
+    process& process_;
+    highlevel::quota::in_process_ledger& ledger_;
+    std::vector<double> down_;
+};
+
+class leased_outcome {
+public:
+    double used = 0;
+    std::size_t refused = 0;
+    double fairness = 0;
+    double wait = 0;
+    std::int64_t day_used = 0;
+    std::size_t refused_by_day = 0;
+};
+
+class leased_setting {
+public:
+    bool uneven = false;
+    bool outage = false;
+    bool flushed = false;
+    std::int64_t day = 0;
+};
+
+leased_outcome lease(const server_kind& kind, const network_kind& net, const leased_setting& how) {
+    world w{{kind, net, 3}};
+    if (how.day > 0) w.at.daily_limit = how.day;
+    auto ledger = std::make_shared<highlevel::quota::in_process_ledger>(
+        std::chrono::seconds{30}, [&] { return w.time.point(); });
+    limits options = alone();
+    options.daily_reserve = 0;
+    options.ledger = ledger;
+    std::deque<process> all;
+    std::deque<leaser> leases;
+    for (int i = 0; i < 4; ++i) {
+        auto& p = all.emplace_back(w.at, options, i);
+        p.waits_for_day = true;
+        leases.emplace_back(
+            p, *ledger, how.outage ? std::vector<double>{200, 400} : std::vector<double>{});
+        if (how.uneven && i > 0)
+            open_loop(p, 0.5, 600);
+        else
+            w.time.at(w.dice.uniform(0, 5) * i, [&p] { closed_loop(p, 100, lane::interactive); });
+    }
+    if (how.flushed) w.time.at(399, [&] { ledger->clear(); });
+    w.time.run(600);
+    leased_outcome o;
+    o.used = 100.0 * w.at.accepted_between(60, 600) / 5400;
+    o.refused = w.at.refused.size();
+    std::vector<double> each;
+    std::vector<process::wait> waits;
+    for (auto& p : all) {
+        each.push_back(w.at.accepted_between(60, 600, p.id()));
+        if (p.id() > 0) waits.insert(waits.end(), p.waits[0].begin(), p.waits[0].end());
+    }
+    o.fairness = jain(each);
+    o.wait = wait_percentile(waits, 0.99, 60);
+    o.day_used = w.at.daily_used;
+    o.refused_by_day = w.at.refused_by_day.size();
+    return o;
+}
+
+} // namespace
+
+TEST_CASE("four_processes_with_leased_shares_are_not_refused", "[quota]") {
+    class way {
+    public:
+        std::string_view name;
+        leased_setting how;
+        std::array<double, 3> floor;
+    };
+    std::printf("\nfour processes with leased shares: least %% used, refusals, least Jain\n");
+    for (auto const& v : {way{"even", {}, {94, 91, 87}},
+                          way{"ledger away 200-400 s", {.outage = true}, {93, 90, 86}},
+                          way{"away and lost", {.outage = true, .flushed = true}, {93, 90, 86}},
+                          way{"one saturates, three trickle", {.uneven = true}, {88, 86, 82}},
+                          way{"that, away and lost",
+                              {.uneven = true, .outage = true, .flushed = true}, {86, 84, 80}}}) {
+        std::printf("  %-30s", v.name.data());
+        for (std::size_t n = 0; n < networks.size(); ++n) {
+            double least = 100;
+            double fair = 1;
+            double wait = 0;
+            std::size_t refused = 0;
+            for (std::size_t k = 0; k < 6; ++k) {
+                if (thinned(k)) continue;
+                auto const o = lease(server_kinds()[k], networks[n], v.how);
+                least = std::min(least, o.used);
+                fair = std::min(fair, o.fairness);
+                wait = std::max(wait, o.wait);
+                refused += o.refused;
+            }
+            std::printf("  %.1f / %zu / %.2f", least, refused, fair);
+            if (v.how.uneven) std::printf(" / %.1f s", wait);
+            INFO(v.name << ", " << networks[n].name);
+            CHECK(refused == 0);
+            CHECK(least >= v.floor[n]);
+            if (!v.how.uneven) CHECK(fair >= 0.99);
+        }
+        std::printf("\n");
+    }
+}
+
+TEST_CASE("four_processes_with_leases_use_up_the_day_together", "[quota]") {
+    for (std::size_t k = 0; k < 6; ++k) {
+        if (thinned(k)) continue;
+        auto const o = lease(server_kinds()[k], lognormal, {.day = 3000});
+        INFO(server_kinds()[k].name << ": " << o.day_used << ", refused " << o.refused_by_day);
+        CHECK(o.refused == 0);
+        CHECK(o.day_used >= 2970);
+        // What others sent in the last part of a second may not be known yet; and each tries
+        // whether the day is over.
+        CHECK(o.refused_by_day <= 12);
+    }
+}
+
+TEST_CASE("servers_outside_the_family_are_adapted_to", "[quota]") {
+    class odd {
+    public:
+        server_kind kind;
+        double per_second;
+        int late; // refusals in the second half
+        double used;
+    };
+    std::printf("\nservers outside the family: refusals (in the second half), %% used\n");
+    for (auto const& s :
+         {odd{kind<early_log>("Remaining before counting"), 10, 0, 90},
+          odd{kind<stale_log>("Remaining 0.5 s old"), 10, 5, 80},
+          odd{kind<small_bucket>("bucket of a fifth"), 10, 5, 80},
+          odd{kind<hidden_second>("hidden 15 per second"), 10, 40, 75},
+          odd{kind<lying_log>("six tenths of the limit"), 6, 25, 70}}) {
+        for (auto const& net : {constant_80ms, lognormal}) {
+            for (auto who : {lane::interactive, lane::bulk}) {
+                world w{{s.kind, net}};
+                process p{w.at, alone()};
+                closed_loop(p, 300, who);
+                w.time.run(600);
+                double const used = 100 * w.at.accepted_between(20, 600) / 580.0 / s.per_second;
+                std::printf("  %-26s %-16s %-11s %zu (%d), %.1f\n", s.kind.name.data(),
+                            net.name.data(), to_string(who).data(), w.at.refused.size(),
+                            w.at.refused_between(300, 600), used);
+                INFO(s.kind.name << ", " << net.name << ", " << to_string(who));
+                CHECK(w.at.refused_between(300, 600) <= s.late);
+                CHECK(w.at.refused.size() <= 150);
+                CHECK(used >= s.used);
+            }
+        }
+    }
+}
+
+TEST_CASE("server_that_changes_its_way_of_counting_is_followed", "[quota]") {
+    for (auto const& k : {kind<changing<fixed_epoch, sliding_log>>("fixed to log"),
+                          kind<changing<fixed_first, sliding_counter>>("first to counter"),
+                          kind<changing<token_bucket, sliding_counter>>("bucket to counter"),
+                          kind<changing<sliding_counter, gcra>>("counter to GCRA"),
+                          kind<changing<gcra, fixed_epoch>>("GCRA to fixed")}) {
+        for (auto const& net : networks) {
+            world w{{k, net}};
+            process p{w.at, alone()};
+            closed_loop(p, 300, lane::bulk);
+            w.time.run(600);
+            INFO(k.name << ", " << net.name << ": " << w.at.refused.size());
+            CHECK(w.at.refused_between(0, 300) == 0);
+            CHECK(w.at.refused_between(330, 600) == 0);
+            CHECK(w.at.refused_between(300, 330) <= 20);
+            CHECK(utilisation(w.at, 10, 330, 600) >= 88);
+        }
+    }
+}
+
+TEST_CASE("steps_of_the_servers_clock_hardly_matter", "[quota]") {
+    for (std::size_t k = 0; k < 6; ++k) {
+        if (thinned(k)) continue;
+        for (auto const& net : {constant_80ms, lognormal}) {
+            world w{{server_kinds()[k], net}};
+            process p{w.at, alone()};
+            closed_loop(p, 300, lane::bulk);
+            for (auto const& [t, step] : {std::pair{100.3, 3.0}, {200.7, -4.0}, {300.1, 60.0}, {400.9, -30.0}})
+                w.time.at(t, [&w, step = step] { w.at.counts().wall_offset += step; });
+            w.time.run(600);
+            INFO(server_kinds()[k].name << ", " << net.name << ": " << w.at.refused.size());
+            CHECK(w.at.refused.size() <= (server_kinds()[k].name == "weighted counter" ? 12U : 0U));
+            CHECK(utilisation(w.at, 10, 20, 600) >= 90);
+        }
+    }
+}
+
+TEST_CASE("process_that_was_suspended_for_a_minute_goes_on_without_a_refusal", "[quota]") {
+    for (std::size_t k = 0; k < 6; ++k) {
+        if (thinned(k)) continue;
+        for (auto const& net : networks) {
+            world w{{server_kinds()[k], net}};
+            process p{w.at, alone()};
+            closed_loop(p, 300, lane::bulk);
+            // Responses that arrive meanwhile are read when it runs again.
+            w.time.at(200, [&] { p.suspend(); });
+            w.time.at(260, [&] { p.resume(); });
+            w.time.run(600);
+            INFO(server_kinds()[k].name << ", " << net.name);
+            CHECK(w.at.refused.empty());
+            CHECK(utilisation(w.at, 10, 280, 600) >= 91);
+        }
+    }
+}
+
+TEST_CASE("bucket_used_by_somebody_else_in_a_pause_is_asked_before_it_opens", "[quota]") {
+    for (std::size_t k = 0; k < 6; ++k) {
+        if (thinned(k)) continue;
+        world w{{server_kinds()[k], lognormal}};
+        process p{w.at, limits{}};
+        burst_loop(p, 100, 100, 600);
+        // Somebody takes 60 just before each of our bursts.
+        for (double t = 95; t < 600; t += 100)
+            for (int i = 0; i < 60; ++i)
+                w.time.at(t + i * 0.1, [&] { (void)w.at.counts().arrive(w.time.now()); });
+        w.time.run(700);
+        INFO(server_kinds()[k].name);
+        CHECK(w.at.refused.empty());
+        CHECK(p.waiting() == 0);
+    }
+}
+
+TEST_CASE("retry_after_is_obeyed", "[quota]") {
+    world w{{kind<sliding_log>("log"), constant_80ms}};
+    w.at.random_429 = 0.002;
+    w.at.retry_after = std::chrono::seconds{7};
+    process p{w.at, alone()};
+    closed_loop(p, 300, lane::interactive);
+    w.time.run(600);
+    REQUIRE_FALSE(w.at.refused.empty());
+    for (auto const& r : w.at.refused)
+        // From the refusal's return (half a round trip later) to the next arrival (half another).
+        CHECK(w.at.accepted_between(r.at + 0.081, r.at + 7.07) == 0);
+    CHECK(w.at.accepted.size() > 2000);
 }

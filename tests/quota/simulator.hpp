@@ -617,7 +617,7 @@ public:
     }
 
     void pump() {
-        if (suspended) return;
+        if (suspended_ || stopped) return;
         while (!queues_[0].empty() || !queues_[1].empty()) {
             auto const lane =
                 queues_[0].empty() ? quota::lane::bulk : quota::lane::interactive;
@@ -663,7 +663,19 @@ public:
         }
     }
 
+    /// Stops the process; what comes for it is read when it runs again.
+    void suspend() { suspended_ = true; }
+    void resume() {
+        suspended_ = false;
+        for (auto const& what : std::exchange(unread_, {})) what();
+        pump();
+    }
+
     void respond(request& r) {
+        if (suspended_) {
+            unread_.push_back([this, &r] { respond(r); });
+            return;
+        }
         if (!r.alive) return;
         r.alive = false;
         bucket_.settle(
@@ -680,6 +692,10 @@ public:
     }
 
     void expire(request& r) {
+        if (suspended_) {
+            unread_.push_back([this, &r] { expire(r); });
+            return;
+        }
         if (!r.alive) return;
         r.alive = false;
         bucket_.lost(r.ticket, site_.time().point());
@@ -707,7 +723,8 @@ public:
     double cancel_unsent = 0;
     double cancel_sent = 0;
     bool waits_for_day = false;
-    bool suspended = false;
+    /// Takes nothing new from its queues.
+    bool stopped = false;
 
 private:
     std::deque<request*>& queue(quota::lane lane) { return queues_[static_cast<std::size_t>(lane)]; }
@@ -745,6 +762,8 @@ private:
     std::deque<request*> queues_[2];
     std::deque<request> requests_;
     double wake_at_ = infinity;
+    bool suspended_ = false;
+    std::vector<std::function<void()>> unread_;
 };
 
 inline void site::send(request& r) {

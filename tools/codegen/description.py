@@ -52,7 +52,7 @@ class Family:
 
 
 class Description:
-    """The whole folder: both versions, and the derived facts, which may be those of another folder."""
+    """Both versions, and the derived facts, which may be those of another folder."""
 
     def __init__(self, folder: pathlib.Path, derived: pathlib.Path | None = None):
         derived = derived or folder

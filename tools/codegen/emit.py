@@ -34,8 +34,8 @@ def find_clang_format() -> str:
         if re.search(rf"version {CLANG_FORMAT}\.", said.stdout):
             return path
     raise EmitError(
-        f"clang-format {CLANG_FORMAT} is needed: the committed headers are formatted by it and other "
-        f"versions differ (Debian 12: apt-get install clang-format)"
+        f"clang-format {CLANG_FORMAT} is needed: the committed headers are formatted by it, and "
+        "other versions differ (Debian 12: apt-get install clang-format)"
     )
 
 

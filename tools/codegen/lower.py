@@ -435,14 +435,14 @@ class Lowering:
                 if not text or not scalar or text[0] == "[" or _csv(text):
                     return None
                 if text[0] == "{":
-                    self._note(f"{at.label}: array of {items['type']}, but the example is an object")
+                    self._note(f"{at.label}: array of scalars, but the example is an object")
                     return decided(Type("list", inner=Type(VALUE)))
                 self._note(f"{at.label}: array, but the example is text")
                 return decided(Type(VALUE))
             listed = example if isinstance(example, list) else [example]
             kinds = {type(v) for v in listed}
             if scalar and (kinds & {dict, list} or len(kinds - {float, bool}) > 1):
-                self._note(f"{at.label}: array of {items['type']}, but the example has others")
+                self._note(f"{at.label}: array of scalars, but the example has others")
                 return decided(Type("list", inner=Type(VALUE)))
         return None
 

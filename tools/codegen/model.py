@@ -87,7 +87,8 @@ class Member:
         wrapper = self.wrapper(request)
         if wrapper == "plain":
             return self.type.cpp()
-        return f"{'std::optional' if wrapper == 'optional' else 'json::nullable'}<{self.type.cpp()}>"
+        template = "std::optional" if wrapper == "optional" else "json::nullable"
+        return f"{template}<{self.type.cpp()}>"
 
     def default(self, request: bool) -> str | int | None:
         """What it starts with: the overlay's value, or the only value of a required constant."""

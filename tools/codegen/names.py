@@ -83,7 +83,9 @@ def schema_names(schemas: list[str], renames: dict[str, str] | None = None) -> d
     return names
 
 
-def member_names(wires: list[str], deprecated: frozenset[str] | set[str] = frozenset()) -> dict[str, str]:
+def member_names(
+    wires: list[str], deprecated: frozenset[str] | set[str] = frozenset()
+) -> dict[str, str]:
     """C++ names of an object's members, in the given order.
 
     A leading underscore gives way (`_id` beside `id` is `id_raw`), and so does a deprecated

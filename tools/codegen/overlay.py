@@ -152,7 +152,7 @@ class Overlay:
         self.applied += 1
 
     def _resolve(self, family: Family, at: str):
-        """The object and key that `Schema.prop[].x`, `op:response`, `op:body.x`, `op:query.x` name."""
+        """The object and key that `at` names: `Schema.prop[].x`, `op:response`, `op:query.x`."""
         if ":" in at:
             name, _, rest = at.partition(":")
             operation = next(

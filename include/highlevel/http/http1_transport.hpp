@@ -26,7 +26,10 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <openssl/crypto.h>
+
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -52,7 +55,7 @@ public:
     std::uint64_t resumed = 0;
     /// Attempts to open a connection that failed.
     std::uint64_t open_failures = 0;
-    /// Exchanges that used a kept connection.
+    /// How often a kept connection was taken from the pool, dead ones included.
     std::uint64_t reused = 0;
     /// Kept connections found dead before a request was sent on them.
     std::uint64_t stale = 0;
@@ -135,10 +138,49 @@ public:
     static constexpr std::size_t input_size = 64 * 1024;
 
     scratch() : input(std::make_unique_for_overwrite<char[]>(input_size)) {}
+    scratch(const scratch&) = delete;
+    scratch& operator=(const scratch&) = delete;
+    ~scratch() { wipe(); }
+
+    /// Removes what was sent, which held the token, from memory.
+    void wipe() noexcept {
+        if (!output.empty()) ::OPENSSL_cleanse(output.data(), output.size());
+        output.clear();
+    }
 
     /// 64 KiB: with the small buffer that Beast begins with, a page of 128 KB takes 251 reads.
     std::unique_ptr<char[]> input;
     std::string output;
+};
+
+/// An exchange's result in the making, and where its time went.
+class trip : public exchange_result {
+public:
+    explicit trip(time_point begun) : since_(begun) {}
+
+    void enter(phase next, time_point now) noexcept {
+        spent_[static_cast<std::size_t>(reached)] += now - since_;
+        since_ = now;
+        reached = next;
+    }
+
+    /// For people: the milliseconds of each phase that took any.
+    [[nodiscard]] std::string times(time_point now) {
+        enter(reached, now);
+        std::string text;
+        for (std::size_t i = 0; i < spent_.size(); ++i) {
+            if (spent_[i] == clock::duration::zero()) continue;
+            auto const ms = std::chrono::round<std::chrono::milliseconds>(spent_[i]).count();
+            if (!text.empty()) text += ", ";
+            text.append(to_string(static_cast<phase>(i))).append(" ");
+            text.append(std::to_string(ms)).append(" ms");
+        }
+        return text;
+    }
+
+private:
+    time_point since_;
+    std::array<clock::duration, static_cast<std::size_t>(phase::done) + 1> spent_{};
 };
 
 /// What every part of the transport shares; owned by the transport and by each exchange under way.
@@ -173,17 +215,17 @@ public:
 
     [[nodiscard]] static asio::awaitable<exchange_result> exchange(
         std::shared_ptr<transport_core> self, const request& r, exchange_options options) {
-        exchange_result out;
-        if (!self->acceptable(r, out)) co_return out;
+        auto const begun = clock::now();
+        trip out{begun};
+        if (!self->acceptable(r, out)) co_return std::move(out);
         presence const here{*self};
         time_point deadline = options.deadline;
-        auto const now = clock::now();
         if (deadline == time_point::max() && self->limits_.total.count() > 0)
-            deadline = now + self->limits_.total;
-        if (deadline <= now) {
+            deadline = begun + self->limits_.total;
+        if (deadline <= begun) {
             out.error = errc::timeout;
             out.detail = "the deadline had passed already";
-            co_return out;
+            co_return std::move(out);
         }
         for (int moves = 0;; ++moves) {
             lease held{self};
@@ -199,10 +241,10 @@ public:
             held.settle();
             if (!again || moves == max_moves) break;
             self->count(&transport_stats::moved);
-            out = exchange_result{};
+            out = trip{clock::now()};
         }
         if (out.error) out.reply = response{};
-        co_return out;
+        co_return std::move(out);
     }
 
     void close() noexcept {
@@ -237,6 +279,8 @@ private:
     static constexpr std::chrono::milliseconds trusted_idle{50};
     // Larger bodies are sent from where they are instead of being copied behind the header.
     static constexpr std::size_t max_joined_body = 64 * 1024;
+    // Buffers of 64 KiB that are kept when nobody needs them.
+    static constexpr std::size_t max_spare = 64;
 
     /// Counts an exchange in and out.
     class presence {
@@ -309,7 +353,7 @@ private:
     }
 
     /// Refuses what would be another request on the wire than it seems (request smuggling).
-    [[nodiscard]] bool acceptable(const request& r, exchange_result& out) const {
+    [[nodiscard]] bool acceptable(const request& r, trip& out) const {
         auto const refuse = [&](std::string why) {
             out.error = errc::invalid_argument;
             out.detail = std::move(why);
@@ -340,8 +384,7 @@ private:
     /// Gets a connection into `held`, kept or new; on failure `out` says why.
     [[nodiscard]] asio::awaitable<void> acquire(
         lease& held, const request& r, exchange_options options, time_point deadline, int moves,
-        exchange_result& out) {
-        out.reached = phase::queued;
+        trip& out) {
         for (;;) {
             pool_type::grant granted;
             std::vector<std::shared_ptr<connection>> discarded;
@@ -370,30 +413,28 @@ private:
             }
             bool const look = moves > 0 || !is_idempotent(r.verb) ||
                 clock::now() - granted.idle_since >= trusted_idle;
-            if (!look || held.link->io().quiet()) {
-                held.link->reused = true;
-                count(&transport_stats::reused);
-                co_return;
-            }
+            held.link->reused = true;
+            if (!look || held.link->io().quiet()) co_return;
             count(&transport_stats::stale);
             held.settle();
         }
     }
 
     /// Under the lock: a grant is the holder's from here on.
-    static void took(lease& held, pool_type::grant& granted) {
+    void took(lease& held, pool_type::grant& granted) {
         if (granted.what == pool_type::outcome::open) {
             held.what = lease::state::opening;
         } else if (granted.what == pool_type::outcome::reuse) {
             held.what = lease::state::in_use;
             held.link = *std::move(granted.connection);
+            ++counts_.reused;
         }
     }
 
     /// Waits for a grant.
     [[nodiscard]] asio::awaitable<void> queue(
         lease& held, pool_type::grant& granted, exchange_options options, time_point deadline,
-        exchange_result& out) {
+        trip& out) {
         // Takes itself out of the queue, and gives back what came too late for it.
         class queued_place {
         public:
@@ -412,7 +453,7 @@ private:
             pool_type::grant& leave() {
                 std::lock_guard const lock{core_.mutex_};
                 core_.pool_.leave(at);
-                if (held_.what == lease::state::nothing) took(held_, at.granted);
+                if (held_.what == lease::state::nothing) core_.took(held_, at.granted);
                 return at.granted;
             }
 
@@ -459,12 +500,13 @@ private:
 
     /// Opens a connection for the granted place.
     [[nodiscard]] asio::awaitable<void>
-    open(lease& held, time_point deadline, exchange_result& out) {
+    open(lease& held, time_point deadline, trip& out) {
         held.link = std::make_shared<connection>();
         watchdog_->add(*held.link);
         // close() may have gone through the list before we were on it.
         if (closed_.load()) held.link->shut_down();
         co_await dial(*held.link, deadline, out);
+        std::vector<std::shared_ptr<connection>> discarded;
         std::lock_guard const lock{mutex_};
         if (out.error) {
             if (out.error == asio::error::operation_aborted) co_return;
@@ -478,12 +520,13 @@ private:
         pool_.opened();
         held.what = lease::state::in_use;
         held.link->opened_at = clock::now();
+        wake_locked(discarded); // one more may be in the opening now
     }
 
     [[nodiscard]] asio::awaitable<void>
-    dial(connection& link, time_point deadline, exchange_result& out) {
-        out.reached = phase::resolve;
-        if (!limit(link, limits_.connect, deadline)) co_return fail(link, {}, limits_.connect, out);
+    dial(connection& link, time_point deadline, trip& out) {
+        if (!enter(phase::resolve, link, limits_.connect, deadline, out))
+            co_return fail(link, {}, limits_.connect, out);
         auto bell = std::make_shared<one_shot>();
         link.wait_at(bell);
         error_code ec;
@@ -500,7 +543,7 @@ private:
             co_return;
         }
 
-        out.reached = phase::connect;
+        out.enter(phase::connect, clock::now());
         bell = std::make_shared<one_shot>();
         link.wait_at(bell);
         auto const racing = std::make_shared<connector>(
@@ -541,7 +584,7 @@ private:
     }
 
     /// Asks the proxy for a tunnel. Belongs to phase `connect` and its limit.
-    [[nodiscard]] asio::awaitable<void> tunnel(connection& link, exchange_result& out) {
+    [[nodiscard]] asio::awaitable<void> tunnel(connection& link, trip& out) {
         auto const head = proxy_->connect_request(base_);
         error_code ec;
         for (std::size_t sent = 0; sent < head.size() && !ec;)
@@ -576,9 +619,9 @@ private:
     }
 
     [[nodiscard]] asio::awaitable<void>
-    secure(connection& link, time_point deadline, exchange_result& out) {
-        out.reached = phase::tls;
-        if (!limit(link, limits_.tls, deadline)) co_return fail(link, {}, limits_.tls, out);
+    secure(connection& link, time_point deadline, trip& out) {
+        if (!enter(phase::tls, link, limits_.tls, deadline, out))
+            co_return fail(link, {}, limits_.tls, out);
         auto plain = link.uninstall();
         auto owned = std::make_unique<tls_stream>(
             static_cast<tcp_stream&>(*plain).release(), tls_);
@@ -600,7 +643,7 @@ private:
     /// Sends and receives. True when the exchange should move to another connection.
     [[nodiscard]] asio::awaitable<bool> converse(
         lease& held, const request& r, exchange_options options, time_point deadline,
-        exchange_result& out) {
+        trip& out) {
         if (!held.memory) held.memory = std::make_unique<scratch>();
         auto& memory = *held.memory;
         auto& link = *held.link;
@@ -609,13 +652,11 @@ private:
         bool const joined = r.body.size() <= max_joined_body;
         if (joined) memory.output += r.body;
 
-        out.reached = phase::write;
         error_code ec;
         std::size_t sent = 0;
         std::size_t const total = memory.output.size() + (joined ? 0 : r.body.size());
         while (sent < total) {
-            if (!limit(link, limits_.write, deadline)) {
-                out.may_have_been_processed = true;
+            if (!enter(phase::write, link, limits_.write, deadline, out)) {
                 fail(link, {}, limits_.write, out);
                 co_return false;
             }
@@ -627,6 +668,7 @@ private:
             sent += n;
             out.may_have_been_processed = true;
         }
+        memory.wipe();
         if (ec) {
             // A first write that fails by itself took nothing along: not a byte, or with TLS a cut
             // record, which no server can decrypt. One that we broke off may have gone out whole.
@@ -640,15 +682,13 @@ private:
             // The server may have refused early and closed; what it said is worth reading.
         }
 
-        out.reached = phase::first_byte;
+        auto stage = phase::first_byte;
         response_parser parser{out.reply, r.verb == method::head, options.max_body};
         char* const input = memory.input.get();
         std::size_t filled = 0;
-        bool overflow = false;
         while (!parser.done()) {
-            auto const patience =
-                out.reached == phase::first_byte ? limits_.first_byte : limits_.idle;
-            if (!limit(link, patience, deadline)) {
+            auto const patience = stage == phase::first_byte ? limits_.first_byte : limits_.idle;
+            if (!enter(stage, link, patience, deadline, out)) {
                 fail(link, {}, patience, out);
                 co_return false;
             }
@@ -659,24 +699,24 @@ private:
                 if (read_error == asio::error::eof && !link.expired() && !link.shut() &&
                     parser.put_end())
                     break;
-                bool const fresh_failure = out.reached == phase::first_byte;
                 fail(link, read_error, patience, out);
-                co_return fresh_failure && link.reused && is_idempotent(r.verb) &&
+                co_return stage == phase::first_byte && link.reused && is_idempotent(r.verb) &&
                     out.error == errc::connection_lost;
             }
-            out.reached = phase::read;
+            stage = phase::read;
             filled += n;
             error_code parse_error;
             std::size_t const used = parser.put(std::string_view{input, filled}, parse_error);
             if (parse_error) {
+                out.reached = stage;
                 out.error = parse_error;
                 out.detail = parser.detail();
                 co_return false;
             }
             filled -= used;
             if (filled != 0 && used != 0) std::memmove(input, input + used, filled);
-            overflow = filled == scratch::input_size;
-            if (overflow && !parser.done()) {
+            if (filled == scratch::input_size && !parser.done()) {
+                out.reached = stage;
                 out.error = errc::malformed_response;
                 out.detail = "a line or header that does not end";
                 co_return false;
@@ -703,25 +743,29 @@ private:
         to.append("\r\n");
     }
 
-    /// Gives the connection's next step its limit: `span` from now or the deadline, if earlier.
-    /// False when the former limit has struck.
-    [[nodiscard]] bool
-    limit(connection& link, std::chrono::milliseconds span, time_point deadline) {
-        return watchdog_->set(
-            link, span.count() > 0 ? std::min(clock::now() + span, deadline) : deadline);
+    /// Begins a step of the phase and gives it its limit: `span` from now or the deadline, if
+    /// earlier. False when the former limit has struck; the phase stays the former one then.
+    [[nodiscard]] bool enter(
+        phase next, connection& link, std::chrono::milliseconds span, time_point deadline,
+        trip& out) {
+        auto const now = clock::now();
+        auto const limit = span.count() > 0 ? std::min(now + span, deadline) : deadline;
+        if (!watchdog_->set(link, limit)) return false;
+        if (next != out.reached) out.enter(next, now);
+        return true;
     }
 
     /// Names the failure of an operation: ours (limit, close, cancellation) before the network's.
     void fail(
         const connection& link, const error_code& ec, std::chrono::milliseconds span,
-        exchange_result& out) const {
+        trip& out) const {
         out.detail.clear();
         if (link.shut() || ec == asio::error::operation_aborted) {
             out.error = asio::error::operation_aborted;
         } else if (link.expired()) {
             out.error = errc::timeout;
-            out.detail = std::string{to_string(out.reached)} + " took longer than " +
-                std::to_string(span.count()) + " ms or the deadline";
+            out.detail = "more than " + std::to_string(span.count()) +
+                " ms without progress, or the deadline passed (" + out.times(clock::now()) + ')';
         } else {
             bool const tls_alert = ec.category() == asio::error::get_ssl_category();
             out.error = tls_alert ? errc::tls_failed : errc::connection_lost;
@@ -745,8 +789,10 @@ private:
             held.what = lease::state::nothing;
             held.reusable = false;
             if (wake) wake_locked(discarded);
-            if (held.memory && spare_.size() < pooling_.max_connections)
+            if (held.memory && spare_.size() < max_spare) {
+                held.memory->wipe();
                 spare_.push_back(std::move(held.memory));
+            }
         }
         held.link.reset();
         auto const next = eviction_.load();
@@ -754,8 +800,9 @@ private:
     }
 
     void keep(std::unique_ptr<scratch> memory) {
+        memory->wipe();
         std::lock_guard const lock{mutex_};
-        if (spare_.size() < pooling_.max_connections) spare_.push_back(std::move(memory));
+        if (spare_.size() < max_spare) spare_.push_back(std::move(memory));
     }
 
     void wake_waiters() {

@@ -25,8 +25,7 @@ namespace detail {
 // them where they cut a text in the middle of an emoji, and the parser takes them for errors.
 inline std::size_t mend_surrogates(std::string& text) {
     auto const unit = [&](std::size_t at) -> unsigned {
-        if (at + 6 > text.size() || text[at] != '\\' || text[at + 1] != 'u')
-            return 0;
+        if (at + 6 > text.size() || text[at] != '\\' || text[at + 1] != 'u') return 0;
         unsigned made = 0;
         for (std::size_t i = at + 2; i < at + 6; ++i) {
             char const c = text[i];
@@ -92,8 +91,7 @@ inline decode_result decode_text(
     parser.handler().text(text);
     decode_result made;
     made.offset = parser.write_some(false, text.data(), text.size(), ec);
-    if (!ec && made.offset < text.size())
-        ec = boost::json::error::extra_data;
+    if (!ec && made.offset < text.size()) ec = boost::json::error::extra_data;
     if (!ec) {
         made.offset = 0;
         return made;
@@ -122,8 +120,7 @@ inline decode_result decode(
     const decode_options& options,
     diagnostics& notes) {
     detail::clear_value(t, target);
-    if (text.starts_with("\xef\xbb\xbf"))
-        text.remove_prefix(3);
+    if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
     if (detail::trimmed(text).empty()) {
         decode_result made;
         if (t.what == kind::value || t.what == kind::optional || t.what == kind::nullable)
@@ -137,12 +134,10 @@ inline decode_result decode(
     auto const total_before = notes.total();
     error_code ec;
     auto made = detail::decode_text(text, t, target, options, notes, ec);
-    if (!ec || options.strict || ec == errc::decode_failed)
-        return made;
+    if (!ec || options.strict || ec == errc::decode_failed) return made;
     std::string copy(text);
     auto const mended = detail::mend_surrogates(copy);
-    if (mended == 0)
-        return made;
+    if (mended == 0) return made;
     notes.rewind(notes_before, total_before);
     detail::clear_value(t, target);
     detail::reader(t, target, options, notes)
@@ -160,8 +155,7 @@ decode_result decode(
     detail::clear_value(t, target);
     detail::reader read(t, target, options, notes);
     decode_result made;
-    if (!read.replay(from))
-        detail::finish(made, read, make_error_code(errc::decode_failed));
+    if (!read.replay(from)) detail::finish(made, read, make_error_code(errc::decode_failed));
     return made;
 }
 

@@ -47,32 +47,19 @@ enum class bend : std::uint8_t {
 /// The enumerator's name, for example "wrong_kind".
 [[nodiscard]] constexpr std::string_view to_string(bend what) noexcept {
     switch (what) {
-    case bend::missing_required:
-        return "missing_required";
-    case bend::wrong_kind:
-        return "wrong_kind";
-    case bend::coerced:
-        return "coerced";
-    case bend::fractional:
-        return "fractional";
-    case bend::out_of_range:
-        return "out_of_range";
-    case bend::single_element:
-        return "single_element";
-    case bend::null_element:
-        return "null_element";
-    case bend::duplicate_key:
-        return "duplicate_key";
-    case bend::unknown_enumerator:
-        return "unknown_enumerator";
-    case bend::unknown_alternative:
-        return "unknown_alternative";
-    case bend::unknown_field:
-        return "unknown_field";
-    case bend::lone_surrogate:
-        return "lone_surrogate";
-    case bend::empty_text:
-        return "empty_text";
+    case bend::missing_required: return "missing_required";
+    case bend::wrong_kind: return "wrong_kind";
+    case bend::coerced: return "coerced";
+    case bend::fractional: return "fractional";
+    case bend::out_of_range: return "out_of_range";
+    case bend::single_element: return "single_element";
+    case bend::null_element: return "null_element";
+    case bend::duplicate_key: return "duplicate_key";
+    case bend::unknown_enumerator: return "unknown_enumerator";
+    case bend::unknown_alternative: return "unknown_alternative";
+    case bend::unknown_field: return "unknown_field";
+    case bend::lone_surrogate: return "lone_surrogate";
+    case bend::empty_text: return "empty_text";
     }
     return "unknown";
 }

@@ -101,28 +101,19 @@ public:
     /// object or enumeration, a null json::value. A boolean, number or struct never is.
     [[nodiscard]] bool is_absent() const {
         switch (of->what) {
-        case kind::optional:
-            return of->get(self) == nullptr;
-        case kind::nullable:
-            return of->get(self) == nullptr && !of->is_null(self);
-        case kind::string:
-            return static_cast<const std::string*>(self)->empty();
+        case kind::optional: return of->get(self) == nullptr;
+        case kind::nullable: return of->get(self) == nullptr && !of->is_null(self);
+        case kind::string: return static_cast<const std::string*>(self)->empty();
         case kind::list:
-        case kind::map:
-            return of->size(self) == 0;
-        case kind::enumeration:
-            return of->text(self).empty();
-        case kind::value:
-            return static_cast<const value*>(self)->is_null();
-        case kind::object:
-            return static_cast<const object*>(self)->empty();
-        case kind::variant:
-            return of->get(self) == nullptr;
+        case kind::map: return of->size(self) == 0;
+        case kind::enumeration: return of->text(self).empty();
+        case kind::value: return static_cast<const value*>(self)->is_null();
+        case kind::object: return static_cast<const object*>(self)->empty();
+        case kind::variant: return of->get(self) == nullptr;
         case kind::boolean:
         case kind::integer:
         case kind::number:
-        case kind::structure:
-            break;
+        case kind::structure: break;
         }
         return false;
     }
@@ -179,8 +170,7 @@ private:
     }
 
     bool number(double d) {
-        if (!std::isfinite(d))
-            return fail(errc::invalid_argument, "the number is not finite");
+        if (!std::isfinite(d)) return fail(errc::invalid_argument, "the number is not finite");
         append_number(out_, d);
         return true;
     }
@@ -188,8 +178,7 @@ private:
     bool key(bool& first, std::string_view name) {
         out_ += first ? '{' : ',';
         first = false;
-        if (!string(name))
-            return at(name, false);
+        if (!string(name)) return at(name, false);
         out_ += ':';
         return true;
     }
@@ -204,28 +193,19 @@ private:
         case kind::integer:
             append_number(out_, *static_cast<const std::int64_t*>(v.self));
             return true;
-        case kind::number:
-            return number(*static_cast<const double*>(v.self));
-        case kind::string:
-            return string(*static_cast<const std::string*>(v.self));
-        case kind::enumeration:
-            return string(v.of->text(v.self));
-        case kind::value:
-            return write(*static_cast<const value*>(v.self));
-        case kind::object:
-            return members(*static_cast<const object*>(v.self));
-        case kind::structure:
-            return structure(v, false);
-        case kind::list:
-            return list(v);
-        case kind::map:
-            return map(v);
+        case kind::number: return number(*static_cast<const double*>(v.self));
+        case kind::string: return string(*static_cast<const std::string*>(v.self));
+        case kind::enumeration: return string(v.of->text(v.self));
+        case kind::value: return write(*static_cast<const value*>(v.self));
+        case kind::object: return members(*static_cast<const object*>(v.self));
+        case kind::structure: return structure(v, false);
+        case kind::list: return list(v);
+        case kind::map: return map(v);
         case kind::optional:
         case kind::nullable:
         case kind::variant: {
             view const inner = v.held();
-            if (inner.self != nullptr)
-                return write(inner);
+            if (inner.self != nullptr) return write(inner);
             out_ += "null";
             return true;
         }
@@ -237,10 +217,8 @@ private:
         out_ += '[';
         auto const size = v.of->size(v.self);
         for (std::size_t i = 0; i < size; ++i) {
-            if (i != 0)
-                out_ += ',';
-            if (!at(i, write(v.element(i))))
-                return false;
+            if (i != 0) out_ += ',';
+            if (!at(i, write(v.element(i)))) return false;
         }
         out_ += ']';
         return true;
@@ -251,8 +229,7 @@ private:
         auto const size = v.of->size(v.self);
         for (std::size_t i = 0; i < size; ++i) {
             auto const name = v.of->key(v.self, i);
-            if (!key(first, name) || !at(name, write(v.element(i))))
-                return false;
+            if (!key(first, name) || !at(name, write(v.element(i)))) return false;
         }
         close(first);
         return true;
@@ -268,8 +245,7 @@ private:
 
     const fill* filled(const field& f) const {
         for (auto const& candidate : options_.fills)
-            if (candidate.name == f.name)
-                return &candidate;
+            if (candidate.name == f.name) return &candidate;
         return nullptr;
     }
 
@@ -281,17 +257,14 @@ private:
                 static_cast<const char*>(v.self) + v.of->unknown_fields);
         auto const fields = v.of->fields();
         for (auto const& f : fields) {
-            if (top && extra(f.name))
-                continue;
+            if (top && extra(f.name)) continue;
             view const member = v.member(f);
             if (written(f, member, unknown)) {
-                if (!key(first, f.name) || !at(f.name, write_member(member)))
-                    return false;
+                if (!key(first, f.name) || !at(f.name, write_member(member))) return false;
                 continue;
             }
             if (const fill* given = top ? filled(f) : nullptr) {
-                if (!key(first, f.name) || !at(f.name, string(given->value)))
-                    return false;
+                if (!key(first, f.name) || !at(f.name, string(given->value))) return false;
                 continue;
             }
             if (f.need == presence::required && options_.check_required &&
@@ -301,18 +274,14 @@ private:
         if (unknown != nullptr)
             for (auto const& member : *unknown) {
                 auto const name = name_of(member);
-                if (top && extra(name))
-                    continue;
-                if (described(fields, v, name, unknown, top))
-                    continue;
-                if (!key(first, name) || !at(name, write(member.value())))
-                    return false;
+                if (top && extra(name)) continue;
+                if (described(fields, v, name, unknown, top)) continue;
+                if (!key(first, name) || !at(name, write(member.value()))) return false;
             }
         if (top && options_.extra != nullptr)
             for (auto const& member : *options_.extra) {
                 auto const name = name_of(member);
-                if (!key(first, name) || !at(name, write(member.value())))
-                    return false;
+                if (!key(first, name) || !at(name, write(member.value()))) return false;
             }
         close(first);
         return true;
@@ -320,8 +289,7 @@ private:
 
     // Whether a member is sent as it is. An empty map or object is a value where one is required.
     static bool written(const field& f, view member, const object* unknown) {
-        if (!member.is_absent())
-            return true;
+        if (!member.is_absent()) return true;
         bool const may_be_empty = member.of->what == kind::map || member.of->what == kind::object;
         return may_be_empty && f.need == presence::required &&
             !(unknown != nullptr && unknown->contains(f.name));
@@ -336,16 +304,14 @@ private:
         const object* unknown,
         bool top) const {
         for (auto const& f : fields) {
-            if (f.name != name)
-                continue;
+            if (f.name != name) continue;
             return written(f, v.member(f), unknown) || (top && filled(f) != nullptr);
         }
         return false;
     }
 
     bool write_member(view v) {
-        if (!v.is_null())
-            return write(v);
+        if (!v.is_null()) return write(v);
         out_ += "null";
         return true;
     }
@@ -354,8 +320,7 @@ private:
         bool first = true;
         for (auto const& member : from) {
             auto const name = name_of(member);
-            if (!key(first, name) || !at(name, write(member.value())))
-                return false;
+            if (!key(first, name) || !at(name, write(member.value()))) return false;
         }
         close(first);
         return true;
@@ -363,25 +328,15 @@ private:
 
     bool write(const value& from) {
         switch (from.kind()) {
-        case boost::json::kind::null:
-            out_ += "null";
-            return true;
-        case boost::json::kind::bool_:
-            out_ += from.get_bool() ? "true" : "false";
-            return true;
-        case boost::json::kind::int64:
-            append_number(out_, from.get_int64());
-            return true;
-        case boost::json::kind::uint64:
-            append_number(out_, from.get_uint64());
-            return true;
+        case boost::json::kind::null: out_ += "null"; return true;
+        case boost::json::kind::bool_: out_ += from.get_bool() ? "true" : "false"; return true;
+        case boost::json::kind::int64: append_number(out_, from.get_int64()); return true;
+        case boost::json::kind::uint64: append_number(out_, from.get_uint64()); return true;
         case boost::json::kind::double_: {
             auto const start = out_.size();
-            if (!number(from.get_double()))
-                return false;
+            if (!number(from.get_double())) return false;
             // Read back, it is to be a double again.
-            if (out_.find_first_of(".e", start) == out_.npos)
-                out_ += ".0";
+            if (out_.find_first_of(".e", start) == out_.npos) out_ += ".0";
             return true;
         }
         case boost::json::kind::string:
@@ -390,17 +345,14 @@ private:
             out_ += '[';
             std::size_t i = 0;
             for (auto const& item : from.get_array()) {
-                if (i != 0)
-                    out_ += ',';
-                if (!at(i, write(item)))
-                    return false;
+                if (i != 0) out_ += ',';
+                if (!at(i, write(item))) return false;
                 ++i;
             }
             out_ += ']';
             return true;
         }
-        case boost::json::kind::object:
-            return members(from.get_object());
+        case boost::json::kind::object: return members(from.get_object());
         }
         return true;
     }
@@ -416,27 +368,22 @@ private:
         if (from != nullptr) {
             for (auto const& member : *from) {
                 auto const name = name_of(member);
-                if (extra(name))
-                    continue;
-                if (!key(first, name) || !at(name, write(member.value())))
-                    return false;
+                if (extra(name)) continue;
+                if (!key(first, name) || !at(name, write(member.value()))) return false;
             }
         } else if (v.of->what == kind::map) {
             auto const size = v.of->size(v.self);
             for (std::size_t i = 0; i < size; ++i) {
                 auto const name = v.of->key(v.self, i);
-                if (extra(name))
-                    continue;
-                if (!key(first, name) || !at(name, write(v.element(i))))
-                    return false;
+                if (extra(name)) continue;
+                if (!key(first, name) || !at(name, write(v.element(i)))) return false;
             }
         } else {
             return fail(errc::invalid_argument, "extra members need a body that is an object");
         }
         for (auto const& member : *options_.extra) {
             auto const name = name_of(member);
-            if (!key(first, name) || !at(name, write(member.value())))
-                return false;
+            if (!key(first, name) || !at(name, write(member.value()))) return false;
         }
         close(first);
         return true;
@@ -486,14 +433,11 @@ enum class scalar_form : std::uint8_t {
 /// Appends the text of a scalar as it stands in a path, a query or a form, not yet escaped.
 inline scalar_form scalar_text(const type& t, const void* self, std::string& out) {
     view const outer(t, self);
-    if (outer.is_null())
-        return scalar_form::explicit_null;
+    if (outer.is_null()) return scalar_form::explicit_null;
     view const v = outer.held();
-    if (v.self == nullptr)
-        return scalar_form::absent;
+    if (v.self == nullptr) return scalar_form::absent;
     auto const number = [&](double d) {
-        if (!std::isfinite(d))
-            return scalar_form::invalid;
+        if (!std::isfinite(d)) return scalar_form::invalid;
         detail::append_number(out, d);
         return scalar_form::text;
     };
@@ -504,56 +448,41 @@ inline scalar_form scalar_text(const type& t, const void* self, std::string& out
     case kind::integer:
         detail::append_number(out, *static_cast<const std::int64_t*>(v.self));
         return scalar_form::text;
-    case kind::number:
-        return number(*static_cast<const double*>(v.self));
+    case kind::number: return number(*static_cast<const double*>(v.self));
     case kind::string: {
         auto const& text = *static_cast<const std::string*>(v.self);
         // A string in an optional was set on purpose, also to the empty text.
-        if (text.empty() && v.self == self)
-            return scalar_form::absent;
+        if (text.empty() && t.what == kind::string) return scalar_form::absent;
         out += text;
         return scalar_form::text;
     }
     case kind::enumeration: {
         auto const text = v.of->text(v.self);
-        if (text.empty())
-            return scalar_form::absent;
+        if (text.empty()) return scalar_form::absent;
         out += text;
         return scalar_form::text;
     }
-    case kind::list:
-        return scalar_form::list;
-    case kind::value:
-        break;
+    case kind::list: return scalar_form::list;
+    case kind::value: break;
     case kind::map:
     case kind::object:
     case kind::structure:
     case kind::optional:
     case kind::nullable:
-    case kind::variant:
-        return scalar_form::structured;
+    case kind::variant: return scalar_form::structured;
     }
     auto const& any = *static_cast<const value*>(v.self);
     switch (any.kind()) {
-    case boost::json::kind::null:
-        return scalar_form::absent;
-    case boost::json::kind::bool_:
-        out += any.get_bool() ? "true" : "false";
-        break;
-    case boost::json::kind::int64:
-        detail::append_number(out, any.get_int64());
-        break;
-    case boost::json::kind::uint64:
-        detail::append_number(out, any.get_uint64());
-        break;
-    case boost::json::kind::double_:
-        return number(any.get_double());
+    case boost::json::kind::null: return scalar_form::absent;
+    case boost::json::kind::bool_: out += any.get_bool() ? "true" : "false"; break;
+    case boost::json::kind::int64: detail::append_number(out, any.get_int64()); break;
+    case boost::json::kind::uint64: detail::append_number(out, any.get_uint64()); break;
+    case boost::json::kind::double_: return number(any.get_double());
     case boost::json::kind::string:
         out.append(any.get_string().data(), any.get_string().size());
         break;
     case boost::json::kind::array:
-    case boost::json::kind::object:
-        return scalar_form::structured;
+    case boost::json::kind::object: return scalar_form::structured;
     }
     return scalar_form::text;
 }
@@ -569,10 +498,8 @@ using text_pairs = std::vector<std::pair<std::string, std::string>>;
 inline encode_result form_pairs(
     const type& t, const void* self, text_pairs& out, const encode_options& options = {}) {
     view const v = view(t, self).held();
-    if (v.self == nullptr)
-        return {};
-    if (v.of->what != kind::structure)
-        return {errc::invalid_argument, "a form needs a struct"};
+    if (v.self == nullptr) return {};
+    if (v.of->what != kind::structure) return {errc::invalid_argument, "a form needs a struct"};
 
     auto const fail = [](errc code, std::string_view name, std::string_view text) {
         encode_result made(code, std::string(text));
@@ -582,11 +509,9 @@ inline encode_result form_pairs(
     auto const one = [&](std::string_view name, view of) -> encode_result {
         std::string text;
         switch (scalar_text(*of.of, of.self, text)) {
-        case scalar_form::absent:
-            return {};
+        case scalar_form::absent: return {};
         case scalar_form::explicit_null:
-        case scalar_form::text:
-            break;
+        case scalar_form::text: break;
         case scalar_form::invalid:
             return fail(errc::invalid_argument, name, "the number is not finite");
         case scalar_form::list:
@@ -605,11 +530,9 @@ inline encode_result form_pairs(
     };
     auto const pairs = [&](std::string_view name, view of) -> encode_result {
         view const inner = of.held();
-        if (inner.self == nullptr || inner.of->what != kind::list)
-            return one(name, of);
+        if (inner.self == nullptr || inner.of->what != kind::list) return one(name, of);
         for (std::size_t i = 0; i < inner.of->size(inner.self); ++i)
-            if (auto made = one(name, inner.element(i)); !made)
-                return made;
+            if (auto made = one(name, inner.element(i)); !made) return made;
         return {};
     };
 
@@ -622,17 +545,14 @@ inline encode_result form_pairs(
     };
     auto const given = [&](std::string_view name) -> const fill* {
         for (auto const& f : options.fills)
-            if (f.name == name)
-                return &f;
+            if (f.name == name) return &f;
         return nullptr;
     };
     for (auto const& f : v.of->fields()) {
-        if (extra(f.name))
-            continue;
+        if (extra(f.name)) continue;
         view const member = v.member(f);
         if (!member.is_absent()) {
-            if (auto made = pairs(f.name, member); !made)
-                return made;
+            if (auto made = pairs(f.name, member); !made) return made;
         } else if (const fill* filled = given(f.name)) {
             out.emplace_back(std::string(f.name), std::string(filled->value));
         } else if (
@@ -644,27 +564,22 @@ inline encode_result form_pairs(
     auto const bag = [&](const object& from, bool is_extra) -> encode_result {
         for (auto const& member : from) {
             std::string_view const name(member.key().data(), member.key().size());
-            if (!is_extra && extra(name))
-                continue;
+            if (!is_extra && extra(name)) continue;
             if (!is_extra) {
                 bool written = false;
                 for (auto const& f : v.of->fields())
                     written = written ||
                         (f.name == name && (!v.member(f).is_absent() || given(name) != nullptr));
-                if (written)
-                    continue;
+                if (written) continue;
             }
-            if (auto made = one(name, view(type_of<value>, &member.value())); !made)
-                return made;
+            if (auto made = one(name, view(type_of<value>, &member.value())); !made) return made;
         }
         return {};
     };
     if (unknown != nullptr)
-        if (auto made = bag(*unknown, false); !made)
-            return made;
+        if (auto made = bag(*unknown, false); !made) return made;
     if (options.extra != nullptr)
-        if (auto made = bag(*options.extra, true); !made)
-            return made;
+        if (auto made = bag(*options.extra, true); !made) return made;
     return {};
 }
 

@@ -41,8 +41,7 @@ public:
 
     /// The value for `key`, made at the end when missing.
     T& operator[](std::string_view key) {
-        if (T* found = find(key))
-            return *found;
+        if (T* found = find(key)) return *found;
         items_.emplace_back(std::piecewise_construct, std::forward_as_tuple(key), std::tuple<>{});
         return items_.back().second;
     }
@@ -50,14 +49,12 @@ public:
     /// The value for `key`, or null.
     [[nodiscard]] T* find(std::string_view key) noexcept {
         for (auto& item : items_)
-            if (item.first == key)
-                return &item.second;
+            if (item.first == key) return &item.second;
         return nullptr;
     }
     [[nodiscard]] const T* find(std::string_view key) const noexcept {
         for (auto const& item : items_)
-            if (item.first == key)
-                return &item.second;
+            if (item.first == key) return &item.second;
         return nullptr;
     }
 
@@ -67,21 +64,18 @@ public:
 
     /// The value for `key`. Throws std::out_of_range when missing.
     [[nodiscard]] T& at(std::string_view key) {
-        if (T* found = find(key))
-            return *found;
+        if (T* found = find(key)) return *found;
         throw std::out_of_range("no such key in json::map");
     }
     [[nodiscard]] const T& at(std::string_view key) const {
-        if (const T* found = find(key))
-            return *found;
+        if (const T* found = find(key)) return *found;
         throw std::out_of_range("no such key in json::map");
     }
 
     /// Removes `key`; gives whether it was there. The order of the rest stays.
     bool erase(std::string_view key) {
         for (auto at = items_.begin(); at != items_.end(); ++at) {
-            if (at->first != key)
-                continue;
+            if (at->first != key) continue;
             items_.erase(at);
             return true;
         }
@@ -100,12 +94,10 @@ public:
 
     /// Equal keys and values, in any order, as JSON objects compare.
     friend bool operator==(const map& a, const map& b) {
-        if (a.size() != b.size())
-            return false;
+        if (a.size() != b.size()) return false;
         for (auto const& item : a.items_) {
             const T* other = b.find(item.first);
-            if (other == nullptr || !(*other == item.second))
-                return false;
+            if (other == nullptr || !(*other == item.second)) return false;
         }
         return true;
     }

@@ -53,14 +53,12 @@ public:
     [[nodiscard]] std::uint16_t index() const noexcept { return index_; }
 
     [[nodiscard]] std::string_view text(std::span<const std::string_view> names) const noexcept {
-        if (text_)
-            return *text_;
+        if (text_) return *text_;
         return index_ < names.size() ? names[index_] : std::string_view{};
     }
 
     friend bool operator==(const open_text& a, const open_text& b) noexcept {
-        if (a.index_ != b.index_ || !a.text_ != !b.text_)
-            return false;
+        if (a.index_ != b.index_ || !a.text_ != !b.text_) return false;
         return !a.text_ || *a.text_ == *b.text_;
     }
 
@@ -108,8 +106,7 @@ public:
 
     /// The enumerator, unless empty or unknown.
     [[nodiscard]] std::optional<E> known() const noexcept {
-        if (!held_.is_known())
-            return std::nullopt;
+        if (!held_.is_known()) return std::nullopt;
         return static_cast<E>(held_.index());
     }
 

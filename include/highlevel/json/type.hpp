@@ -192,10 +192,12 @@ void* variant_emplace(void* self) {
 // instantiated its table has been declared.
 template <class S>
 std::span<const field> fields_of() {
-    static_assert(
-        requires { json_fields(static_cast<const S*>(nullptr)); },
-        "this type is not described: declare json_fields(const S*) in its namespace");
-    return json_fields(static_cast<const S*>(nullptr));
+    if constexpr (requires { json_fields(static_cast<const S*>(nullptr)); })
+        return json_fields(static_cast<const S*>(nullptr));
+    else
+        static_assert(
+            !std::is_class_v<S>,
+            "this type is not described: declare json_fields(const S*) in its namespace");
 }
 
 template <class T>
@@ -218,8 +220,7 @@ consteval type describe() {
         "co_await expressions twice): declare its default constructor");
     static_assert(std::is_default_constructible_v<S>, "a described struct needs a default value");
     type made{.what = kind::structure, .fields = &fields_of<S>};
-    if constexpr (has_unknown_fields<S>)
-        made.unknown_fields = offsetof(S, unknown_fields);
+    if constexpr (has_unknown_fields<S>) made.unknown_fields = offsetof(S, unknown_fields);
     return made;
 }
 

@@ -96,9 +96,7 @@ public:
           max_(options.max), interval_(options.interval), allowed_(options.max),
           random_(seed * 0x9e3779b97f4a7c15ULL + 0x2545f4914f6cdd1dULL) {
         if (options.ledger) {
-            // Nothing is ours before the ledger says so; see `limits::static_share`.
-            share_ = std::max(1U, options.static_share);
-            doubtful_ = options.static_share == 0;
+            share_ = 0; // nothing is ours before the ledger says so
         } else if (options.static_share != 0) {
             share_ = options.static_share;
         }

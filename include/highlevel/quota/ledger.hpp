@@ -46,7 +46,7 @@ public:
         /// The share that it holds, and what its requests occupy of the limit at most.
         std::uint32_t held = 0;
         std::uint32_t occupied = 0;
-        /// What it could use; zero: it is done for now.
+        /// What it could use. Zero: it is done with the bucket, and holds nothing of it any more.
         std::uint32_t wanted = 0;
         /// Requests left of the day for all together, by its newest response; absent: not told.
         std::optional<std::int64_t> day_left;
@@ -169,6 +169,12 @@ private:
         for (auto const& [name, m] : shared.members)
             if (name != process) others += std::max(m.share, m.occupied);
         auto const room = c.limit > others ? c.limit - others : 0;
+        if (c.wanted == 0) {
+            me->second.share = 0;
+            me->second.day_held = 0;
+            if (c.occupied == 0) shared.members.erase(me);
+            return {};
+        }
         auto share = std::min(target(shared, process, c.limit), room);
         if (share > c.held && now < shared.resumed + settling) share = c.held;
         // A cut makes room for others only once its holder says that he holds less.
@@ -184,11 +190,11 @@ private:
     /// nobody less than a quarter of an even part, so that he can begin at once.
     [[nodiscard]] static std::uint32_t
     target(const bucket& shared, std::string_view process, std::uint32_t limit) {
-        auto const n = static_cast<std::uint32_t>(shared.members.size());
         std::vector<std::pair<std::uint32_t, std::string_view>> wants;
-        wants.reserve(n);
         for (auto const& [name, m] : shared.members)
-            wants.emplace_back(std::max({1U, limit / (4 * n), m.wanted}), name);
+            if (m.wanted > 0) wants.emplace_back(m.wanted, name);
+        auto const n = static_cast<std::uint32_t>(wants.size());
+        for (auto& [want, name] : wants) want = std::max({1U, limit / (4 * n), want});
         std::sort(wants.begin(), wants.end());
         auto left = limit;
         auto heads = n;
@@ -217,7 +223,7 @@ private:
         auto const pool = std::max<std::int64_t>(0, *shared.day_left - leased);
         auto const n = static_cast<std::int64_t>(shared.members.size());
         auto const part = std::max(std::min<std::int64_t>(1, pool), pool / (2 * n));
-        auto const wish = c.wanted == 0 ? 0 : std::max<std::int64_t>(0, 2 * std::int64_t{c.limit} - c.day_held);
+        auto const wish = std::max<std::int64_t>(0, 2 * std::int64_t{c.limit} - c.day_held);
         result.day_added = std::min(wish, part);
         me.day_held += *result.day_added;
         result.day_over = pool == 0 && me.day_held == 0;

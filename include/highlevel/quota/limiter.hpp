@@ -28,7 +28,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cassert>
 #include <chrono>
 #include <cstddef>
@@ -296,7 +295,7 @@ public:
     // Shares of several processes: whether the ledger is told of the bucket, and has granted once.
     bool reported = false;
     bool leased = false;
-    nanos reported_at = 0;
+    nanos leased_at = 0; // or, before that, since when it is asked for
     bucket state;
 };
 
@@ -475,6 +474,9 @@ private:
     // Grants per turn of the event loop, and per bucket before the next one has its turn.
     static constexpr int grants_per_tick = 16;
     static constexpr int grants_per_turn = 4;
+    // How long a new bucket waits for its first lease before it takes the ledger for lost.
+    static constexpr nanos first_lease = 1'000'000'000;
+    static constexpr nanos longest_answer = 5'000'000'000;
 
     [[nodiscard]] static std::uint64_t random_seed() {
         std::random_device device;
@@ -689,6 +691,7 @@ private:
     void tick() noexcept {
         waiter_list done;
         std::vector<ledger::claim> claims;
+        std::uint64_t turn = 0;
         {
             std::lock_guard const lock{mutex_};
             if (stopped_) return;
@@ -704,6 +707,7 @@ private:
                 }
                 if (due.kind == alarm::of::ledger) {
                     claims = report(at);
+                    turn = ledger_turn_;
                     continue;
                 }
                 auto& w = static_cast<waiter&>(due);
@@ -717,22 +721,20 @@ private:
             run(at, done);
         }
         complete(done);
-        renew(std::move(claims));
+        renew(std::move(claims), turn);
     }
 
     // -- shares of several processes -----------------------------------------------------------
 
-    /// The ledger hears of buckets in use only, and soon of a new one.
+    /// The ledger hears of buckets in use, and of a new one at once.
     void use_ledger(entry& home, nanos now) {
         if (!options_.ledger || home.reported || stopped_) return;
-        // A share that was not renewed for long may have been given away.
-        if (home.leased && now - home.reported_at > nanoseconds(options_.ledger_timeout))
-            doubt(home, now);
-        home.reported = true;
-        ++reported_;
         alarms_.ensure(entries_.size() + queued_ + 2);
-        if (reported_ == 1) ledger_seen_ = now;
-        if (!home.leased || reporter_.slot == alarm::unset) alarms_.set(reporter_, now);
+        home.reported = true;
+        home.leased = false;
+        home.leased_at = now;
+        if (++reported_ == 1) ledger_seen_ = now;
+        alarms_.set(reporter_, now);
         rearm();
     }
 
@@ -740,99 +742,119 @@ private:
         return std::chrono::nanoseconds{d}.count();
     }
 
-    /// Without the ledger: what was configured, but no more at once than the bucket had, since
-    /// others may not have noticed yet.
+    /// Without the ledger: what was configured for that; but no more than the bucket had before
+    /// others must have noticed too and made room.
     void doubt(entry& home, nanos now) noexcept {
+        auto const held = home.state.share().value_or(0);
+        auto const fallback = options_.static_share;
         home.state.set_share_doubtful(true);
         home.state.lease_day(std::nullopt);
-        if (options_.static_share == 0) return;
-        bool const settled = now - home.reported_at >
-            nanoseconds(options_.ledger_timeout) + 2 * round(home);
-        auto const held = home.state.share().value_or(options_.static_share);
-        home.state.set_share(settled ? options_.static_share : std::min(held, options_.static_share));
+        if (fallback == 0) {
+            home.state.set_share(std::max(held, 1U));
+        } else {
+            auto const noticed = nanoseconds(options_.ledger_timeout) + 2 * round(home);
+            bool const early = home.leased && now - home.leased_at < noticed;
+            home.state.set_share(early ? std::min(held, fallback) : fallback);
+        }
+        make_ready(home);
     }
 
-    /// What to tell the ledger now, and when next.
+    /// What to tell the ledger now; sees to it that there is a next time.
     [[nodiscard]] std::vector<ledger::claim> report(time_point at) noexcept {
-        std::vector<ledger::claim> claims;
         auto const now = to_nanos(at);
-        if (now - ledger_seen_ > nanoseconds(options_.ledger_timeout))
-            for (auto& [key, home] : entries_)
-                if (home.reported) {
-                    doubt(home, now);
-                    make_ready(home);
-                }
-        // An answer that does not come is not waited for; when it comes after all it is ignored.
-        claims.reserve(reported_);
+        bool const away = now - ledger_seen_ > nanoseconds(options_.ledger_timeout);
+        // One report at a time; an answer that takes this long is given up, and ignored if it comes.
+        bool const busy = ledger_asked_ != never && now - ledger_asked_ < longest_answer;
+        std::vector<ledger::claim> claims;
+        if (!busy) {
+            claims.reserve(reported_);
+            ledger_asked_ = now;
+            ++ledger_turn_;
+        }
         for (auto& [key, home] : entries_) {
             if (!home.reported) continue;
-            auto const max = home.state.max();
+            if (away || (!home.leased && now - home.leased_at > first_lease)) doubt(home, now);
+            if (busy) continue;
             ledger::claim c;
             c.resource = key;
-            c.limit = max;
+            c.limit = home.state.max();
             c.interval = home.state.interval();
-            c.held = home.leased ? home.state.share().value_or(0) : 0;
             c.occupied = home.state.occupied(at);
-            bool const idle = home.permits == 0 && !home.waited_for();
-            c.wanted = idle ? 0
-                            : static_cast<std::uint32_t>(std::min<std::size_t>(
-                                  max,
-                                  c.occupied + std::max<std::size_t>(
-                                      1, home.lanes[0].size() + home.lanes[1].size())));
             c.day_left = home.state.day_left();
             c.day_age = home.state.day_age(at);
-            c.day_held = home.state.day_leased().value_or(0);
-            claims.push_back(std::move(c));
-            if (idle) {
+            bool const unused = home.permits == 0 && !home.waited_for();
+            if (unused && now - home.idle_since >= nanoseconds(options_.ledger_hold)) {
                 home.reported = false;
                 --reported_;
+                home.state.set_share(0);
+            } else {
+                c.held = home.state.share().value_or(0);
+                c.day_held = home.state.day_leased().value_or(0);
+                auto const waiting = home.lanes[0].size() + home.lanes[1].size();
+                c.wanted = std::clamp<std::uint32_t>(
+                    c.occupied + static_cast<std::uint32_t>(std::min<std::size_t>(waiting, c.limit)),
+                    1,
+                    c.limit);
             }
+            claims.push_back(std::move(c));
         }
+        if (!busy && claims.empty()) ledger_asked_ = never;
         if (reported_ > 0) {
             auto const pause = nanoseconds(options_.ledger_interval);
             seed_ = seed_ * 6364136223846793005ULL + 1442695040888963407ULL;
-            auto const vary = static_cast<nanos>((seed_ >> 33) % static_cast<std::uint64_t>(pause / 5 + 1));
+            auto const vary =
+                static_cast<nanos>((seed_ >> 33) % static_cast<std::uint64_t>(pause / 5 + 1));
             alarms_.set(reporter_, now + pause - pause / 10 + vary);
         }
         return claims;
     }
 
-    void renew(std::vector<ledger::claim> claims) noexcept {
+    void renew(std::vector<ledger::claim> claims, std::uint64_t turn) noexcept {
         if (claims.empty()) return;
         std::vector<std::string> resources;
         resources.reserve(claims.size());
         for (auto const& c : claims) resources.push_back(c.resource);
-        auto const turn = ++ledger_turn_;
-        options_.ledger->renew(
-            process_, std::move(claims),
+        auto take =
             [weak = weak_from_this(), turn, resources = std::move(resources)](
                 const boost::system::error_code& ec, const std::vector<ledger::lease>& leases) {
-                if (ec || leases.size() != resources.size()) return;
-                if (auto const self = weak.lock()) self->take_leases(turn, resources, leases);
-            });
+                auto const self = weak.lock();
+                if (!self) return;
+                bool const good = !ec && leases.size() == resources.size();
+                self->take_leases(turn, good, resources, leases);
+            };
+        try {
+            options_.ledger->renew(process_, std::move(claims), std::move(take));
+        } catch (...) { // as if it could not be reached
+        }
     }
 
     void take_leases(
         std::uint64_t turn,
+        bool good,
         const std::vector<std::string>& resources,
         const std::vector<ledger::lease>& leases) noexcept {
         waiter_list done;
         {
             std::lock_guard const lock{mutex_};
             if (stopped_ || turn != ledger_turn_) return;
+            ledger_asked_ = never;
+            if (!good) return;
             auto const at = time_->now();
             ledger_seen_ = to_nanos(at);
             for (std::size_t i = 0; i < leases.size(); ++i) {
                 auto const found = entries_.find(resources[i]);
                 if (found == entries_.end()) continue;
                 auto& home = found->second;
+                if (!home.reported) continue; // given back meanwhile
                 home.leased = true;
-                home.reported_at = ledger_seen_;
+                home.leased_at = ledger_seen_;
                 home.state.set_share(leases[i].share);
                 home.state.set_share_doubtful(false);
                 home.state.lease_day(leases[i].day_added, leases[i].day_over);
                 if (home.waited_for()) make_ready(home);
             }
+            // Those that came to be while the ledger was asked wait for their first share.
+            if (reported_ > leases.size()) alarms_.set(reporter_, ledger_seen_);
             run(at, done);
         }
         complete(done);
@@ -989,7 +1011,8 @@ private:
     alarm_of_ledger reporter_;
     std::size_t reported_ = 0;
     nanos ledger_seen_ = 0;
-    std::atomic<std::uint64_t> ledger_turn_ = 0;
+    nanos ledger_asked_ = never;
+    std::uint64_t ledger_turn_ = 0;
     bool stopped_ = false;
     bool tick_posted_ = false;
     nanos armed_ = never;

@@ -97,17 +97,22 @@ public:
     std::chrono::milliseconds idle_eviction{std::chrono::minutes{5}};
 
     /// Through which several processes share their buckets (quota/ledger.hpp); null: no sharing.
+    /// With one, the limiter's timer runs on for `ledger_hold` after the last request.
     std::shared_ptr<quota::ledger> ledger;
     /// With a ledger: how often the shares of active buckets are renewed; 50 ms to 5 s, varied by
     /// a tenth. Default: 500 ms.
     std::chrono::milliseconds ledger_interval{500};
-    /// With a ledger: after this time without an answer from it a process takes care as if strangers
-    /// used the bucket, since its share may have been given to others. Default: 25 s.
+    /// With a ledger: after this time without an answer from it a process falls back to
+    /// `static_share`, and takes care as if strangers used the bucket, since its share may have been
+    /// given to others. Below the ledger's ttl. Default: 25 s.
     std::chrono::milliseconds ledger_timeout{std::chrono::seconds{25}};
-    /// Requests per interval that this process may use of a bucket for which no ledger has given
-    /// it a share: without a ledger its part of a fixed split, with one what it falls back to while
-    /// the ledger cannot be reached. Zero: without a ledger the whole limit; with one, a single
-    /// request at a time, each under the evidence of the newest response. Default: 0.
+    /// With a ledger: a bucket keeps a small share at hand for this long after its last request, so
+    /// that the next need not wait for the others to make room. Default: 30 s.
+    std::chrono::milliseconds ledger_hold{std::chrono::seconds{30}};
+    /// Requests per interval that this process may use of each bucket, of a split that was fixed
+    /// beforehand: always if there is no ledger, else while the ledger cannot be reached. Zero:
+    /// without a ledger the whole limit; with one, the share that was leased last, or a single
+    /// request where none was, and each only under the evidence of the newest response. Default: 0.
     std::uint32_t static_share = 0;
 
     /// Seed of the random delays after refusals; zero: a different one each time. Default: 0.
@@ -146,6 +151,7 @@ public:
             "must be from 50 ms to 5 s");
         require(
             ledger_timeout >= ledger_interval, "ledger_timeout", "must not be below ledger_interval");
+        require(ledger_hold >= zero, "ledger_hold", "must not be negative");
         require(static_share <= 60'000, "static_share", "must be at most 60000");
     }
 };

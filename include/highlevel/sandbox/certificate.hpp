@@ -5,6 +5,7 @@
 #pragma once
 
 #include <boost/asio/ip/address.hpp>
+#include <boost/asio/ssl/error.hpp>
 #include <boost/system/error_code.hpp>
 #include <boost/system/system_error.hpp>
 
@@ -55,21 +56,9 @@ using x509_pointer = std::unique_ptr<X509, openssl_delete<X509_free>>;
 using extension_pointer = std::unique_ptr<X509_EXTENSION, openssl_delete<X509_EXTENSION_free>>;
 using bio_pointer = std::unique_ptr<BIO, openssl_delete<BIO_free_all>>;
 
-/// The category of OpenSSL's own error numbers.
-class openssl_category final : public boost::system::error_category {
-public:
-    [[nodiscard]] const char* name() const noexcept override { return "openssl"; }
-    [[nodiscard]] std::string message(int value) const override {
-        char text[160];
-        ERR_error_string_n(static_cast<unsigned long>(value), text, sizeof text);
-        return text;
-    }
-};
-
 [[noreturn]] inline void throw_openssl(const char* what) {
-    static openssl_category const category;
     auto const number = static_cast<int>(ERR_get_error());
-    throw boost::system::system_error(boost::system::error_code(number, category), what);
+    throw boost::system::system_error(number, boost::asio::error::get_ssl_category(), what);
 }
 
 inline void require(bool done, const char* what) {

@@ -34,34 +34,18 @@ namespace highlevel::json::detail {
 // never over data.
 inline void clear_value(const type& t, void* self) {
     switch (t.what) {
-    case kind::boolean:
-        *static_cast<bool*>(self) = false;
-        return;
-    case kind::integer:
-        *static_cast<std::int64_t*>(self) = 0;
-        return;
-    case kind::number:
-        *static_cast<double*>(self) = 0;
-        return;
-    case kind::string:
-        static_cast<std::string*>(self)->clear();
-        return;
-    case kind::value:
-        *static_cast<value*>(self) = nullptr;
-        return;
-    case kind::object:
-        static_cast<object*>(self)->clear();
-        return;
+    case kind::boolean: *static_cast<bool*>(self) = false; return;
+    case kind::integer: *static_cast<std::int64_t*>(self) = 0; return;
+    case kind::number: *static_cast<double*>(self) = 0; return;
+    case kind::string: static_cast<std::string*>(self)->clear(); return;
+    case kind::value: *static_cast<value*>(self) = nullptr; return;
+    case kind::object: static_cast<object*>(self)->clear(); return;
     case kind::optional:
     case kind::nullable:
     case kind::list:
     case kind::map:
-    case kind::enumeration:
-        t.reset(self);
-        return;
-    case kind::variant:
-        t.select(self, 0);
-        return;
+    case kind::enumeration: t.reset(self); return;
+    case kind::variant: t.select(self, 0); return;
     case kind::structure:
         for (auto const& f : t.fields())
             clear_value(*f.of, static_cast<char*>(self) + f.offset);
@@ -86,44 +70,29 @@ public:
 
     [[nodiscard]] value to_value() const {
         switch (what) {
-        case form::null:
-            return nullptr;
-        case form::boolean:
-            return boolean;
-        case form::integer:
-            return integer;
-        case form::natural:
-            return natural;
-        case form::number:
-            return number;
-        case form::string:
-            return boost::json::string_view(text.data(), text.size());
+        case form::null: return nullptr;
+        case form::boolean: return boolean;
+        case form::integer: return integer;
+        case form::natural: return natural;
+        case form::number: return number;
+        case form::string: return boost::json::string_view(text.data(), text.size());
         }
         return nullptr;
     }
 
     // The text for a string member. A number keeps its digits where the parser still had them.
     [[nodiscard]] std::string to_text() const {
-        if (!text.empty() || what == form::string)
-            return std::string(text);
+        if (!text.empty() || what == form::string) return std::string(text);
         std::string made;
         switch (what) {
-        case form::boolean:
-            made = boolean ? "true" : "false";
-            break;
-        case form::integer:
-            append_number(made, integer);
-            break;
-        case form::natural:
-            append_number(made, natural);
-            break;
+        case form::boolean: made = boolean ? "true" : "false"; break;
+        case form::integer: append_number(made, integer); break;
+        case form::natural: append_number(made, natural); break;
         case form::number:
-            if (std::isfinite(number))
-                append_number(made, number);
+            if (std::isfinite(number)) append_number(made, number);
             break;
         case form::null:
-        case form::string:
-            break;
+        case form::string: break;
         }
         return made;
     }
@@ -163,14 +132,9 @@ public:
         std::string made;
         for (auto const& f : frames_) {
             switch (f.what) {
-            case shape::root:
-                break;
-            case shape::list:
-                append_step(made, f.index);
-                break;
-            case shape::map:
-                append_step(made, f.key);
-                break;
+            case shape::root: break;
+            case shape::list: append_step(made, f.index); break;
+            case shape::map: append_step(made, f.key); break;
             case shape::structure:
                 if (f.current != nullptr)
                     append_step(made, f.current->name);
@@ -208,16 +172,11 @@ public:
         };
         auto const enter = [&](const value& v) {
             switch (v.kind()) {
-            case boost::json::kind::null:
-                return on_null(ignored);
-            case boost::json::kind::bool_:
-                return on_bool(v.get_bool(), ignored);
-            case boost::json::kind::int64:
-                return on_int64(v.get_int64(), {}, ignored);
-            case boost::json::kind::uint64:
-                return on_uint64(v.get_uint64(), {}, ignored);
-            case boost::json::kind::double_:
-                return on_double(v.get_double(), {}, ignored);
+            case boost::json::kind::null: return on_null(ignored);
+            case boost::json::kind::bool_: return on_bool(v.get_bool(), ignored);
+            case boost::json::kind::int64: return on_int64(v.get_int64(), {}, ignored);
+            case boost::json::kind::uint64: return on_uint64(v.get_uint64(), {}, ignored);
+            case boost::json::kind::double_: return on_double(v.get_double(), {}, ignored);
             case boost::json::kind::string:
                 return on_string(view(v.get_string()), v.get_string().size(), ignored);
             case boost::json::kind::array:
@@ -229,15 +188,13 @@ public:
             }
             return true;
         };
-        if (!enter(from))
-            return false;
+        if (!enter(from)) return false;
         while (!levels.empty()) {
             auto& top = levels.back();
             if (const array* list = top.container->if_array()) {
                 if (top.index == list->size()) {
                     levels.pop_back();
-                    if (!on_array_end(list->size(), ignored))
-                        return false;
+                    if (!on_array_end(list->size(), ignored)) return false;
                 } else if (!enter((*list)[top.index++])) {
                     return false;
                 }
@@ -246,14 +203,12 @@ public:
             auto const& members = top.container->get_object();
             if (top.index == members.size()) {
                 levels.pop_back();
-                if (!on_object_end(members.size(), ignored))
-                    return false;
+                if (!on_object_end(members.size(), ignored)) return false;
                 continue;
             }
             auto const& member = *(members.begin() + static_cast<std::ptrdiff_t>(top.index++));
             auto const key = view(member.key());
-            if (!on_key(key, key.size(), ignored) || !enter(member.value()))
-                return false;
+            if (!on_key(key, key.size(), ignored) || !enter(member.value())) return false;
         }
         return true;
     }
@@ -364,12 +319,15 @@ public:
     }
 
     bool on_double(double number, boost::json::string_view last, error_code& ec) {
+        auto const digits = number_text(last);
+        // The parser multiplies powers of ten and can be off by some units in the last place
+        // (Boost 1.81; newer ones only on request).
+        number = read_double(digits).value_or(number);
         if (capturing_) {
-            parts_.clear();
             stack_.push_double(number);
             return true;
         }
-        return verdict(put(scalar(number, number_text(last))), ec);
+        return verdict(put(scalar(number, digits)), ec);
     }
 
     bool on_bool(bool b, error_code& ec) {
@@ -431,13 +389,11 @@ private:
         }
 
         const field* find(std::string_view name) {
-            if (table_.empty())
-                fill();
+            if (table_.empty()) fill();
             for (auto at = hash(name) & (table_.size() - 1); table_[at] != 0;
                  at = (at + 1) & (table_.size() - 1)) {
                 auto const& f = fields[table_[at] - 1];
-                if (f.name == name)
-                    return &f;
+                if (f.name == name) return &f;
             }
             return nullptr;
         }
@@ -453,8 +409,7 @@ private:
         // The description's names differ in length, ends or middle.
         static std::size_t hash(std::string_view name) noexcept {
             auto const n = name.size();
-            if (n == 0)
-                return 0;
+            if (n == 0) return 0;
             auto const at = [&](std::size_t i) {
                 return std::size_t{static_cast<unsigned char>(name[i])};
             };
@@ -480,21 +435,18 @@ private:
     };
 
     bool verdict(bool good, error_code& ec) {
-        if (!good)
-            ec = make_error_code(errc::decode_failed);
+        if (!good) ec = make_error_code(errc::decode_failed);
         return good;
     }
 
     diagnostic describe(bend what, std::string_view text, std::string_view member) const {
         std::string where = pointer();
-        if (!member.empty())
-            append_step(where, member);
+        if (!member.empty()) append_step(where, member);
         return {what, std::move(where), std::string(text)};
     }
 
     std::string_view number_text(boost::json::string_view last) {
-        if (parts_.empty())
-            return {last.data(), last.size()};
+        if (parts_.empty()) return {last.data(), last.size()};
         // Never with the whole text in one buffer; without its first part the digits are useless.
         parts_.clear();
         return {};
@@ -504,8 +456,7 @@ private:
     std::string_view keep(std::string_view key) {
         std::less<const char*> const before;
         auto const end = whole_.data() + whole_.size();
-        if (!before(key.data(), whole_.data()) && before(key.data(), end))
-            return key;
+        if (!before(key.data(), whole_.data()) && before(key.data(), end)) return key;
         kept_keys_.emplace_front(key);
         return kept_keys_.front();
     }
@@ -538,33 +489,28 @@ private:
         top.last = at + 1;
         auto& word = seen_[top.seen + at / 64];
         auto const bit = std::uint64_t{1} << (at % 64);
-        if ((word & bit) != 0)
-            return again(top);
+        if ((word & bit) != 0) return again(top);
         word |= bit;
         return true;
     }
 
     static const field* search(const frame& f, std::string_view key) {
-        if (f.count >= 5)
-            return f.known->find(key);
+        if (f.count >= 5) return f.known->find(key);
         for (std::uint32_t i = 0; i < f.count; ++i)
-            if (f.fields[i].name == key)
-                return &f.fields[i];
+            if (f.fields[i].name == key) return &f.fields[i];
         return nullptr;
     }
 
     habits& habits_of(const type& of) {
         auto const fields = of.fields();
         for (auto& known : habits_)
-            if (known.fields.data() == fields.data())
-                return known;
+            if (known.fields.data() == fields.data()) return known;
         return habits_.emplace_front(fields);
     }
 
     bool again(frame& top) {
         clear_value(*top.current->of, top.self + top.current->offset);
-        if (object* bag = unknown_fields(top))
-            bag->erase(top.current->name);
+        if (object* bag = unknown_fields(top)) bag->erase(top.current->name);
         return note(bend::duplicate_key, "occurs more than once; the last one counts");
     }
 
@@ -573,13 +519,10 @@ private:
     // The type that the next value should have; null for an unknown member.
     static const type* expected(const frame& top) noexcept {
         switch (top.what) {
-        case shape::root:
-            return top.of;
-        case shape::structure:
-            return top.current == nullptr ? nullptr : top.current->of;
+        case shape::root: return top.of;
+        case shape::structure: return top.current == nullptr ? nullptr : top.current->of;
         case shape::list:
-        case shape::map:
-            return top.of->inner;
+        case shape::map: return top.of->inner;
         }
         return nullptr;
     }
@@ -587,17 +530,13 @@ private:
     // The address for it, made now; null when strict reading must stop.
     void* place(frame& top) {
         switch (top.what) {
-        case shape::root:
-            return top.self;
-        case shape::structure:
-            return top.self + top.current->offset;
-        case shape::list:
-            return top.of->emplace(top.self);
+        case shape::root: return top.self;
+        case shape::structure: return top.self + top.current->offset;
+        case shape::list: return top.of->emplace(top.self);
         case shape::map: {
             auto const before = top.of->size(top.self);
             void* const made = top.of->insert(top.self, top.key);
-            if (top.of->size(top.self) != before)
-                return made;
+            if (top.of->size(top.self) != before) return made;
             clear_value(*top.of->inner, made);
             return note(bend::duplicate_key, "occurs more than once; the last one counts")
                 ? made
@@ -616,34 +555,28 @@ private:
     }
 
     static object* unknown_fields(const frame& f) noexcept {
-        if (f.what != shape::structure || f.of->unknown_fields == type::npos)
-            return nullptr;
+        if (f.what != shape::structure || f.of->unknown_fields == type::npos) return nullptr;
         return reinterpret_cast<object*>(f.self + f.of->unknown_fields);
     }
 
     void keep_unknown(value&& v) {
-        if (!options_.keep_unknown_fields)
-            return;
+        if (!options_.keep_unknown_fields) return;
         frame const& top = frames_.back();
         object* const bag = unknown_fields(top);
-        if (bag == nullptr)
-            return;
-        if (bag->empty())
-            bag->reserve(top.known->unknown);
+        if (bag == nullptr) return;
+        if (bag->empty()) bag->reserve(top.known->unknown);
         bag->insert_or_assign({top.key.data(), top.key.size()}, std::move(v));
     }
 
     // Puts what fits nowhere under its member's name beside the unknown fields of the nearest
     // struct: the misfits of a list as an array, those of a map as an object.
     void keep_misfit(value&& v) {
-        if (!options_.keep_unknown_fields)
-            return;
+        if (!options_.keep_unknown_fields) return;
         std::size_t at = frames_.size() - 1;
         while (at > 0 && frames_[at].what != shape::structure)
             --at;
         object* const bag = unknown_fields(frames_[at]);
-        if (bag == nullptr || frames_[at].current == nullptr)
-            return;
+        if (bag == nullptr || frames_[at].current == nullptr) return;
         auto const name = frames_[at].current->name;
         if (at + 1 == frames_.size()) {
             bag->insert_or_assign(name, std::move(v));
@@ -652,12 +585,10 @@ private:
         value& kept = (*bag)[name];
         frame const& inner = frames_[at + 1];
         if (inner.what == shape::map) {
-            if (!kept.is_object())
-                kept.emplace_object();
+            if (!kept.is_object()) kept.emplace_object();
             kept.get_object().insert_or_assign({inner.key.data(), inner.key.size()}, std::move(v));
         } else {
-            if (!kept.is_array())
-                kept.emplace_array();
+            if (!kept.is_array()) kept.emplace_array();
             kept.get_array().push_back(std::move(v));
         }
     }
@@ -689,14 +620,12 @@ private:
         } else if (
             t->what == kind::nullable || t->what == kind::optional || t->what == kind::value) {
             void* const self = place(top);
-            if (self == nullptr)
-                return false;
+            if (self == nullptr) return false;
             if (t->what == kind::nullable)
                 t->set_null(self);
             else if (t->what == kind::value)
                 *static_cast<value*>(self) = nullptr;
-            if (t->what == kind::optional && top.current != nullptr)
-                unsee(top);
+            if (t->what == kind::optional && top.current != nullptr) unsee(top);
         } else if (top.what == shape::structure) {
             unsee(top);
         } else if (top.what != shape::root) {
@@ -724,18 +653,11 @@ private:
         const type* leaf = t;
         for (bool deeper = true; deeper;) {
             switch (leaf->what) {
-            case kind::list:
-                single = true;
-                [[fallthrough]];
+            case kind::list: single = true; [[fallthrough]];
             case kind::optional:
-            case kind::nullable:
-                leaf = leaf->inner;
-                break;
-            case kind::variant:
-                leaf = leaf->alternatives[alternative(*leaf, from)];
-                break;
-            default:
-                deeper = false;
+            case kind::nullable: leaf = leaf->inner; break;
+            case kind::variant: leaf = leaf->alternatives[alternative(*leaf, from)]; break;
+            default: deeper = false;
             }
         }
         scalar made = from;
@@ -743,8 +665,7 @@ private:
         auto const fits = convert(*leaf, made);
         if (fits == fit::exact || fits == fit::coerced || fits == fit::unknown) {
             void* self = place(top);
-            if (self == nullptr)
-                return false;
+            if (self == nullptr) return false;
             for (const type* at = t; at != leaf;) {
                 if (at->what == kind::variant) {
                     auto const which = alternative(*at, from);
@@ -760,35 +681,22 @@ private:
         }
         bool good = true;
         switch (fits) {
-        case fit::exact:
-            break;
-        case fit::unknown:
-            good = note_enumerator(made.text);
-            break;
-        case fit::coerced:
-            good = note_kind(bend::coerced, *leaf, from);
-            break;
+        case fit::exact: break;
+        case fit::unknown: good = note_enumerator(made.text); break;
+        case fit::coerced: good = note_kind(bend::coerced, *leaf, from); break;
         case fit::nothing:
             // An empty string says "no value", as many forms do.
             keep = false;
             good = note_kind(bend::coerced, *leaf, from);
-            if (top.what == shape::structure)
-                unsee(top);
+            if (top.what == shape::structure) unsee(top);
             break;
-        case fit::fraction:
-            good = note_kind(bend::fractional, *leaf, from);
-            break;
-        case fit::overflow:
-            good = note_kind(bend::out_of_range, *leaf, from);
-            break;
-        case fit::misfit:
-            good = note_kind(bend::wrong_kind, *leaf, from);
-            break;
+        case fit::fraction: good = note_kind(bend::fractional, *leaf, from); break;
+        case fit::overflow: good = note_kind(bend::out_of_range, *leaf, from); break;
+        case fit::misfit: good = note_kind(bend::wrong_kind, *leaf, from); break;
         }
         if (good && single && !keep && fits != fit::nothing)
             good = note(bend::single_element, "one value where a list was expected");
-        if (keep)
-            keep_misfit(from.to_value());
+        if (keep) keep_misfit(from.to_value());
         advance();
         return good;
     }
@@ -807,18 +715,12 @@ private:
     static fit convert(const type& t, scalar& s) {
         using form = scalar::form;
         switch (t.what) {
-        case kind::value:
-            return fit::exact;
-        case kind::string:
-            return s.what == form::string ? fit::exact : fit::coerced;
-        case kind::enumeration:
-            return enumerate(t, s);
-        case kind::boolean:
-            return to_boolean(s);
-        case kind::integer:
-            return to_integer_form(s);
-        case kind::number:
-            return to_number(s);
+        case kind::value: return fit::exact;
+        case kind::string: return s.what == form::string ? fit::exact : fit::coerced;
+        case kind::enumeration: return enumerate(t, s);
+        case kind::boolean: return to_boolean(s);
+        case kind::integer: return to_integer_form(s);
+        case kind::number: return to_number(s);
         case kind::structure:
         case kind::map:
         case kind::object:
@@ -826,39 +728,31 @@ private:
         case kind::optional:
         case kind::nullable:
         case kind::list:
-        case kind::variant:
-            break;
+        case kind::variant: break;
         }
         return fit::misfit;
     }
 
     static fit enumerate(const type& t, const scalar& s) {
-        if (s.what != scalar::form::string)
-            return fit::coerced;
-        if (s.text.empty())
-            return fit::exact;
+        if (s.what != scalar::form::string) return fit::coerced;
+        if (s.text.empty()) return fit::exact;
         for (auto const name : t.names())
-            if (name == s.text)
-                return fit::exact;
+            if (name == s.text) return fit::exact;
         return fit::unknown;
     }
 
     static fit to_boolean(scalar& s) {
         using form = scalar::form;
-        if (s.what == form::boolean)
-            return fit::exact;
+        if (s.what == form::boolean) return fit::exact;
         if (s.what == form::integer && (s.integer == 0 || s.integer == 1)) {
             s.boolean = s.integer == 1;
             return fit::coerced;
         }
-        if (s.what != form::string)
-            return fit::misfit;
+        if (s.what != form::string) return fit::misfit;
         auto const text = trimmed(s.text);
-        if (text.empty())
-            return fit::nothing;
+        if (text.empty()) return fit::nothing;
         bool const yes = equal_ignoring_case(text, "true") || text == "1";
-        if (!yes && !equal_ignoring_case(text, "false") && text != "0")
-            return fit::misfit;
+        if (!yes && !equal_ignoring_case(text, "false") && text != "0") return fit::misfit;
         s.boolean = yes;
         return fit::coerced;
     }
@@ -868,35 +762,27 @@ private:
         fit fits = fit::exact;
         double number = 0;
         switch (s.what) {
-        case form::integer:
-            return fit::exact;
-        case form::natural:
-            return fit::overflow;
-        case form::number:
-            number = s.number;
-            break;
+        case form::integer: return fit::exact;
+        case form::natural: return fit::overflow;
+        case form::number: number = s.number; break;
         case form::string: {
             auto const text = trimmed(s.text);
-            if (text.empty())
-                return fit::nothing;
+            if (text.empty()) return fit::nothing;
             if (auto const whole = read_integer(text)) {
                 s.integer = *whole;
                 return fit::coerced;
             }
             auto const read = read_double(text);
-            if (!read)
-                return fit::misfit;
+            if (!read) return fit::misfit;
             number = *read;
             fits = fit::coerced;
             break;
         }
         case form::null:
-        case form::boolean:
-            return fit::misfit;
+        case form::boolean: return fit::misfit;
         }
         auto const whole = to_integer(number);
-        if (!whole)
-            return std::trunc(number) == number ? fit::overflow : fit::fraction;
+        if (!whole) return std::trunc(number) == number ? fit::overflow : fit::fraction;
         // JSON has one kind of number: 5.0 is as good an integer as 5.
         s.integer = *whole;
         return fits;
@@ -905,45 +791,29 @@ private:
     static fit to_number(scalar& s) {
         using form = scalar::form;
         switch (s.what) {
-        case form::integer:
-            s.number = static_cast<double>(s.integer);
-            return fit::exact;
-        case form::natural:
-            s.number = static_cast<double>(s.natural);
-            return fit::exact;
-        case form::number:
-            return std::isfinite(s.number) ? fit::exact : fit::overflow;
+        case form::integer: s.number = static_cast<double>(s.integer); return fit::exact;
+        case form::natural: s.number = static_cast<double>(s.natural); return fit::exact;
+        case form::number: return std::isfinite(s.number) ? fit::exact : fit::overflow;
         case form::string: {
             auto const text = trimmed(s.text);
-            if (text.empty())
-                return fit::nothing;
+            if (text.empty()) return fit::nothing;
             auto const read = read_double(text);
-            if (!read)
-                return fit::misfit;
+            if (!read) return fit::misfit;
             s.number = *read;
             return fit::coerced;
         }
         case form::null:
-        case form::boolean:
-            break;
+        case form::boolean: break;
         }
         return fit::misfit;
     }
 
     static void assign(const type& t, void* self, const scalar& s) {
         switch (t.what) {
-        case kind::boolean:
-            *static_cast<bool*>(self) = s.boolean;
-            return;
-        case kind::integer:
-            *static_cast<std::int64_t*>(self) = s.integer;
-            return;
-        case kind::number:
-            *static_cast<double*>(self) = s.number;
-            return;
-        case kind::value:
-            *static_cast<value*>(self) = s.to_value();
-            return;
+        case kind::boolean: *static_cast<bool*>(self) = s.boolean; return;
+        case kind::integer: *static_cast<std::int64_t*>(self) = s.integer; return;
+        case kind::number: *static_cast<double*>(self) = s.number; return;
+        case kind::value: *static_cast<value*>(self) = s.to_value(); return;
         case kind::string:
             if (s.what == scalar::form::string)
                 static_cast<std::string*>(self)->assign(s.text);
@@ -956,50 +826,37 @@ private:
             else
                 t.set_text(self, s.to_text());
             return;
-        default:
-            return;
+        default: return;
         }
     }
 
     static std::string_view name_of(kind what) noexcept {
         switch (what) {
-        case kind::boolean:
-            return "a boolean";
-        case kind::integer:
-            return "an integer";
-        case kind::number:
-            return "a number";
+        case kind::boolean: return "a boolean";
+        case kind::integer: return "an integer";
+        case kind::number: return "a number";
         case kind::string:
-        case kind::enumeration:
-            return "a string";
-        case kind::list:
-            return "an array";
+        case kind::enumeration: return "a string";
+        case kind::list: return "an array";
         case kind::map:
         case kind::object:
-        case kind::structure:
-            return "an object";
+        case kind::structure: return "an object";
         case kind::value:
         case kind::optional:
         case kind::nullable:
-        case kind::variant:
-            break;
+        case kind::variant: break;
         }
         return "another value";
     }
 
     static std::string_view name_of(const scalar& s) noexcept {
         switch (s.what) {
-        case scalar::form::null:
-            return "null";
-        case scalar::form::boolean:
-            return "a boolean";
+        case scalar::form::null: return "null";
+        case scalar::form::boolean: return "a boolean";
         case scalar::form::integer:
-        case scalar::form::natural:
-            return "an integer";
-        case scalar::form::number:
-            return "a number";
-        case scalar::form::string:
-            return s.text.empty() ? "an empty string" : "a string";
+        case scalar::form::natural: return "an integer";
+        case scalar::form::number: return "a number";
+        case scalar::form::string: return s.text.empty() ? "an empty string" : "a string";
         }
         return "another value";
     }
@@ -1046,8 +903,7 @@ private:
     bool begin_object() {
         frame& top = frames_.back();
         const type* const t = expected(top);
-        if (t == nullptr)
-            return capture(destination::unknown);
+        if (t == nullptr) return capture(destination::unknown);
         bool single = false;
         const type* leaf = t;
         while (leaf->what == kind::optional || leaf->what == kind::nullable ||
@@ -1060,16 +916,15 @@ private:
         case kind::map:
         case kind::object:
         case kind::value:
-        case kind::variant:
-            break;
+        case kind::variant: break;
         default:
             return note_kind(bend::wrong_kind, *leaf, "an object") && capture(destination::misfit);
         }
         if (single && !note(bend::single_element, "one value where a list was expected"))
             return false;
+        if (leaf->what == kind::variant) return capture(destination::variant, leaf);
         void* self = place(top);
-        if (self == nullptr)
-            return false;
+        if (self == nullptr) return false;
         for (const type* at = t; at != leaf; at = at->inner)
             self = at->emplace(self);
         return open_object(*leaf, self);
@@ -1077,42 +932,32 @@ private:
 
     bool open_object(const type& leaf, void* self) {
         switch (leaf.what) {
-        case kind::structure:
-            push(shape::structure, leaf, self);
-            return true;
-        case kind::map:
-            push(shape::map, leaf, self);
-            return true;
-        case kind::object:
-            return capture(destination::object, &leaf, self);
-        case kind::value:
-            return capture(destination::value, &leaf, self);
-        default:
-            return capture(destination::variant, &leaf, self);
+        case kind::structure: push(shape::structure, leaf, self); return true;
+        case kind::map: push(shape::map, leaf, self); return true;
+        case kind::object: return capture(destination::object, &leaf, self);
+        default: return capture(destination::value, &leaf, self);
         }
     }
 
     bool begin_array() {
         frame& top = frames_.back();
         const type* const t = expected(top);
-        if (t == nullptr)
-            return capture(destination::unknown);
+        if (t == nullptr) return capture(destination::unknown);
         const type* leaf = t;
         while (leaf->what == kind::optional || leaf->what == kind::nullable)
             leaf = leaf->inner;
         if (leaf->what != kind::list && leaf->what != kind::value && leaf->what != kind::variant)
             return note_kind(bend::wrong_kind, *leaf, "an array") && capture(destination::misfit);
+        if (leaf->what == kind::variant) return capture(destination::variant, leaf);
         void* self = place(top);
-        if (self == nullptr)
-            return false;
+        if (self == nullptr) return false;
         for (const type* at = t; at != leaf; at = at->inner)
             self = at->emplace(self);
         if (leaf->what == kind::list) {
             push(shape::list, *leaf, self);
             return true;
         }
-        return capture(
-            leaf->what == kind::value ? destination::value : destination::variant, leaf, self);
+        return capture(destination::value, leaf, self);
     }
 
     bool end_container() {
@@ -1120,15 +965,12 @@ private:
         bool good = true;
         if (top.what == shape::structure) {
             for (std::uint32_t i = 0; i < top.count && good; ++i) {
-                if (top.fields[i].need != presence::required)
-                    continue;
-                if ((seen_[top.seen + i / 64] >> (i % 64) & 1U) != 0)
-                    continue;
+                if (top.fields[i].need != presence::required) continue;
+                if ((seen_[top.seen + i / 64] >> (i % 64) & 1U) != 0) continue;
                 good = note(bend::missing_required, "required and not there", top.fields[i].name);
             }
             seen_.resize(top.seen);
-            if (const object* bag = unknown_fields(top))
-                top.known->unknown = bag->size();
+            if (const object* bag = unknown_fields(top)) top.known->unknown = bag->size();
         }
         frames_.pop_back();
         advance();
@@ -1151,20 +993,13 @@ private:
         capturing_ = false;
         value made = stack_.release();
         switch (capture_to_) {
-        case destination::unknown:
-            keep_unknown(std::move(made));
-            break;
-        case destination::misfit:
-            keep_misfit(std::move(made));
-            break;
-        case destination::value:
-            *static_cast<value*>(capture_self_) = std::move(made);
-            break;
+        case destination::unknown: keep_unknown(std::move(made)); break;
+        case destination::misfit: keep_misfit(std::move(made)); break;
+        case destination::value: *static_cast<value*>(capture_self_) = std::move(made); break;
         case destination::object:
             *static_cast<object*>(capture_self_) = std::move(made.get_object());
             break;
-        case destination::variant:
-            return fill_variant(*capture_of_, capture_self_, made);
+        case destination::variant: return fill_variant(*capture_of_, std::move(made));
         }
         advance();
         return true;
@@ -1180,27 +1015,18 @@ private:
             const type* leaf = t.alternatives[i];
             while (leaf->what == kind::optional || leaf->what == kind::nullable)
                 leaf = leaf->inner;
-            if (leaf->what == kind::list || leaf->what == kind::variant)
-                continue;
+            if (leaf->what == kind::list || leaf->what == kind::variant) continue;
             scalar copy = s;
             int score = 0;
             switch (convert(*leaf, copy)) {
             // A string among the alternatives takes any text, an enumeration its own, a value
             // anything: the narrower wins.
-            case fit::exact:
-                score = leaf->what == kind::value ? 3 : specificity(*leaf, s);
-                break;
-            case fit::unknown:
-                score = 2;
-                break;
-            case fit::coerced:
-                score = 1;
-                break;
-            default:
-                break;
+            case fit::exact: score = leaf->what == kind::value ? 3 : specificity(*leaf, s); break;
+            case fit::unknown: score = 2; break;
+            case fit::coerced: score = 1; break;
+            default: break;
             }
-            if (score <= best_score)
-                continue;
+            if (score <= best_score) continue;
             best = i;
             best_score = score;
         }
@@ -1209,41 +1035,53 @@ private:
 
     static int specificity(const type& leaf, const scalar& s) noexcept {
         bool const whole = s.what == scalar::form::integer;
-        if (leaf.what == kind::enumeration || (leaf.what == kind::integer && whole))
-            return 5;
+        if (leaf.what == kind::enumeration || (leaf.what == kind::integer && whole)) return 5;
         return 4;
     }
 
-    bool fill_variant(const type& t, void* self, const value& from) {
-        bool certain = false;
-        auto const which = alternative(t, from, certain);
-        if (!certain && !note(bend::unknown_alternative, "fits no alternative for sure"))
+    // The member is made only now, because a value that no alternative can take leaves it absent.
+    bool fill_variant(const type& t, value&& from) {
+        auto const nearest = alternative(t, from);
+        if (nearest.likeness == 0) {
+            bool const good = note(bend::wrong_kind, "no alternative is of this kind");
+            keep_misfit(std::move(from));
+            advance();
+            return good;
+        }
+        if (nearest.likeness == 1 &&
+            !note(bend::unknown_alternative, "fits no alternative for sure"))
             return false;
+        frame& top = frames_.back();
+        void* self = place(top);
+        if (self == nullptr) return false;
+        for (const type* at = expected(top); at != &t; at = at->inner)
+            self = at->emplace(self);
         frame f;
         f.what = shape::root;
-        f.of = t.alternatives[which];
-        f.self = static_cast<char*>(t.select(self, which));
+        f.of = t.alternatives[nearest.index];
+        f.self = static_cast<char*>(t.select(self, nearest.index));
         frames_.push_back(f);
-        bool const good = replay(from);
-        if (!good)
-            return false;
+        if (!replay(from)) return false;
         frames_.pop_back();
         advance();
         return true;
     }
 
+    class choice {
+    public:
+        std::size_t index = 0;
+        int likeness = -1;
+    };
+
     // The alternative that an object or array goes to.
-    static std::size_t alternative(const type& t, const value& from, bool& certain) {
-        std::size_t best = 0;
-        int best_score = -1;
+    static choice alternative(const type& t, const value& from) {
+        choice best;
         for (std::size_t i = 0; i < t.alternatives.size(); ++i) {
             int const score = likeness(*t.alternatives[i], from);
-            if (score <= best_score)
-                continue;
-            best = i;
-            best_score = score;
+            if (score <= best.likeness) continue;
+            best.index = i;
+            best.likeness = score;
         }
-        certain = best_score > 1;
         return best;
     }
 
@@ -1254,38 +1092,28 @@ private:
         while (leaf->what == kind::optional || leaf->what == kind::nullable)
             leaf = leaf->inner;
         switch (leaf->what) {
-        case kind::value:
-            return 2;
+        case kind::value: return 2;
         case kind::list:
-            if (!from.is_array())
-                return 0;
+            if (!from.is_array()) return 0;
             return from.get_array().empty() ? 2 : 2 + likeness_of_element(*leaf->inner, from);
         case kind::map:
-        case kind::object:
-            return from.is_object() ? 2 : 0;
-        case kind::structure:
-            return from.is_object() ? likeness(*leaf, from.get_object()) : 0;
-        default:
-            return 0;
+        case kind::object: return from.is_object() ? 2 : 0;
+        case kind::structure: return from.is_object() ? likeness(*leaf, from.get_object()) : 0;
+        default: return 0;
         }
     }
 
     static int likeness_of_element(const type& t, const value& list) {
         value const& first = list.get_array().front();
-        if (first.is_structured())
-            return likeness(t, first);
+        if (first.is_structured()) return likeness(t, first);
         bool const text = first.is_string();
         switch (t.what) {
         case kind::string:
-        case kind::enumeration:
-            return text ? 1 : 0;
+        case kind::enumeration: return text ? 1 : 0;
         case kind::integer:
-        case kind::number:
-            return first.is_number() ? 1 : 0;
-        case kind::boolean:
-            return first.is_bool() ? 1 : 0;
-        default:
-            return 0;
+        case kind::number: return first.is_number() ? 1 : 0;
+        case kind::boolean: return first.is_bool() ? 1 : 0;
+        default: return 0;
         }
     }
 
@@ -1309,8 +1137,7 @@ private:
                 score += enumerate(*leaf, text) == fit::exact ? 8 : -4;
             }
         }
-        if (!complete)
-            return 1;
+        if (!complete) return 1;
         return score < 1 ? 1 : score;
     }
 

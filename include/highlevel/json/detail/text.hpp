@@ -34,8 +34,7 @@ inline void append_number(std::string& out, double number) {
 inline std::optional<std::int64_t> to_integer(double number) noexcept {
     // 2^63 is the first double that does not fit; -2^63 fits.
     constexpr double limit = 9223372036854775808.0;
-    if (!(number >= -limit && number < limit) || std::trunc(number) != number)
-        return std::nullopt;
+    if (!(number >= -limit && number < limit) || std::trunc(number) != number) return std::nullopt;
     return static_cast<std::int64_t>(number);
 }
 
@@ -44,8 +43,7 @@ inline std::optional<double> read_double(std::string_view text) noexcept {
     double number = 0;
     auto const end = text.data() + text.size();
     auto const got = std::from_chars(text.data(), end, number);
-    if (got.ec != std::errc{} || got.ptr != end || !std::isfinite(number))
-        return std::nullopt;
+    if (got.ec != std::errc{} || got.ptr != end || !std::isfinite(number)) return std::nullopt;
     return number;
 }
 
@@ -53,22 +51,19 @@ inline std::optional<std::int64_t> read_integer(std::string_view text) noexcept 
     std::int64_t number = 0;
     auto const end = text.data() + text.size();
     auto const got = std::from_chars(text.data(), end, number);
-    if (got.ec != std::errc{} || got.ptr != end)
-        return std::nullopt;
+    if (got.ec != std::errc{} || got.ptr != end) return std::nullopt;
     return number;
 }
 
 inline std::string_view trimmed(std::string_view text) noexcept {
     constexpr std::string_view blanks = " \t\r\n";
     auto const first = text.find_first_not_of(blanks);
-    if (first == text.npos)
-        return {};
+    if (first == text.npos) return {};
     return text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
 inline bool equal_ignoring_case(std::string_view text, std::string_view lower) noexcept {
-    if (text.size() != lower.size())
-        return false;
+    if (text.size() != lower.size()) return false;
     for (std::size_t i = 0; i < text.size(); ++i) {
         char const c = text[i];
         if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c) != lower[i])
@@ -100,27 +95,18 @@ inline std::size_t utf8_length(std::string_view text) noexcept {
     auto const at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     auto const tail = [&](std::size_t i) { return (at(i) & 0xc0U) == 0x80U; };
     unsigned char const lead = at(0);
-    if (lead < 0x80)
-        return 1;
-    if (lead < 0xc2 || lead > 0xf4)
-        return 0;
-    if (lead < 0xe0)
-        return text.size() >= 2 && tail(1) ? 2 : 0;
+    if (lead < 0x80) return 1;
+    if (lead < 0xc2 || lead > 0xf4) return 0;
+    if (lead < 0xe0) return text.size() >= 2 && tail(1) ? 2 : 0;
     if (lead < 0xf0) {
-        if (text.size() < 3 || !tail(1) || !tail(2))
-            return 0;
-        if (lead == 0xe0 && at(1) < 0xa0)
-            return 0; // overlong
-        if (lead == 0xed && at(1) > 0x9f)
-            return 0; // a surrogate
+        if (text.size() < 3 || !tail(1) || !tail(2)) return 0;
+        if (lead == 0xe0 && at(1) < 0xa0) return 0; // overlong
+        if (lead == 0xed && at(1) > 0x9f) return 0; // a surrogate
         return 3;
     }
-    if (text.size() < 4 || !tail(1) || !tail(2) || !tail(3))
-        return 0;
-    if (lead == 0xf0 && at(1) < 0x90)
-        return 0; // overlong
-    if (lead == 0xf4 && at(1) > 0x8f)
-        return 0; // beyond U+10FFFF
+    if (text.size() < 4 || !tail(1) || !tail(2) || !tail(3)) return 0;
+    if (lead == 0xf0 && at(1) < 0x90) return 0; // overlong
+    if (lead == 0xf4 && at(1) > 0x8f) return 0; // beyond U+10FFFF
     return 4;
 }
 
@@ -133,8 +119,7 @@ inline bool append_string(std::string& out, std::string_view text) {
         auto const c = static_cast<unsigned char>(text[at]);
         if (c >= 0x80) {
             auto const length = utf8_length(text.substr(at));
-            if (length == 0)
-                return false;
+            if (length == 0) return false;
             at += length;
             continue;
         }
@@ -145,27 +130,13 @@ inline bool append_string(std::string& out, std::string_view text) {
         out.append(text, done, at - done);
         done = ++at;
         switch (c) {
-        case '"':
-            out += "\\\"";
-            break;
-        case '\\':
-            out += "\\\\";
-            break;
-        case '\b':
-            out += "\\b";
-            break;
-        case '\f':
-            out += "\\f";
-            break;
-        case '\n':
-            out += "\\n";
-            break;
-        case '\r':
-            out += "\\r";
-            break;
-        case '\t':
-            out += "\\t";
-            break;
+        case '"': out += "\\\""; break;
+        case '\\': out += "\\\\"; break;
+        case '\b': out += "\\b"; break;
+        case '\f': out += "\\f"; break;
+        case '\n': out += "\\n"; break;
+        case '\r': out += "\\r"; break;
+        case '\t': out += "\\t"; break;
         default: {
             constexpr char digits[] = "0123456789abcdef";
             out += "\\u00";

@@ -24,6 +24,15 @@ namespace highlevel::sandbox::detail {
     return x ^ (x >> 31);
 }
 
+/// A number that follows from a text and, unlike std::hash, does so with every standard library
+/// (64-bit FNV-1a).
+[[nodiscard]] constexpr std::uint64_t text_seed(std::string_view text) noexcept {
+    std::uint64_t hash = 0xcbf29ce484222325U;
+    for (auto c : text)
+        hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+    return hash;
+}
+
 /// A small deterministic source of numbers.
 class dice {
 public:
@@ -53,6 +62,16 @@ inline constexpr std::string_view id_alphabet =
     for (auto& c : id)
         c = d.pick(id_alphabet);
     return id;
+}
+
+/// A token that looks like a Private Integration token.
+[[nodiscard]] inline std::string made_up_token(std::uint64_t seed) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    dice d(seed);
+    std::string token = "pit-xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx";
+    for (auto& c : token)
+        if (c == 'x') c = d.pick(digits);
+    return token;
 }
 
 /// Where a contact belongs: the ordinal of its location, and its own within the location.

@@ -500,21 +500,12 @@ inline server_core::server_core(options o, asio::any_io_executor executor)
       latency_max(settings.latency_max.count()),
       executor_(std::move(executor)) {
     set_hook(std::exchange(settings.hook, nullptr));
-    auto const pit = [&](std::uint64_t n) {
-        constexpr std::string_view digits = "0123456789abcdef";
-        std::string text = "pit-00000000-0000-4000-8000-000000000000";
-        dice d(scatter(settings.seed ^ 0x917) ^ scatter(n));
-        for (std::size_t i = 4; i < text.size(); ++i)
-            if (text[i] == '0') text[i] = digits[d.below(16)];
-        return text;
-    };
-    all_token = settings.token.empty() ? pit(0) : settings.token;
+    all_token =
+        settings.token.empty() ? made_up_token(scatter(settings.seed ^ 0x917)) : settings.token;
     token_grant everything(all_token);
     everything.all_locations = true;
     everything.companies = {service.data().company_id()};
     service.add_token(std::move(everything));
-    for (auto const& place : service.data().locations())
-        (void)describe(*place);
     if (settings.tls) {
         made_certificate =
             make_certificate(settings.certificate_names, settings.certificate_expired);
@@ -531,15 +522,11 @@ inline server_core::server_core(options o, asio::any_io_executor executor)
 
 // A location's own token follows from its id, so that it need not be kept.
 inline location_info server_core::describe(const location& place) {
-    constexpr std::string_view digits = "0123456789abcdef";
     location_info info;
     info.id = place.id();
     info.name = place.name;
     info.company_id = place.company_id();
-    info.token = "pit-00000000-0000-4000-8000-000000000000";
-    dice d(scatter(settings.seed ^ 0x918) ^ std::hash<std::string_view>{}(place.id()));
-    for (std::size_t i = 4; i < info.token.size(); ++i)
-        if (info.token[i] == '0') info.token[i] = digits[d.below(16)];
+    info.token = made_up_token(scatter(settings.seed ^ 0x918) ^ text_seed(place.id()));
     return info;
 }
 
@@ -584,25 +571,23 @@ inline void server_core::accept(std::shared_ptr<acceptor_type> from) {
                 pause->async_wait([self, from, pause](error_code) { self->accept(from); });
                 return;
             }
+            error_code ignored;
+            socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+            std::shared_ptr<connection> made;
             {
-                error_code ignored;
-                socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-                std::shared_ptr<connection> made;
-                {
-                    std::lock_guard const lock(self->connections_mutex_);
-                    if (!self->running_) return;
-                    auto const id = ++self->next_connection_;
-                    ++self->connections;
-                    if (self->tls_) {
-                        made = std::make_shared<tls_connection>(
-                            self, id, std::move(socket), *self->tls_);
-                    } else {
-                        made = std::make_shared<plain_connection>(self, id, std::move(socket));
-                    }
-                    self->alive_.emplace(id, made);
+                std::lock_guard const lock(self->connections_mutex_);
+                if (!self->running_) return;
+                auto const id = ++self->next_connection_;
+                ++self->connections;
+                if (self->tls_) {
+                    made =
+                        std::make_shared<tls_connection>(self, id, std::move(socket), *self->tls_);
+                } else {
+                    made = std::make_shared<plain_connection>(self, id, std::move(socket));
                 }
-                made->start();
+                self->alive_.emplace(id, made);
             }
+            made->start();
             self->accept(from);
         });
 }

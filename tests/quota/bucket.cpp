@@ -1,0 +1,755 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Tests of quota/bucket.hpp, transition by transition, in made-up time. What the transitions amount
+// to is tested in simulation.cpp.
+#include "support/catch.hpp"
+
+#include <highlevel/quota/bucket.hpp>
+#include <highlevel/quota/ledger.hpp>
+
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using highlevel::quota::bucket;
+using highlevel::quota::bucket_snapshot;
+using highlevel::quota::lane;
+using highlevel::quota::limits;
+using highlevel::quota::rate_headers;
+using std::chrono::milliseconds;
+
+rate_headers says(std::optional<std::int64_t> remaining, std::int64_t max = 100,
+                  std::int64_t interval_ms = 10'000) {
+    rate_headers h;
+    h.max = max;
+    h.interval_ms = interval_ms;
+    h.remaining = remaining;
+    return h;
+}
+
+rate_headers says_of_day(std::int64_t left, std::int64_t limit = 200'000) {
+    rate_headers h;
+    h.daily_remaining = left;
+    h.limit_daily = limit;
+    return h;
+}
+
+/// A bucket with a clock that only moves when told.
+class bench {
+public:
+    explicit bench(limits l = {}) : options(std::move(l)), state(options) {}
+
+    /// True if a permit was granted; it is the newest ticket.
+    bool ask(lane who = lane::interactive, bool its_turn = false) {
+        bucket::ticket t;
+        last = state.admit(now, who, t, its_turn);
+        if (last.granted) tickets.push_back(t);
+        return last.granted;
+    }
+    int ask_all(lane who = lane::interactive) {
+        int n = 0;
+        while (n < 1000 && ask(who)) ++n;
+        return n;
+    }
+    /// Ends the oldest permit.
+    void answer(const rate_headers& h = {}, unsigned status = 200,
+                std::optional<milliseconds> retry_after = {}) {
+        state.settle(tickets.front(), now, h, status, retry_after);
+        tickets.pop_front();
+    }
+    /// One request and its answer, so that the limits are known.
+    void warm(const rate_headers& h = says(99)) {
+        REQUIRE(ask());
+        answer(h);
+    }
+    bucket_snapshot look() const {
+        bucket_snapshot s;
+        state.describe(now, s);
+        return s;
+    }
+    milliseconds until_wake() const {
+        return std::chrono::ceil<milliseconds>(last.wake - now);
+    }
+
+    limits options;
+    bucket state;
+    bucket::time_point now{1000s};
+    bucket::verdict last;
+    std::deque<bucket::ticket> tickets;
+};
+
+limits alone() {
+    limits l;
+    l.exclusive = true;
+    l.reserve = l.idle_reserve = 0;
+    return l;
+}
+
+} // namespace
+
+TEST_CASE("new_bucket_sends_one_request_and_opens_with_its_answer", "[quota]") {
+    bench b;
+    CHECK(b.ask());
+    CHECK_FALSE(b.ask());
+    CHECK(b.last.wake == bucket::time_point::max());
+    b.answer(says(24, 25));
+    CHECK(b.state.max() == 25);
+    CHECK(b.ask_all() == 24);
+}
+
+TEST_CASE("answer_without_headers_verifies_unless_a_gateway_failed", "[quota]") {
+    bench b;
+    CHECK(b.ask());
+    b.answer({}, 502);
+    CHECK_FALSE(b.state.verified());
+    CHECK(b.ask());
+    CHECK_FALSE(b.ask());
+    b.answer({}, 404);
+    CHECK(b.state.verified());
+    CHECK(b.ask_all() == 98);
+}
+
+TEST_CASE("permit_returns_one_interval_after_response", "[quota]") {
+    bench b{alone()};
+    b.warm(says(std::nullopt));
+    CHECK(b.ask_all() == 99);
+    CHECK(b.last.wake == bucket::time_point::max());
+    b.now += 2s;
+    while (!b.tickets.empty()) b.answer(says(std::nullopt));
+    CHECK_FALSE(b.ask());
+    CHECK(b.last.certain);
+    // The first one came back 2 s before the others.
+    CHECK(b.until_wake() >= 8s);
+    CHECK(b.until_wake() <= 8200ms);
+    b.now = b.last.wake;
+    CHECK(b.ask_all() == 1);
+    b.answer(says(std::nullopt));
+    b.now += 2s;
+    // A server that weighs the window before lets them back one by one.
+    CHECK(b.ask_all() >= 1);
+    b.now += 20s;
+    while (!b.tickets.empty()) b.answer(says(std::nullopt));
+    b.now += 21s;
+    CHECK(b.ask_all() == 100);
+}
+
+TEST_CASE("simple_strategy_returns_all_permits_one_interval_after_their_responses", "[quota]") {
+    auto l = alone();
+    l.strategy = highlevel::quota::strategy::simple;
+    bench b{l};
+    b.warm();
+    b.now += 30s;
+    CHECK(b.ask_all() == 100);
+    while (!b.tickets.empty()) b.answer(says(0));
+    CHECK_FALSE(b.ask());
+    b.now = b.last.wake;
+    CHECK(b.ask_all() == 100);
+}
+
+TEST_CASE("answer_that_promises_room_opens_before_the_envelope_does", "[quota]") {
+    bench b{alone()};
+    b.warm();
+    CHECK(b.ask_all() == 99);
+    b.now += 1s;
+    // A new window began: this one was its first.
+    b.answer(says(99));
+    // The other 98 in flight may still come to count in it.
+    CHECK(b.ask_all() == 1);
+    CHECK(b.tickets.back().on_credit());
+    while (!b.tickets.empty()) b.answer(says(0));
+    CHECK_FALSE(b.ask());
+}
+
+TEST_CASE("promise_allows_exactly_what_the_server_still_takes", "[quota]") {
+    bench b{alone()};
+    b.warm();
+    while (b.ask())
+        b.answer(says(50)); // whatever we send, the server keeps saying fifty
+    // Never stuck, and never more than fifty beyond the newest answer.
+    CHECK(b.state.in_flight() == 0);
+    int more = 0;
+    while (more < 200 && b.ask()) ++more;
+    CHECK(more <= 50);
+}
+
+TEST_CASE("bulk_spends_promises_evenly", "[quota]") {
+    bench b{alone()};
+    b.warm();
+    while (b.ask_all() > 0)
+        while (!b.tickets.empty()) b.answer(says(0));
+    // The window was opened anew.
+    b.now = b.last.wake - 5s;
+    b.last = {};
+    bool got = b.ask(lane::bulk);
+    CHECK_FALSE(got);
+    b.now += 5s;
+    REQUIRE(b.ask(lane::bulk));
+    b.answer(says(99));
+    int burst = 0;
+    while (b.ask(lane::bulk)) ++burst;
+    CHECK(burst >= 5);
+    CHECK(burst <= 12);
+    CHECK(b.until_wake() <= 100ms);
+    // An interactive call does not wait for that.
+    CHECK(b.ask(lane::interactive));
+}
+
+TEST_CASE("bulk_leaves_the_reserve", "[quota]") {
+    limits l;
+    l.reserve = 10;
+    l.idle_reserve = 3;
+    {
+        bench b{l};
+        b.warm(says(std::nullopt)); // an interactive call came
+        CHECK(b.ask_all(lane::bulk) == 99 - 10 - 2);
+        CHECK(b.ask_all(lane::interactive) == 12);
+    }
+    {
+        bench b{l};
+        REQUIRE(b.ask(lane::bulk));
+        b.answer(says(std::nullopt));
+        CHECK(b.ask_all(lane::bulk) == 99 - 3 - 2);
+    }
+    {
+        l.exclusive = true;
+        bench b{l};
+        b.warm(says(std::nullopt));
+        b.now += 61s; // the interactive call is forgotten
+        CHECK(b.ask_all(lane::bulk) == 97);
+        CHECK(b.ask(lane::bulk, true));
+    }
+}
+
+TEST_CASE("reserve_is_at_most_a_quarter_of_a_small_limit", "[quota]") {
+    bench b;
+    b.warm(says(3, 4));
+    CHECK(b.ask_all(lane::bulk) == 2);
+    CHECK(b.ask_all(lane::interactive) == 1);
+    bench one;
+    one.warm(says(std::nullopt, 1));
+    one.now += 25s;
+    CHECK(one.ask_all(lane::bulk) == 1);
+}
+
+TEST_CASE("unsent_permit_is_free_at_once", "[quota]") {
+    bench b{alone()};
+    b.warm(says(std::nullopt));
+    for (int round = 0; round < 5000; ++round) {
+        REQUIRE(b.ask());
+        b.state.unsent(b.tickets.front(), b.now);
+        b.tickets.pop_front();
+    }
+    CHECK(b.ask_all() == 99);
+    CHECK(b.look().unsent == 5000);
+}
+
+TEST_CASE("unsent_bulk_permit_does_not_use_up_pace_or_promise", "[quota]") {
+    bench b{alone()};
+    b.warm();
+    CHECK(b.ask_all() == 99);
+    while (b.tickets.size() > 1) b.answer(says(0));
+    b.now += 1s;
+    b.answer(says(99)); // a new window: 99 more, on credit
+    for (int round = 0; round < 1000; ++round) {
+        REQUIRE(b.ask(lane::bulk));
+        REQUIRE(b.tickets.front().on_credit());
+        b.state.unsent(b.tickets.front(), b.now);
+        b.tickets.pop_front();
+    }
+    CHECK(b.ask_all() == 99);
+}
+
+TEST_CASE("lost_request_stays_in_flight_for_the_grace_and_counts_after_it", "[quota]") {
+    auto l = alone();
+    l.max = 2;
+    bench b{l};
+    b.warm(says(std::nullopt, 2));
+    REQUIRE(b.ask());
+    b.state.lost(b.tickets.front(), b.now);
+    b.tickets.pop_front();
+    CHECK(b.state.in_flight() == 1);
+    CHECK_FALSE(b.ask());
+    CHECK(b.until_wake() <= 1200ms);
+    b.now += 1200ms;
+    CHECK_FALSE(b.ask());
+    CHECK(b.state.in_flight() == 0);
+    CHECK(b.state.done() == b.state.sent());
+    CHECK(b.look().lost == 1);
+    b.now += 30s;
+    CHECK(b.ask_all() == 2);
+}
+
+TEST_CASE("many_lost_requests_come_back_in_groups", "[quota]") {
+    bench b{alone()};
+    b.warm(says(std::nullopt));
+    CHECK(b.ask_all() == 99);
+    while (!b.tickets.empty()) {
+        b.now += 13ms;
+        b.state.lost(b.tickets.front(), b.now);
+        b.tickets.pop_front();
+        (void)b.ask();
+        CHECK(b.tickets.size() + b.state.in_flight() <= 200);
+    }
+    b.now += 2s;
+    (void)b.look();
+    CHECK(b.look().in_flight == 0);
+}
+
+TEST_CASE("ended_ticket_can_be_ended_again_without_effect", "[quota]") {
+    bench b;
+    b.warm();
+    REQUIRE(b.ask());
+    auto t = b.tickets.front();
+    b.state.settle(t, b.now, says(98), 200);
+    b.state.lost(t, b.now);
+    b.state.unsent(t, b.now);
+    b.state.settle(t, b.now, says(0), 429);
+    CHECK(b.state.in_flight() == 0);
+    CHECK(b.state.refused() == 0);
+}
+
+TEST_CASE("limits_follow_the_newest_request_not_the_newest_answer", "[quota]") {
+    bench b;
+    b.warm();
+    REQUIRE(b.ask());
+    REQUIRE(b.ask());
+    auto older = b.tickets[0];
+    auto newer = b.tickets[1];
+    b.state.settle(newer, b.now, says(40, 50, 5'000), 200);
+    CHECK(b.state.max() == 50);
+    CHECK(b.state.interval() == 5s);
+    b.state.settle(older, b.now, says(98, 100), 200);
+    CHECK(b.state.max() == 50);
+}
+
+TEST_CASE("limits_that_cannot_be_right_are_not_believed", "[quota]") {
+    bench b;
+    b.warm(says(std::nullopt, 0, 0));
+    CHECK(b.state.max() == 100);
+    CHECK(b.state.interval() == 10s);
+    b.warm(says(std::nullopt, INT64_MAX, INT64_MAX));
+    CHECK(b.state.max() == 60'000);
+    CHECK(b.state.interval() == 10s);
+    b.warm(says(INT64_MAX, 100, 99));
+    CHECK(b.state.interval() == 10s);
+}
+
+TEST_CASE("refusal_holds_the_bucket_longer_each_time", "[quota]") {
+    bench b{alone()};
+    b.warm();
+    milliseconds before{0};
+    for (int i = 0; i < 3; ++i) {
+        b.now += 40s;
+        REQUIRE(b.ask());
+        b.answer(says(0), 429);
+        CHECK_FALSE(b.ask());
+        CHECK(b.last.certain);
+        auto const step = milliseconds{1000} * (1 << i);
+        CHECK(b.until_wake() >= step / 2);
+        CHECK(b.until_wake() <= step);
+        CHECK(b.until_wake() > before);
+        before = b.until_wake() / 2;
+    }
+}
+
+TEST_CASE("refusals_of_one_volley_are_one_event", "[quota]") {
+    bench b{alone()};
+    b.warm();
+    CHECK(b.ask_all() == 99);
+    b.now += 100ms;
+    while (!b.tickets.empty()) b.answer(says(0), 429);
+    CHECK_FALSE(b.ask());
+    CHECK(b.until_wake() <= 1s);
+    CHECK(b.look().refused == 99);
+}
+
+TEST_CASE("retry_after_raises_the_hold_and_never_lowers_it", "[quota]") {
+    bench b{alone()};
+    b.warm();
+    REQUIRE(b.ask());
+    b.answer(says(0), 429, milliseconds{42'000});
+    CHECK_FALSE(b.ask());
+    CHECK(b.until_wake() == 42s);
+    bench c{alone()};
+    c.warm();
+    REQUIRE(c.ask());
+    c.answer(says(0), 429, milliseconds{0});
+    CHECK_FALSE(c.ask());
+    CHECK(c.until_wake() >= 500ms);
+    bench d{alone()};
+    d.warm();
+    REQUIRE(d.ask());
+    d.answer(says(0), 429, milliseconds{INT64_MAX / 2'000'000});
+    CHECK_FALSE(d.ask());
+    CHECK(d.until_wake() == 24h);
+}
+
+TEST_CASE("refusals_without_a_reason_spread_sends_out_for_a_while", "[quota]") {
+    bench b{alone()};
+    b.warm();
+    REQUIRE(b.ask());
+    b.answer(says(60), 429);
+    b.now += 1s;
+    int const burst = b.ask_all();
+    CHECK(burst >= 10);
+    CHECK(burst <= 14);
+    CHECK(b.until_wake() <= 100ms);
+    while (!b.tickets.empty()) b.answer(says(60));
+    b.now += 61s;
+    (void)b.ask();
+    b.now += 61s;
+    (void)b.ask();
+    b.now += 61s;
+    (void)b.ask();
+    b.now += 61s;
+    while (!b.tickets.empty()) b.answer(says(std::nullopt));
+    b.now += 61s;
+    CHECK(b.ask_all() == 100);
+}
+
+TEST_CASE("remaining_equal_to_the_limit_betrays_a_server_that_reports_first", "[quota]") {
+    bench b{alone()};
+    b.warm(says(100));
+    CHECK(b.ask_all() == 99);
+    b.now += 1s;
+    // "1 left" is none left.
+    while (b.tickets.size() > 1) b.answer(says(50));
+    b.answer(says(1));
+    CHECK_FALSE(b.ask());
+}
+
+TEST_CASE("use_by_an_earlier_life_is_a_ghost_that_fades", "[quota]") {
+    bench b{alone()};
+    b.warm(says(39)); // sixty that are not ours
+    CHECK(b.ask_all() == 39);
+    CHECK(b.look().foreign == 1);
+    CHECK_FALSE(b.state.shared());
+    while (!b.tickets.empty()) b.answer(says(0));
+    b.now += 41s;
+    CHECK(b.ask_all() == 100);
+}
+
+TEST_CASE("repeated_foreign_use_makes_the_bucket_shared_and_silence_ends_that", "[quota]") {
+    bench b{alone()};
+    b.warm(says(80));
+    b.now += 1s;
+    REQUIRE(b.ask());
+    b.answer(says(40));
+    CHECK(b.state.shared());
+    CHECK(b.look().allowance < 100);
+    CHECK(b.look().shared);
+    // Nothing foreign for long: alone again.
+    for (int i = 0; i < 14; ++i) {
+        b.now += 10s;
+        if (b.ask()) b.answer(says(98));
+    }
+    CHECK_FALSE(b.state.shared());
+}
+
+TEST_CASE("answers_out_of_order_are_no_evidence_of_foreign_use", "[quota]") {
+    bench b{alone()};
+    b.warm();
+    CHECK(b.ask_all() == 99);
+    b.now += 100ms;
+    // The last to arrive is the first to be heard of.
+    std::vector<bucket::ticket> reversed{b.tickets.rbegin(), b.tickets.rend()};
+    int left = 0;
+    for (auto& t : reversed) b.state.settle(t, b.now, says(left++), 200);
+    CHECK(b.look().foreign == 0);
+    CHECK_FALSE(b.state.shared());
+}
+
+TEST_CASE("bucket_is_asked_again_after_a_pause_unless_exclusive", "[quota]") {
+    limits l;
+    bench b{l};
+    b.warm();
+    b.now += 59s;
+    CHECK(b.ask_all() > 1);
+    while (!b.tickets.empty()) b.answer(says(std::nullopt));
+    b.now += 61s;
+    CHECK(b.ask_all() == 1);
+    l.exclusive = true;
+    bench c{l};
+    c.warm();
+    c.now += 1h;
+    CHECK(c.ask_all() == 100);
+}
+
+TEST_CASE("day_is_not_exceeded_by_what_is_in_flight", "[quota]") {
+    bench b{alone()};
+    b.warm(says_of_day(10));
+    CHECK(b.ask_all() == 10);
+    CHECK(b.look().daily_remaining == 0);
+    CHECK_FALSE(b.last.daily); // answers on their way could raise it
+    while (!b.tickets.empty()) b.answer(says_of_day(0));
+    CHECK_FALSE(b.ask());
+    CHECK(b.last.daily);
+    CHECK(b.last.certain);
+}
+
+TEST_CASE("spent_day_is_tried_again_at_growing_intervals", "[quota]") {
+    bench b{alone()};
+    b.warm(says_of_day(0));
+    CHECK_FALSE(b.ask());
+    milliseconds expected{60'000};
+    for (int i = 0; i < 6; ++i) {
+        CHECK_FALSE(b.ask());
+        CHECK(b.last.daily);
+        CHECK(b.until_wake() >= expected);
+        CHECK(b.until_wake() <= expected * 5 / 4);
+        b.now = b.last.wake;
+        CHECK(b.ask_all() == 1);
+        b.answer(says_of_day(0), 429);
+        expected = std::min<milliseconds>(expected * 2, 15min);
+    }
+    (void)b.ask();
+    b.now = b.last.wake;
+    REQUIRE(b.ask());
+    b.answer(says_of_day(199'999));
+    CHECK(b.ask_all() > 50);
+}
+
+TEST_CASE("spent_day_waits_for_the_reset_that_the_server_names", "[quota]") {
+    bench b{alone()};
+    auto h = says_of_day(0);
+    h.daily_reset_ms = 3'600'000;
+    b.warm(h);
+    CHECK_FALSE(b.ask());
+    CHECK(b.last.daily);
+    CHECK(b.until_wake() >= 1h);
+    CHECK(b.until_wake() <= 1h + 1s);
+    CHECK(b.look().daily_reset.has_value());
+    b.now = b.last.wake;
+    CHECK(b.ask_all() == 1); // one asks how much the new day brings
+    b.answer(says_of_day(199'999));
+    CHECK(b.ask_all() > 50);
+}
+
+TEST_CASE("day_reset_that_cannot_be_right_is_not_believed", "[quota]") {
+    for (std::int64_t const reset : {std::int64_t{0}, std::int64_t{49L * 3'600'000}, INT64_MAX}) {
+        bench b{alone()};
+        auto h = says_of_day(0);
+        h.daily_reset_ms = reset;
+        b.warm(h);
+        CHECK_FALSE(b.ask());
+        CHECK(b.until_wake() <= 75s);
+    }
+}
+
+TEST_CASE("bulk_stops_at_the_daily_reserve", "[quota]") {
+    limits l = alone();
+    l.daily_reserve = 0.05;
+    bench b{l};
+    b.warm(says_of_day(10'005));
+    CHECK(b.ask_all(lane::bulk) == 5);
+    while (!b.tickets.empty()) b.answer(says_of_day(10'000));
+    CHECK_FALSE(b.ask(lane::bulk));
+    CHECK(b.last.daily);
+    CHECK_FALSE(b.ask(lane::bulk, true)); // its turn does not lift that
+    CHECK(b.ask(lane::interactive));
+    // Now and then bulk looks whether the day has changed, with a single request.
+    b.answer(says_of_day(9'999));
+    CHECK_FALSE(b.ask(lane::bulk));
+    b.now = b.last.wake;
+    CHECK(b.ask_all(lane::bulk) == 1);
+}
+
+TEST_CASE("trial_of_a_spent_day_does_not_open_it_for_others", "[quota]") {
+    limits l = alone();
+    l.daily_reserve = 0.05;
+    bench b{l};
+    b.warm(says_of_day(3));
+    CHECK_FALSE(b.ask(lane::bulk));
+    b.now = b.last.wake;
+    CHECK(b.ask_all(lane::bulk) == 1);
+    CHECK(b.ask_all(lane::interactive) == 2);
+}
+
+TEST_CASE("bulk_is_paced_over_the_rest_of_the_day", "[quota]") {
+    limits l = alone();
+    l.daily_pacing = true;
+    l.daily_reserve = 0;
+    bench b{l};
+    auto h = says_of_day(3600);
+    h.daily_reset_ms = 3'600'000; // one per second
+    b.warm(h);
+    int sent = 0;
+    for (int second = 0; second < 600; ++second) {
+        while (b.ask(lane::bulk)) {
+            ++sent;
+            h.daily_remaining = *h.daily_remaining - 1;
+            h.daily_reset_ms = *h.daily_reset_ms;
+            auto answer = h;
+            answer.daily_reset_ms = 3'600'000 - second * 1000;
+            b.answer(answer);
+        }
+        b.now += 1s;
+    }
+    CHECK(sent >= 600);
+    CHECK(sent <= 720); // and one burst of the limit
+    CHECK(b.ask(lane::interactive));
+}
+
+TEST_CASE("daily_refusal_does_not_slow_the_interval_down", "[quota]") {
+    bench b{alone()};
+    b.warm();
+    REQUIRE(b.ask());
+    auto h = says(50);
+    h.daily_remaining = 0;
+    b.answer(h, 429, milliseconds{5'000});
+    CHECK_FALSE(b.ask());
+    CHECK(b.last.daily);
+    CHECK(b.until_wake() <= 6s);
+    b.now += 6s;
+    REQUIRE(b.ask());
+    b.answer(says_of_day(200'000));
+    CHECK(b.ask_all() > 50);
+}
+
+TEST_CASE("share_caps_the_bucket_and_switches_promises_off", "[quota]") {
+    bench b{alone()};
+    b.warm();
+    b.state.set_share(30);
+    CHECK(b.state.share() == 30);
+    CHECK(b.ask_all() == 29);
+    CHECK(b.look().allowance == 30);
+    while (!b.tickets.empty()) b.answer(says(90));
+    CHECK_FALSE(b.ask());
+    CHECK(b.state.occupied(b.now) == 30);
+    b.state.set_share(31);
+    CHECK(b.ask_all() == 1);
+    b.state.set_share(0);
+    CHECK_FALSE(b.ask());
+    CHECK(b.last.wake == bucket::time_point::max());
+    b.state.set_share(std::nullopt);
+    CHECK(b.ask());
+}
+
+TEST_CASE("static_share_holds_without_a_ledger", "[quota]") {
+    auto l = alone();
+    l.static_share = 10;
+    bench b{l};
+    b.warm();
+    CHECK(b.ask_all() == 9);
+}
+
+TEST_CASE("bucket_with_a_ledger_has_nothing_before_the_first_lease", "[quota]") {
+    auto l = alone();
+    l.ledger = std::make_shared<highlevel::quota::in_process_ledger>();
+    bench b{l};
+    CHECK_FALSE(b.ask());
+    b.state.set_share(5);
+    CHECK(b.ask());
+}
+
+TEST_CASE("doubtful_share_needs_a_fresh_answer_for_each_request", "[quota]") {
+    bench b{alone()};
+    b.warm(says(80));
+    b.state.set_share(50);
+    b.state.set_share_doubtful(true);
+    CHECK(b.ask_all() > 10);
+    while (!b.tickets.empty()) b.answer(says(0)); // somebody uses what was ours
+    CHECK_FALSE(b.ask());
+    CHECK(b.last.wake != bucket::time_point::max());
+    b.now = b.last.wake;
+    CHECK(b.ask_all() == 1); // one looks
+}
+
+TEST_CASE("leased_requests_of_the_day_run_out", "[quota]") {
+    bench b{alone()};
+    b.warm();
+    b.state.lease_day(5);
+    CHECK(b.ask_all() == 5);
+    CHECK(b.state.day_leased() == 0);
+    CHECK_FALSE(b.last.daily);
+    b.state.unsent(b.tickets.back(), b.now);
+    b.tickets.pop_back();
+    CHECK(b.state.day_leased() == 1);
+    b.state.lease_day(2);
+    CHECK(b.ask_all() == 3);
+    b.state.lease_day(0, true);
+    CHECK_FALSE(b.ask());
+    CHECK(b.last.daily);
+    b.state.lease_day(std::nullopt);
+    CHECK(b.ask());
+}
+
+TEST_CASE("bucket_is_forgettable_when_nothing_of_it_can_matter", "[quota]") {
+    bench b{alone()};
+    CHECK(b.state.forgettable(b.now));
+    REQUIRE(b.ask());
+    CHECK_FALSE(b.state.forgettable(b.now));
+    b.answer(says(99));
+    CHECK_FALSE(b.state.forgettable(b.now));
+    b.now += 19s;
+    CHECK_FALSE(b.state.forgettable(b.now));
+    b.now += 2s;
+    CHECK(b.state.forgettable(b.now));
+    REQUIRE(b.ask());
+    b.answer(says_of_day(0));
+    b.now += 60s;
+    CHECK_FALSE(b.state.forgettable(b.now));
+}
+
+TEST_CASE("snapshot_tells_what_could_be_had_now_and_when", "[quota]") {
+    bench b{alone()};
+    auto s = b.look();
+    CHECK_FALSE(s.verified);
+    CHECK(s.available == 1);
+    CHECK(s.limit == 100);
+    CHECK(s.interval == 10s);
+    b.warm(says(99));
+    s = b.look();
+    CHECK(s.verified);
+    CHECK(s.available == 99);
+    CHECK(s.next_release == milliseconds{0});
+    CHECK(b.ask_all() == 99);
+    s = b.look();
+    CHECK(s.available == 0);
+    CHECK(s.in_flight == 99);
+    while (!b.tickets.empty()) b.answer(says(0));
+    s = b.look();
+    CHECK(s.settled == 100);
+    CHECK(s.granted == 100);
+    REQUIRE(s.next_release);
+    CHECK(*s.next_release > 9s);
+}
+
+TEST_CASE("idle_bucket_is_below_a_kilobyte", "[quota]") {
+    CHECK(sizeof(bucket) <= 800);
+}
+
+TEST_CASE("limits_are_checked_by_name", "[quota]") {
+    auto const complaint = [](auto spoil) {
+        limits l;
+        spoil(l);
+        try {
+            l.validate();
+        } catch (const std::invalid_argument& e) {
+            return std::string{e.what()};
+        }
+        return std::string{};
+    };
+    CHECK(complaint([](limits&) {}).empty());
+    CHECK(complaint([](limits& l) { l.max = 0; }).find("limits.max:") == 0);
+    CHECK(complaint([](limits& l) { l.max = 60'001; }).find("limits.max:") == 0);
+    CHECK(complaint([](limits& l) { l.interval = 99ms; }).find("limits.interval:") == 0);
+    CHECK(complaint([](limits& l) { l.idle_reserve = 9; }).find("limits.idle_reserve:") == 0);
+    CHECK(complaint([](limits& l) { l.bulk_turn = 0; }).find("limits.bulk_turn:") == 0);
+    CHECK(complaint([](limits& l) { l.reprobe_after = -1ms; }).find("limits.reprobe_after:") == 0);
+    CHECK(complaint([](limits& l) { l.reserve_memory = -1ms; }).find("limits.reserve_memory:") == 0);
+    CHECK(complaint([](limits& l) { l.daily_reserve = 1.5; }).find("limits.daily_reserve:") == 0);
+    CHECK(complaint([](limits& l) { l.daily_probe = 0ms; }).find("limits.daily_probe:") == 0);
+    CHECK(complaint([](limits& l) { l.lost_grace = 61s; }).find("limits.lost_grace:") == 0);
+    CHECK(complaint([](limits& l) { l.max_buckets = 0; }).find("limits.max_buckets:") == 0);
+    CHECK(complaint([](limits& l) { l.idle_eviction = -1ms; }).find("limits.idle_eviction:") == 0);
+    CHECK(complaint([](limits& l) { l.ledger_interval = 1ms; }).find("limits.ledger_interval:") == 0);
+    CHECK(complaint([](limits& l) { l.ledger_timeout = 1ms; }).find("limits.ledger_timeout:") == 0);
+    CHECK(complaint([](limits& l) { l.ledger_hold = -1ms; }).find("limits.ledger_hold:") == 0);
+    CHECK(complaint([](limits& l) { l.static_share = 60'001; }).find("limits.static_share:") == 0);
+}
