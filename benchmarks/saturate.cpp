@@ -247,11 +247,11 @@ asio::awaitable<void> worker(
             counts.wait[static_cast<std::size_t>(lane)].add(now - started);
             if (now >= run.counted_from && now < run.end)
                 r.passed.fetch_add(1, std::memory_order_relaxed);
-        } else if (now < run.end && got.error().cause() != highlevel::cause::burst_limit) {
-            counts.failed.fetch_add(1, std::memory_order_relaxed);
         } else {
-            // Only the end of the run keeps a permit away for so long.
-            co_return;
+            auto const why = got.error().cause();
+            // The call's bound is the end of the run; no other bound is set.
+            if (why == highlevel::cause::burst_limit || why == highlevel::cause::timeout) co_return;
+            counts.failed.fetch_add(1, std::memory_order_relaxed);
         }
     }
 }

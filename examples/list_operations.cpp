@@ -9,6 +9,7 @@
 #include <highlevel/v3/all.hpp>
 
 #include <iostream>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,7 +33,27 @@ std::string token_text(highlevel::token_kinds kinds) {
     return text.empty() ? "none" : text;
 }
 
-void print(const highlevel::operation_meta& meta) {
+/// What a line shows. Copied out of the facts at compile time: a reference to the facts themselves
+/// would compile the codec of every model of the API.
+struct row {
+    highlevel::generation version_of_description;
+    std::string_view family;
+    std::string_view name;
+    highlevel::method verb;
+    std::string_view path;
+    std::string_view version;
+    bool version_assumed;
+    std::span<const std::string_view> scopes;
+    highlevel::token_kinds tokens;
+    bool deprecated;
+};
+
+consteval row row_of(const highlevel::operation_meta& m) {
+    return {m.version_of_description, m.family, m.name,   m.verb,      m.path, m.version,
+            m.version_assumed,        m.scopes, m.tokens, m.deprecated};
+}
+
+void print(const row& meta) {
     std::cout << to_string(meta.version_of_description) << '\t' << meta.family << '\t' << meta.name
               << '\t' << to_string(meta.verb) << '\t' << meta.path << '\t' << meta.version
               << (meta.version_assumed ? "*" : "") << '\t';
@@ -47,7 +68,9 @@ void print(const highlevel::operation_meta& meta) {
 
 template <class... Ops>
 void print_all(highlevel::operation_list<Ops...>) {
-    (print(Ops::meta), ...);
+    static constexpr row rows[] = {row_of(Ops::meta)...};
+    for (auto const& r : rows)
+        print(r);
 }
 
 } // namespace

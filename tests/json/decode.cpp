@@ -219,7 +219,7 @@ TEST_CASE("decode_reads_escaped_keys_everywhere", "[json]") {
 
 TEST_CASE("decode_replaces_what_the_target_held", "[json]") {
     record target;
-    target.name = "old";
+    target.name.emplace("old");
     target.tags = {"old"};
     target.note = nullptr;
     target.tint = "old";

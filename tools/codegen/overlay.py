@@ -94,6 +94,9 @@ class Overlay:
         if at.endswith("!"):
             self._require(family, at[:-1], value)
             return
+        if at.endswith("?"):
+            self._nullable(family, at[:-1], value)
+            return
         try:
             holder, key = self._resolve(family, at)
         except (KeyError, TypeError, DescriptionError) as error:
@@ -132,6 +135,19 @@ class Overlay:
             return
         if before == value:
             self._problem(family, f"[[schema]] {at}!: the description already says so")
+        self.applied += 1
+
+    def _nullable(self, family: Family, at: str, value: bool) -> None:
+        """Says whether a property may be null."""
+        try:
+            holder, key = self._resolve(family, at)
+            schema = holder[key]
+        except (KeyError, TypeError, DescriptionError) as error:
+            self._problem(family, f"[[schema]] {at}?: not there ({error})")
+            return
+        if bool(schema.get("nullable")) == value:
+            self._problem(family, f"[[schema]] {at}?: the description already says so")
+        schema["nullable"] = value
         self.applied += 1
 
     def _union(self, family: Family, at: str, kind: str, without: list[str]) -> None:

@@ -206,7 +206,7 @@ private:
         if (most > room + eps) {
             double over = most - room;
             int k = slices;
-            for (; over > eps && k < span; ++k) over -= count(k);
+            for (; over > eps && k < span + ahead; ++k) over -= count(k);
             need = over > eps ? now + interval() : (base + k - 1 + slices) * slice_;
         }
         if (weighted_) {

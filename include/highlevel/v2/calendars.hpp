@@ -607,7 +607,7 @@ struct calendar_create {
     /// `formSubmitRedirectURL` on the wire.
     std::optional<std::string> form_submit_redirect_url;
     std::optional<std::string> form_submit_thanks_message;
-    std::optional<double> availability_type;
+    json::nullable<double> availability_type;
     std::optional<std::vector<types::availability>> availabilities;
     json::open_enum<types::guest_type> guest_type;
     std::optional<std::string> consent_label;
@@ -807,7 +807,7 @@ struct calendar_update {
     /// `formSubmitRedirectURL` on the wire.
     std::optional<std::string> form_submit_redirect_url;
     std::optional<std::string> form_submit_thanks_message;
-    std::optional<double> availability_type;
+    json::nullable<double> availability_type;
     std::optional<std::vector<types::update_availability>> availabilities;
     json::open_enum<types::guest_type> guest_type;
     std::optional<std::string> consent_label;
@@ -2713,7 +2713,7 @@ inline constexpr json::field calendar_create[] = {
     {"formSubmitThanksMessage", offsetof(types::calendar_create, form_submit_thanks_message),
      &json::type_of<std::optional<std::string>>},
     {"availabilityType", offsetof(types::calendar_create, availability_type),
-     &json::type_of<std::optional<double>>},
+     &json::type_of<json::nullable<double>>},
     {"availabilities", offsetof(types::calendar_create, availabilities),
      &json::type_of<std::optional<std::vector<types::availability>>>},
     {"guestType", offsetof(types::calendar_create, guest_type),
@@ -3010,7 +3010,7 @@ inline constexpr json::field calendar_update[] = {
     {"formSubmitThanksMessage", offsetof(types::calendar_update, form_submit_thanks_message),
      &json::type_of<std::optional<std::string>>},
     {"availabilityType", offsetof(types::calendar_update, availability_type),
-     &json::type_of<std::optional<double>>},
+     &json::type_of<json::nullable<double>>},
     {"availabilities", offsetof(types::calendar_update, availabilities),
      &json::type_of<std::optional<std::vector<types::update_availability>>>},
     {"guestType", offsetof(types::calendar_update, guest_type),

@@ -127,8 +127,8 @@ struct agent_creation_request {
     std::optional<bool> send_user_idle_reminders;
     /// 1 to 20.
     std::optional<std::int64_t> reminder_after_idle_time_seconds;
-    std::optional<std::string> inbound_number;
-    std::optional<std::string> number_pool_id;
+    json::nullable<std::string> inbound_number;
+    json::nullable<std::string> number_pool_id;
     /// At most 10 elements.
     std::optional<std::vector<std::string>> call_end_workflow_ids;
     std::optional<types::send_post_call_notification_dto> send_post_call_notification_to;
@@ -207,8 +207,8 @@ struct patch_agent {
     std::optional<bool> send_user_idle_reminders;
     /// 1 to 20.
     std::optional<std::int64_t> reminder_after_idle_time_seconds;
-    std::optional<std::string> inbound_number;
-    std::optional<std::string> number_pool_id;
+    json::nullable<std::string> inbound_number;
+    json::nullable<std::string> number_pool_id;
     /// At most 10 elements.
     std::optional<std::vector<std::string>> call_end_workflow_ids;
     std::optional<types::send_post_call_notification_dto> send_post_call_notification_to;
@@ -967,9 +967,9 @@ inline constexpr json::field agent_creation_request[] = {
      offsetof(types::agent_creation_request, reminder_after_idle_time_seconds),
      &json::type_of<std::optional<std::int64_t>>},
     {"inboundNumber", offsetof(types::agent_creation_request, inbound_number),
-     &json::type_of<std::optional<std::string>>},
+     &json::type_of<json::nullable<std::string>>},
     {"numberPoolId", offsetof(types::agent_creation_request, number_pool_id),
-     &json::type_of<std::optional<std::string>>},
+     &json::type_of<json::nullable<std::string>>},
     {"callEndWorkflowIds", offsetof(types::agent_creation_request, call_end_workflow_ids),
      &json::type_of<std::optional<std::vector<std::string>>>},
     {"sendPostCallNotificationTo",
@@ -1093,9 +1093,9 @@ inline constexpr json::field patch_agent[] = {
     {"reminderAfterIdleTimeSeconds", offsetof(types::patch_agent, reminder_after_idle_time_seconds),
      &json::type_of<std::optional<std::int64_t>>},
     {"inboundNumber", offsetof(types::patch_agent, inbound_number),
-     &json::type_of<std::optional<std::string>>},
+     &json::type_of<json::nullable<std::string>>},
     {"numberPoolId", offsetof(types::patch_agent, number_pool_id),
-     &json::type_of<std::optional<std::string>>},
+     &json::type_of<json::nullable<std::string>>},
     {"callEndWorkflowIds", offsetof(types::patch_agent, call_end_workflow_ids),
      &json::type_of<std::optional<std::vector<std::string>>>},
     {"sendPostCallNotificationTo", offsetof(types::patch_agent, send_post_call_notification_to),

@@ -386,8 +386,8 @@ struct create_employee {
     json::open_enum<types::wait_time_unit> wait_time_unit;
     /// Default: false. Deprecated.
     std::optional<bool> sleep_enabled;
-    std::optional<std::int64_t> sleep_time;
-    json::open_enum<types::create_employee_sleep_time_unit> sleep_time_unit;
+    json::nullable<std::int64_t> sleep_time;
+    json::nullable<json::open_enum<types::create_employee_sleep_time_unit>> sleep_time_unit;
     /// Required.
     std::string personality;
     /// Required.
@@ -492,8 +492,8 @@ struct update_employee {
     json::open_enum<types::wait_time_unit> wait_time_unit;
     /// Deprecated.
     std::optional<bool> sleep_enabled;
-    std::optional<std::int64_t> sleep_time;
-    json::open_enum<types::create_employee_sleep_time_unit> sleep_time_unit;
+    json::nullable<std::int64_t> sleep_time;
+    json::nullable<json::open_enum<types::create_employee_sleep_time_unit>> sleep_time_unit;
     std::optional<std::string> personality;
     std::optional<std::string> goal;
     std::optional<std::string> instructions;
@@ -1221,9 +1221,9 @@ inline constexpr json::field create_employee[] = {
     {"sleepEnabled", offsetof(types::create_employee, sleep_enabled),
      &json::type_of<std::optional<bool>>},
     {"sleepTime", offsetof(types::create_employee, sleep_time),
-     &json::type_of<std::optional<std::int64_t>>},
+     &json::type_of<json::nullable<std::int64_t>>},
     {"sleepTimeUnit", offsetof(types::create_employee, sleep_time_unit),
-     &json::type_of<json::open_enum<types::create_employee_sleep_time_unit>>},
+     &json::type_of<json::nullable<json::open_enum<types::create_employee_sleep_time_unit>>>},
     {"personality", offsetof(types::create_employee, personality), &json::type_of<std::string>,
      json::presence::required},
     {"goal", offsetof(types::create_employee, goal), &json::type_of<std::string>,
@@ -1381,9 +1381,9 @@ inline constexpr json::field update_employee[] = {
     {"sleepEnabled", offsetof(types::update_employee, sleep_enabled),
      &json::type_of<std::optional<bool>>},
     {"sleepTime", offsetof(types::update_employee, sleep_time),
-     &json::type_of<std::optional<std::int64_t>>},
+     &json::type_of<json::nullable<std::int64_t>>},
     {"sleepTimeUnit", offsetof(types::update_employee, sleep_time_unit),
-     &json::type_of<json::open_enum<types::create_employee_sleep_time_unit>>},
+     &json::type_of<json::nullable<json::open_enum<types::create_employee_sleep_time_unit>>>},
     {"personality", offsetof(types::update_employee, personality),
      &json::type_of<std::optional<std::string>>},
     {"goal", offsetof(types::update_employee, goal), &json::type_of<std::optional<std::string>>},

@@ -290,7 +290,7 @@ struct update_template_public_v2_body {
     std::optional<std::string> from_name;
     std::optional<std::string> from_email;
     std::optional<bool> archived;
-    std::optional<std::string> parent_folder_id;
+    json::nullable<std::string> parent_folder_id;
     std::optional<std::string> user_id;
     json::object unknown_fields;
 };
@@ -1600,7 +1600,7 @@ inline constexpr json::field update_template_public_v2_body[] = {
     {"archived", offsetof(types::update_template_public_v2_body, archived),
      &json::type_of<std::optional<bool>>},
     {"parentFolderId", offsetof(types::update_template_public_v2_body, parent_folder_id),
-     &json::type_of<std::optional<std::string>>},
+     &json::type_of<json::nullable<std::string>>},
     {"userId", offsetof(types::update_template_public_v2_body, user_id),
      &json::type_of<std::optional<std::string>>},
 };

@@ -320,9 +320,9 @@ struct create_shipping_rate {
     /// Required.
     json::open_enum<types::condition_type> condition_type;
     /// Required.
-    std::optional<double> min_condition;
+    json::nullable<double> min_condition;
     /// Required.
-    std::optional<double> max_condition;
+    json::nullable<double> max_condition;
     std::optional<bool> is_carrier_rate;
     /// Required.
     std::string shipping_carrier_id;
@@ -371,8 +371,8 @@ struct update_shipping_rate {
     std::optional<std::string> currency;
     std::optional<double> amount;
     json::open_enum<types::condition_type> condition_type;
-    std::optional<double> min_condition;
-    std::optional<double> max_condition;
+    json::nullable<double> min_condition;
+    json::nullable<double> max_condition;
     std::optional<bool> is_carrier_rate;
     std::optional<std::string> shipping_carrier_id;
     std::optional<double> percentage_of_rate_fee;
@@ -1343,9 +1343,9 @@ inline constexpr json::field create_shipping_rate[] = {
     {"conditionType", offsetof(types::create_shipping_rate, condition_type),
      &json::type_of<json::open_enum<types::condition_type>>, json::presence::required},
     {"minCondition", offsetof(types::create_shipping_rate, min_condition),
-     &json::type_of<std::optional<double>>, json::presence::required},
+     &json::type_of<json::nullable<double>>, json::presence::required},
     {"maxCondition", offsetof(types::create_shipping_rate, max_condition),
-     &json::type_of<std::optional<double>>, json::presence::required},
+     &json::type_of<json::nullable<double>>, json::presence::required},
     {"isCarrierRate", offsetof(types::create_shipping_rate, is_carrier_rate),
      &json::type_of<std::optional<bool>>},
     {"shippingCarrierId", offsetof(types::create_shipping_rate, shipping_carrier_id),
@@ -1417,9 +1417,9 @@ inline constexpr json::field update_shipping_rate[] = {
     {"conditionType", offsetof(types::update_shipping_rate, condition_type),
      &json::type_of<json::open_enum<types::condition_type>>},
     {"minCondition", offsetof(types::update_shipping_rate, min_condition),
-     &json::type_of<std::optional<double>>},
+     &json::type_of<json::nullable<double>>},
     {"maxCondition", offsetof(types::update_shipping_rate, max_condition),
-     &json::type_of<std::optional<double>>},
+     &json::type_of<json::nullable<double>>},
     {"isCarrierRate", offsetof(types::update_shipping_rate, is_carrier_rate),
      &json::type_of<std::optional<bool>>},
     {"shippingCarrierId", offsetof(types::update_shipping_rate, shipping_carrier_id),
