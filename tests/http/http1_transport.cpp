@@ -8,11 +8,17 @@
 
 #include <highlevel/http/http1_transport.hpp>
 
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <stdexcept>
@@ -76,7 +82,8 @@ TEST_CASE("request_is_written_as_it_is", "[http][transport]") {
 
 TEST_CASE("large_bodies_pass_both_ways", "[http][transport]") {
     std::string big(3 * 1024 * 1024 + 17, '\0');
-    for (std::size_t i = 0; i < big.size(); ++i) big[i] = static_cast<char>('a' + i % 23);
+    for (std::size_t i = 0; i < big.size(); ++i)
+        big[i] = static_cast<char>('a' + i % 23);
     fault_server server{behaviour{http_reply(big)}};
     transport_bench b{server.url()};
     auto const out = b.post(big);
@@ -88,7 +95,8 @@ TEST_CASE("large_bodies_pass_both_ways", "[http][transport]") {
 TEST_CASE("connection_is_reused", "[http][transport]") {
     fault_server server;
     transport_bench b{server.url()};
-    for (int i = 0; i < 5; ++i) REQUIRE(b.get().ok());
+    for (int i = 0; i < 5; ++i)
+        REQUIRE(b.get().ok());
     CHECK(server.accepted() == 1);
     auto const s = b.transport->stats();
     CHECK(s.opened == 1);
@@ -161,7 +169,8 @@ TEST_CASE("response_framings_are_understood", "[http][transport]") {
          act::proceed, "ok"},
         {"HTTP/1.1 204 No Content\r\n\r\n", act::proceed, "", 204},
         {"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", act::proceed, "", 304},
-        {http_reply("<html>down</html>", "520 Origin Error"), act::proceed, "<html>down</html>", 520},
+        {http_reply("<html>down</html>", "520 Origin Error"), act::proceed, "<html>down</html>",
+         520},
         {http_reply(""), act::proceed, ""},
         {"http/1.1 200 ok\r\n\r\n", act::close, "", 0, false},
     };
@@ -345,8 +354,7 @@ TEST_CASE("faults_end_in_the_right_error_and_leak_nothing", "[http][transport][f
                     return pooled && c == 0 && n == 0 ? behaviour{} : r.fault;
                 }};
                 transport_bench b;
-                b.limits.first_byte = b.limits.idle =
-                    r.expected == errc::timeout ? 50ms : 20000ms;
+                b.limits.first_byte = b.limits.idle = r.expected == errc::timeout ? 50ms : 20000ms;
                 b.connect(server.url());
                 http::exchange_options options;
                 options.max_body = 1000;
@@ -608,7 +616,8 @@ TEST_CASE("exchange_can_be_cancelled_at_every_point", "[http][transport][cancell
         transport_bench b{silent.url()};
         auto const one = b.begin(get_root);
         b.run_until([&] { return b.transport->stats().connecting == 1; });
-        for (int i = 0; i < 5; ++i) b.context.poll();
+        for (int i = 0; i < 5; ++i)
+            b.context.poll();
         expect_cancelled(b, *one);
         CHECK(!one->result->may_have_been_processed);
         b.run(); // the attempt itself has ended, too
@@ -621,7 +630,8 @@ TEST_CASE("exchange_can_be_cancelled_at_every_point", "[http][transport][cancell
         transport_bench b{"https://127.0.0.1:" + std::to_string(server.port())};
         auto const one = b.begin(get_root);
         b.run_until([&] { return server.accepted() == 1; });
-        for (int i = 0; i < 5; ++i) b.context.poll();
+        for (int i = 0; i < 5; ++i)
+            b.context.poll();
         expect_cancelled(b, *one);
         CHECK(one->result->reached == http_phase::tls);
         CHECK(server.wait_for_open(0));
@@ -637,7 +647,8 @@ TEST_CASE("exchange_can_be_cancelled_at_every_point", "[http][transport][cancell
         r.body.assign(64 * 1024 * 1024, 'x');
         auto const one = b.begin(std::move(r));
         b.run_until([&] { return server.request_count() == 1; });
-        for (int i = 0; i < 50; ++i) b.context.poll();
+        for (int i = 0; i < 50; ++i)
+            b.context.poll();
         expect_cancelled(b, *one);
         CHECK(one->result->reached == http_phase::write);
         CHECK(one->result->may_have_been_processed);
@@ -650,7 +661,8 @@ TEST_CASE("exchange_can_be_cancelled_at_every_point", "[http][transport][cancell
         transport_bench b{server.url()};
         auto const one = b.begin(get_root);
         b.run_until([&] { return server.request_count() == 1; });
-        for (int i = 0; i < 5; ++i) b.context.poll();
+        for (int i = 0; i < 5; ++i)
+            b.context.poll();
         expect_cancelled(b, *one);
         CHECK(one->result->reached == http_phase::first_byte);
         CHECK(one->result->may_have_been_processed);
@@ -664,7 +676,8 @@ TEST_CASE("exchange_can_be_cancelled_at_every_point", "[http][transport][cancell
         auto const one = b.begin(get_root);
         b.run_until([&] { return server.request_count() == 1; });
         std::this_thread::sleep_for(20ms); // lets the reply arrive; either phase is right without
-        for (int i = 0; i < 5; ++i) b.context.poll();
+        for (int i = 0; i < 5; ++i)
+            b.context.poll();
         expect_cancelled(b, *one);
         CHECK(one->result->reply.status == 0);
         CHECK(server.wait_for_open(0));
@@ -707,7 +720,8 @@ TEST_CASE("exchange_can_be_cancelled_at_every_point", "[http][transport][cancell
         server.open_gate();
         // One step at a time: as soon as the place was handed over, before its waiter has run.
         b.context.restart();
-        while (b.transport->stats().waiting == 2) b.context.run_one_for(1s);
+        while (b.transport->stats().waiting == 2)
+            b.context.run_one_for(1s);
         REQUIRE(!one->done());
         one->signal.emit(asio::cancellation_type::terminal);
         b.run_until([&] { return holder->done() && one->done() && other->done(); });
@@ -744,12 +758,14 @@ TEST_CASE("opening_one_by_one_still_opens_as_many_as_are_needed", "[http][transp
     b.pool.max_connecting = 1;
     b.connect(server.url());
     std::vector<std::shared_ptr<running>> all;
-    for (int i = 0; i < 5; ++i) all.push_back(b.begin(get_root));
+    for (int i = 0; i < 5; ++i)
+        all.push_back(b.begin(get_root));
     b.run_until([&] { return server.request_count() == 5; }); // none has ended yet
     CHECK(b.transport->stats().in_use == 5);
     server.open_gate();
     b.run();
-    for (auto const& one : all) CHECK((one->done() && one->result->ok()));
+    for (auto const& one : all)
+        CHECK((one->done() && one->result->ok()));
     CHECK(b.settled());
 }
 
@@ -785,10 +801,15 @@ TEST_CASE("close_ends_everything_that_is_under_way", "[http][transport]") {
     b.connect(server.url());
     REQUIRE(b.get().ok());
     std::vector<std::shared_ptr<running>> all;
-    for (int i = 0; i < 9; ++i) all.push_back(b.begin({method::post, "/"}));
+    for (int i = 0; i < 9; ++i)
+        all.push_back(b.begin({method::post, "/"}));
     b.run_until([&] { return b.transport->stats().waiting == 5 && server.request_count() == 5; });
-    SECTION("close") { b.transport->close(); }
-    SECTION("destruction") { b.transport.reset(); }
+    SECTION("close") {
+        b.transport->close();
+    }
+    SECTION("destruction") {
+        b.transport.reset();
+    }
     b.run();
     for (auto const& one : all) {
         REQUIRE(one->done());
@@ -813,11 +834,13 @@ TEST_CASE("context_can_be_destroyed_with_exchanges_under_way", "[http][transport
     b->pool.max_connections = 2;
     b->connect(server.url());
     std::vector<std::shared_ptr<running>> all;
-    for (int i = 0; i < 5; ++i) all.push_back(b->begin(get_root));
+    for (int i = 0; i < 5; ++i)
+        all.push_back(b->begin(get_root));
     b->run_until([&] { return server.request_count() == 2; });
     b.reset(); // destroys the sleeping coroutines
     CHECK(server.wait_for_open(0));
-    for (auto const& one : all) CHECK(!one->done());
+    for (auto const& one : all)
+        CHECK(!one->done());
 }
 
 TEST_CASE("addresses_alternate_between_families", "[http][connector]") {
@@ -842,8 +865,8 @@ TEST_CASE("address_that_does_not_answer_is_overtaken_by_the_next", "[http][conne
         {asio::ip::address_v4::loopback(), server.port()},
     };
     auto const bell = std::make_shared<http::detail::one_shot>();
-    auto const racing = std::make_shared<http::detail::connector>(
-        context.get_executor(), race, 10ms, bell);
+    auto const racing =
+        std::make_shared<http::detail::connector>(context.get_executor(), race, 10ms, bell);
     racing->start();
     context.run_for(20s);
     REQUIRE(context.stopped()); // the loser was given up
@@ -879,8 +902,10 @@ TEST_CASE("transport_works_on_many_threads", "[http][transport][threads]") {
             context, worker::run(*transport, "g" + std::to_string(i % 7), good, bad),
             asio::detached);
     std::vector<std::thread> threads;
-    for (int i = 0; i < 4; ++i) threads.emplace_back([&] { context.run(); });
-    for (auto& t : threads) t.join();
+    for (int i = 0; i < 4; ++i)
+        threads.emplace_back([&] { context.run(); });
+    for (auto& t : threads)
+        t.join();
     CHECK(good == 1000);
     CHECK(bad == 0);
     auto const s = transport->stats();
@@ -912,10 +937,12 @@ TEST_CASE("close_races_exchanges_on_many_threads", "[http][transport][threads]")
         for (int i = 0; i < 12; ++i)
             asio::co_spawn(context, worker::run(*transport, ended), asio::detached);
         std::vector<std::thread> threads;
-        for (int i = 0; i < 3; ++i) threads.emplace_back([&] { context.run(); });
+        for (int i = 0; i < 3; ++i)
+            threads.emplace_back([&] { context.run(); });
         std::this_thread::sleep_for(std::chrono::milliseconds{3 * round});
         transport->close();
-        for (auto& t : threads) t.join();
+        for (auto& t : threads)
+            t.join();
         CHECK(ended == 12);
         auto const s = transport->stats();
         CHECK(s.in_use + s.connecting + s.waiting + s.idle + s.active == 0);

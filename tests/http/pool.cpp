@@ -56,8 +56,10 @@ public:
 
 TEST_CASE("connection_idle_last_is_reused_first", "[http][pool]") {
     fixture f{options(3)};
-    for (int i = 0; i < 3; ++i) f.open();
-    for (int i = 0; i < 3; ++i) f.back(i);
+    for (int i = 0; i < 3; ++i)
+        f.open();
+    for (int i = 0; i < 3; ++i)
+        f.back(i);
     CHECK(f.p.idle() == 3);
     f.now += 2s;
     for (int expected : {2, 1, 0}) {
@@ -97,7 +99,8 @@ TEST_CASE("connections_in_the_opening_are_bounded_apart", "[http][pool]") {
 TEST_CASE("idle_connection_is_evicted_after_its_time", "[http][pool]") {
     fixture f{options(4)};
     CHECK(f.p.next_eviction() == pool::time_point::max());
-    for (int i = 0; i < 2; ++i) f.open();
+    for (int i = 0; i < 2; ++i)
+        f.open();
     f.back(0);
     f.now += 10s;
     f.back(1);
@@ -202,7 +205,8 @@ TEST_CASE("drain_takes_out_every_waiter", "[http][pool]") {
     fixture f{options(1)};
     f.open();
     std::vector<pool::waiter> w(5);
-    for (auto& one : w) f.p.enter(one, &one - w.data() < 2 ? "a" : "b");
+    for (auto& one : w)
+        f.p.enter(one, &one - w.data() < 2 ? "a" : "b");
     int drained = 0;
     while (auto* one = f.p.drain()) {
         CHECK(one->granted.what == outcome::wait);
@@ -210,17 +214,6 @@ TEST_CASE("drain_takes_out_every_waiter", "[http][pool]") {
     }
     CHECK(drained == 5);
     CHECK(f.p.waiting() == 0);
-}
-
-TEST_CASE("broken_connection_is_reopened_in_its_place_within_the_bound", "[http][pool]") {
-    fixture f{options(3, 1)};
-    f.open();
-    f.open();
-    CHECK(f.p.reopen());
-    CHECK(f.p.connecting() == 1);
-    CHECK(f.p.in_use() == 1);
-    CHECK(!f.p.reopen());
-    CHECK(f.p.in_use() == 1);
 }
 
 TEST_CASE("books_balance_over_random_events", "[http][pool]") {
@@ -287,5 +280,6 @@ TEST_CASE("books_balance_over_random_events", "[http][pool]") {
             REQUIRE((f.p.idle() == 0 && (connecting == 2 || in_use.size() + connecting == 5)));
     }
     CHECK(served > 100);
-    for (auto& w : queue) f.p.leave(*w);
+    for (auto& w : queue)
+        f.p.leave(*w);
 }

@@ -48,9 +48,10 @@ TEST_CASE("connect_request_names_the_origin_and_authenticates", "[http][proxy]")
 }
 
 TEST_CASE("unusable_proxy_is_refused_without_repeating_its_password", "[http][proxy]") {
-    for (auto url : {"proxy:3128", "https://proxy", "socks5://proxy", "http://", "http://u:hunter2@",
-                     "http://u:hunter2@p:99999", "http://u:hunter2@p?x", "http://u:%zzhunter2@p",
-                     "http://p q", "http://u:hunter2\r\nX: y@p"}) {
+    for (auto url :
+         {"proxy:3128", "https://proxy", "socks5://proxy", "http://", "http://u:hunter2@",
+          "http://u:hunter2@p:99999", "http://u:hunter2@p?x", "http://u:%zzhunter2@p", "http://p q",
+          "http://u:hunter2\r\nX: y@p"}) {
         CAPTURE(url);
         try {
             static_cast<void>(http::proxy::choose(through(url), api));

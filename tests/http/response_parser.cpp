@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// Tests of http/response_parser.hpp: framing, bounds and refusals, fed in one piece and byte by byte.
+// Tests of http/response_parser.hpp: framing, bounds and refusals, fed in one piece and byte by
+// byte.
 #include "support/catch.hpp"
 
 #include <highlevel/http/response_parser.hpp>
@@ -17,7 +18,8 @@ namespace http = highlevel::http;
 /// The outcome of feeding bytes in pieces of a size, then the end.
 class parsed {
 public:
-    parsed(std::string_view bytes, std::size_t piece, bool no_body = false, std::size_t limit = 1024)
+    parsed(
+        std::string_view bytes, std::size_t piece, bool no_body = false, std::size_t limit = 1024)
         : parser(reply, no_body, limit) {
         std::string held;
         while (!bytes.empty() && !parser.done() && !error) {
@@ -44,7 +46,9 @@ constexpr std::size_t whole = 1 << 20;
 
 TEST_CASE("response_with_length_is_read_and_the_rest_left", "[http][parser]") {
     for (std::size_t piece : {whole, std::size_t{1}, std::size_t{3}}) {
-        parsed p{"HTTP/1.1 201 Created\r\nContent-Length: 5\r\nX-A:  b \r\nx-a: c\r\n\r\nhello++", piece};
+        parsed p{
+            "HTTP/1.1 201 Created\r\nContent-Length: 5\r\nX-A:  b \r\nx-a: c\r\n\r\nhello++",
+            piece};
         REQUIRE(p.done_before_end);
         CHECK(p.reply.status == 201);
         CHECK(p.reply.body == "hello");
@@ -92,7 +96,8 @@ TEST_CASE("interim_responses_are_skipped", "[http][parser]") {
     parsed upgraded{"HTTP/1.1 101 Switching Protocols\r\n\r\n", whole};
     CHECK(upgraded.error == errc::malformed_response);
     std::string many;
-    for (int i = 0; i < 17; ++i) many += "HTTP/1.1 100 Continue\r\n\r\n";
+    for (int i = 0; i < 17; ++i)
+        many += "HTTP/1.1 100 Continue\r\n\r\n";
     CHECK(parsed{many, whole}.error == errc::malformed_response);
 }
 
@@ -113,8 +118,7 @@ TEST_CASE("keep_alive_follows_version_and_connection_field", "[http][parser]") {
     CHECK(!parsed{"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", whole}
                .parser.keep_alive());
     CHECK(!parsed{"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", whole}.parser.keep_alive());
-    CHECK(parsed{
-        "HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n", whole}
+    CHECK(parsed{"HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n", whole}
               .parser.keep_alive());
 }
 
@@ -127,19 +131,20 @@ TEST_CASE("body_is_bounded_however_it_is_framed", "[http][parser]") {
         return one.error == errc::response_too_large && all.error == errc::response_too_large;
     };
     CHECK(limited("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n" + ten));
-    CHECK(limited(
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n5\r\n01234\r\n0\r\n\r\n"));
+    CHECK(limited("HTTP/1.1 200 OK\r\nTransfer-Encoding: "
+                  "chunked\r\n\r\n5\r\n01234\r\n5\r\n01234\r\n0\r\n\r\n"));
     CHECK(limited("HTTP/1.1 200 OK\r\n\r\n" + ten));
     parsed fits{"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n" + ten, whole, false, 10};
     CHECK(fits.done_before_end);
 }
 
 TEST_CASE("cut_responses_are_told_from_complete_ones", "[http][parser]") {
-    for (auto bytes : {"", "HTTP", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
-                       "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
-                       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
-                       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n",
-                       "HTTP/1.1 100 Continue\r\n\r\n"}) {
+    for (auto bytes :
+         {"", "HTTP", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+          "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n",
+          "HTTP/1.1 100 Continue\r\n\r\n"}) {
         CAPTURE(bytes);
         parsed p{bytes, 1};
         CHECK(!p.error);
@@ -189,7 +194,8 @@ TEST_CASE("same_content_length_twice_is_accepted", "[http][parser]") {
 TEST_CASE("header_is_bounded", "[http][parser]") {
     std::string const field = "X-Filler: " + std::string(1000, 'x') + "\r\n";
     std::string many = "HTTP/1.1 200 OK\r\n";
-    for (int i = 0; i < 70; ++i) many += field;
+    for (int i = 0; i < 70; ++i)
+        many += field;
     CHECK(parsed{many, whole}.error == errc::malformed_response);
     CHECK(parsed{many, 1000}.error == errc::malformed_response);
     std::string const one = "HTTP/1.1 200 OK\r\nX: " + std::string(70000, 'x');

@@ -10,10 +10,20 @@
 #include <highlevel/http/http1_transport.hpp>
 #include <highlevel/http/tls_context.hpp>
 
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <atomic>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <memory>
+#include <random>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -32,8 +42,26 @@ transport_bench& trusting(transport_bench& b, const certificate_authority& ca) {
     return b;
 }
 
-http::exchange_result
-first_result(const certificate_authority& ca, const certificate& cert, const char* host = "localhost") {
+class temporary_file {
+public:
+    temporary_file(const std::string& name, const std::string& text)
+        : path_(
+              std::filesystem::temp_directory_path() /
+              ("highlevel_tls_" + std::to_string(std::random_device{}()) + '_' + name)) {
+        std::ofstream{path_} << text;
+    }
+    temporary_file(const temporary_file&) = delete;
+    temporary_file& operator=(const temporary_file&) = delete;
+    ~temporary_file() { std::filesystem::remove(path_); }
+
+    [[nodiscard]] std::string path() const { return path_.string(); }
+
+private:
+    std::filesystem::path path_;
+};
+
+http::exchange_result first_result(
+    const certificate_authority& ca, const certificate& cert, const char* host = "localhost") {
     fault_server server{behaviour{}, cert};
     transport_bench b;
     trusting(b, ca).connect(server.url(host));
@@ -118,8 +146,6 @@ TEST_CASE("bad_certificates_are_refused_by_name_before_a_request_is_sent", "[htt
 
 TEST_CASE("server_that_does_not_speak_tls_is_reported", "[http][tls]") {
     certificate_authority const ca;
-    behaviour plain;
-    plain.at_accept = act::proceed;
     fault_server server{behaviour{"HTTP/1.1 400 Bad Request\r\n\r\n", act::close}};
     transport_bench b;
     // The server waits for the end of a request that TLS never sends; a limit ends it.
@@ -190,6 +216,41 @@ TEST_CASE("pinned_key_is_demanded_on_top_of_trust", "[http][tls]") {
     CHECK(b.get().error == errc::certificate_untrusted);
 }
 
+TEST_CASE("client_certificate_is_shown_to_a_server_that_asks", "[http][tls]") {
+    certificate_authority const ca;
+    certificate_authority const customers;
+    fault_server server{behaviour{}, ca.issue(), customers.pem()};
+    transport_bench b;
+    trusting(b, ca).connect(server.url("localhost"));
+    auto const refused = b.get();
+    CHECK(refused.error == errc::tls_failed);
+    CHECK(server.request_count() == 0);
+
+    certificate_facts facts;
+    facts.purpose = "clientAuth";
+    auto const ours = customers.issue(facts);
+    temporary_file const certificate_file{"certificate.pem", ours.pem};
+    temporary_file const key_file{"key.pem", ours.key_pem};
+    b.tls.client_certificate_file = certificate_file.path();
+    b.tls.client_key_file = key_file.path();
+    b.connect(server.url("localhost"));
+    CHECK(b.get().ok());
+
+    b.tls.client_key_file = certificate_file.path();
+    CHECK_THROWS_AS(b.connect(server.url("localhost")), std::invalid_argument);
+}
+
+TEST_CASE("authorities_can_come_from_a_file", "[http][tls]") {
+    certificate_authority const ca;
+    fault_server server{behaviour{}, ca.issue()};
+    temporary_file const file{"ca.pem", ca.pem()};
+    transport_bench b;
+    b.tls.use_system_roots = false;
+    b.tls.ca_file = file.path();
+    b.connect(server.url("localhost"));
+    CHECK(b.get().ok());
+}
+
 TEST_CASE("sessions_are_resumed", "[http][tls]") {
     certificate_authority const ca;
     behaviour closing{
@@ -197,7 +258,8 @@ TEST_CASE("sessions_are_resumed", "[http][tls]") {
     fault_server server{closing, ca.issue()};
     transport_bench b;
     trusting(b, ca).connect(server.url("localhost"));
-    for (int i = 0; i < 6; ++i) REQUIRE(b.get().ok());
+    for (int i = 0; i < 6; ++i)
+        REQUIRE(b.get().ok());
     CHECK(server.accepted() == 6);
     CHECK(server.resumed() == 5);
     CHECK(b.transport->stats().resumed == 5);
@@ -264,8 +326,10 @@ TEST_CASE("tls_works_on_many_threads", "[http][tls][threads]") {
     for (int i = 0; i < 20; ++i)
         asio::co_spawn(context, worker::run(*transport, good), asio::detached);
     std::vector<std::thread> threads;
-    for (int i = 0; i < 4; ++i) threads.emplace_back([&] { context.run(); });
-    for (auto& t : threads) t.join();
+    for (int i = 0; i < 4; ++i)
+        threads.emplace_back([&] { context.run(); });
+    for (auto& t : threads)
+        t.join();
     CHECK(good == 300);
     CHECK(transport->stats().in_use == 0);
 }

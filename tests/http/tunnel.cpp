@@ -41,7 +41,8 @@ namespace http = highlevel::http;
 class tunnel_proxy {
 public:
     explicit tunnel_proxy(std::uint16_t target)
-        : target_(target), acceptor_(context_, {asio::ip::address_v4::loopback(), 0}) {
+        : target_(target),
+          acceptor_(context_, {asio::ip::address_v4::loopback(), 0}) {
         asio::co_spawn(context_, accept(), asio::detached);
         thread_ = std::thread{[this] { context_.run(); }};
     }
@@ -65,8 +66,8 @@ private:
 
     asio::awaitable<void> accept() {
         for (;;) {
-            auto client = std::make_shared<socket>(
-                co_await acceptor_.async_accept(asio::use_awaitable));
+            auto client =
+                std::make_shared<socket>(co_await acceptor_.async_accept(asio::use_awaitable));
             asio::co_spawn(context_, serve(std::move(client)), asio::detached);
         }
     }

@@ -42,16 +42,54 @@ TEST_CASE("base_url_splits_into_its_parts", "[http][uri]") {
 
 TEST_CASE("base_url_refuses_what_is_not_strict", "[http][uri]") {
     for (std::string const text : {
-             "", "https", "https:/h", "//h", "ftp://h", "https://", "https:///p", "https://:443",
-             "https://u@h", "https://u:p@h", "https://h?x=1", "https://h/#f", "https://h#f",
-             "https://h/a b", "https://h/\r\nx", "https://h\n", "https://h/\x01", "https://h/\x7f",
-             "https://h\\x", "https://h:0", "https://h:65536", "https://h:", "https://h:+1",
-             "https://h:01", "https://h:1x", "https://a..b", "https://.a", "https://a.",
-             "https://127.1", "https://0x7f000001", "https://1.2.3.256", "https://01.2.3.4",
-             "https://1.2.3.4.5", "https://2130706433", "https://a%41", "https://[::1",
-             "https://[::1]x", "https://[::g]", "https://[1:2:3:4:5:6:7]", "https://[::1%25eth0]",
-             "https://[1::2::3]", "https://h/%4", "https://h/%zz", "https://h/../x",
-             "https://h/a/./b", "https://h/a//b", "https://h/\"", "https://h/\xc3\xa9",
+             "",
+             "https",
+             "https:/h",
+             "//h",
+             "ftp://h",
+             "https://",
+             "https:///p",
+             "https://:443",
+             "https://u@h",
+             "https://u:p@h",
+             "https://h?x=1",
+             "https://h/#f",
+             "https://h#f",
+             "https://h/a b",
+             "https://h/\r\nx",
+             "https://h\n",
+             "https://h/\x01",
+             "https://h/\x7f",
+             "https://h\\x",
+             "https://h:0",
+             "https://h:65536",
+             "https://h:",
+             "https://h:+1",
+             "https://h:01",
+             "https://h:1x",
+             "https://a..b",
+             "https://.a",
+             "https://a.",
+             "https://127.1",
+             "https://0x7f000001",
+             "https://1.2.3.256",
+             "https://01.2.3.4",
+             "https://1.2.3.4.5",
+             "https://2130706433",
+             "https://a%41",
+             "https://[::1",
+             "https://[::1]x",
+             "https://[::g]",
+             "https://[1:2:3:4:5:6:7]",
+             "https://[::1%25eth0]",
+             "https://[1::2::3]",
+             "https://h/%4",
+             "https://h/%zz",
+             "https://h/../x",
+             "https://h/a/./b",
+             "https://h/a//b",
+             "https://h/\"",
+             "https://h/\xc3\xa9",
          }) {
         CAPTURE(text);
         CHECK(!http::uri::parse(text));
@@ -71,11 +109,13 @@ TEST_CASE("base_url_error_does_not_repeat_a_password", "[http][uri]") {
 }
 
 TEST_CASE("loopback_is_decided_without_a_look_up", "[http][uri]") {
-    for (auto host : {"localhost", "LOCALHOST", "127.0.0.1", "127.255.0.9", "::1", "[::1]",
-                      "0:0:0:0:0:0:0:1", "0::1"})
+    for (auto host :
+         {"localhost", "LOCALHOST", "127.0.0.1", "127.255.0.9", "::1", "[::1]", "0:0:0:0:0:0:0:1",
+          "0::1"})
         CHECK(http::is_loopback(host));
-    for (auto host : {"", "localhost.example.com", "127.0.0.1.example.com", "128.0.0.1", "127.1",
-                      "::", "::2", "localhos", "10.0.0.1", "::1:0", "[::1"})
+    for (auto host :
+         {"", "localhost.example.com", "127.0.0.1.example.com", "128.0.0.1", "127.1", "::", "::2",
+          "localhos", "10.0.0.1", "::1:0", "[::1"})
         CHECK(!http::is_loopback(host));
 }
 
@@ -91,9 +131,10 @@ TEST_CASE("ipv6_text_forms_are_told_apart", "[http][uri]") {
     CHECK((*parse_ipv6("1::"))[1] == 1);
     CHECK((*parse_ipv6("1::2:3"))[13] == 2);
     CHECK((*parse_ipv6("::ffff:1.2.3.4"))[12] == 1);
-    for (auto text : {"", ":", ":::", "1", "1:", ":1", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9",
-                      "1:2:3:4:5:6:7:8::", "::1::", "12345::", "1.2.3.4", "::1.2.3",
-                      "1:2:3:4:5:6:7:1.2.3.4", "::1.2.3.4:5", "1:::2", "::1:"}) {
+    for (auto text :
+         {"", ":", ":::", "1", "1:", ":1", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9",
+          "1:2:3:4:5:6:7:8::", "::1::", "12345::", "1.2.3.4", "::1.2.3", "1:2:3:4:5:6:7:1.2.3.4",
+          "::1.2.3.4:5", "1:::2", "::1:"}) {
         CAPTURE(text);
         CHECK(!parse_ipv6(text));
     }
@@ -123,7 +164,8 @@ TEST_CASE("query_pairs_are_joined_and_encoded", "[http][uri]") {
 
 TEST_CASE("percent_decoding_reverses_encoding_and_refuses_broken_text", "[http][uri]") {
     std::string all;
-    for (int c = 0; c < 256; ++c) all.push_back(static_cast<char>(c));
+    for (int c = 0; c < 256; ++c)
+        all.push_back(static_cast<char>(c));
     std::string encoded;
     http::append_percent_encoded(encoded, all);
     CHECK(http::percent_decoded(encoded) == all);

@@ -322,7 +322,7 @@ TEST_CASE("scalar_text_tells_what_is_no_scalar", "[json]") {
 
 TEST_CASE("form_pairs_gives_one_pair_per_scalar", "[json]") {
     record r;
-    r.name = "a b";
+    r.name.emplace("a b");
     r.count = 5;
     r.tags = {"x", "y"};
     r.note = nullptr;

@@ -26,7 +26,8 @@ double weighted(const std::vector<nanos>& arrivals, nanos begin, nanos now) {
         if (a >= begin && a <= now) ++current;
         if (a >= begin - interval && a < begin) ++previous;
     }
-    return current + previous * (1 - static_cast<double>(now - begin) / static_cast<double>(interval));
+    return current +
+        previous * (1 - static_cast<double>(now - begin) / static_cast<double>(interval));
 }
 
 /// The most that any phase holds; looks where it can change: at arrivals and just after.
@@ -34,7 +35,8 @@ double most(const std::vector<nanos>& arrivals, nanos now) {
     double result = 0;
     for (nanos const a : arrivals)
         for (nanos const b : {a, a + 1, a + interval, a + interval + 1, now})
-            if (b > now - interval && b <= now) result = std::max(result, weighted(arrivals, b, now));
+            if (b > now - interval && b <= now)
+                result = std::max(result, weighted(arrivals, b, now));
     return result;
 }
 
@@ -58,7 +60,8 @@ TEST_CASE("envelope_bounds_every_phase_and_not_by_much", "[quota]") {
             REQUIRE(e.bound(now) >= exact - 1e-6);
             // Rounding up to slices makes what a slice holds seem new.
             std::vector<nanos> rounded;
-            for (auto const a : arrivals) rounded.push_back((a + slice - 1) / slice * slice);
+            for (auto const a : arrivals)
+                rounded.push_back((a + slice - 1) / slice * slice);
             REQUIRE(e.bound(now) <= most(rounded, (now + slice - 1) / slice * slice) + 3.5);
             envelope copy = e;
             REQUIRE(copy.bound(later) >= most(arrivals, later) - 1e-6);
@@ -69,7 +72,8 @@ TEST_CASE("envelope_bounds_every_phase_and_not_by_much", "[quota]") {
 TEST_CASE("plain_envelope_counts_the_last_interval", "[quota]") {
     envelope e{interval, false};
     nanos const start = 5 * interval;
-    for (int i = 0; i < 50; ++i) e.add(start + i * slice);
+    for (int i = 0; i < 50; ++i)
+        e.add(start + i * slice);
     CHECK(e.bound(start + 49 * slice) == 50);
     CHECK(e.bound(start + interval) == 49);
     CHECK(e.bound(start + interval + 48 * slice) == 1);
@@ -128,7 +132,8 @@ TEST_CASE("remembered_refusal_equals_a_fresh_look", "[quota]") {
 TEST_CASE("envelope_holds_counts_beyond_a_byte", "[quota]") {
     envelope e{interval};
     nanos const now = 3 * interval;
-    for (int i = 0; i < 1000; ++i) e.add(now);
+    for (int i = 0; i < 1000; ++i)
+        e.add(now);
     e.add(now, 40'000);
     CHECK(e.bound(now) == 41'000);
     CHECK_FALSE(e.fits(now, 40'999));
@@ -144,7 +149,8 @@ TEST_CASE("envelope_holds_counts_beyond_a_byte", "[quota]") {
 TEST_CASE("rescaling_keeps_what_may_still_count", "[quota]") {
     envelope e{interval};
     nanos const now = 7 * interval;
-    for (int i = 0; i < 30; ++i) e.add(now - i * interval / 10);
+    for (int i = 0; i < 30; ++i)
+        e.add(now - i * interval / 10);
     // 10 s to 5 s: those of the last 5 s count whole, and the ones before by weight.
     e.rescale(interval / 2, now + 5'000'000);
     CHECK(e.interval() == interval / 2);
@@ -158,7 +164,8 @@ TEST_CASE("rescaling_keeps_what_may_still_count", "[quota]") {
 TEST_CASE("times_before_the_clocks_epoch_are_as_good", "[quota]") {
     envelope e{interval};
     nanos const now = -7 * interval - 12'345;
-    for (int i = 0; i < 20; ++i) e.add(now);
+    for (int i = 0; i < 20; ++i)
+        e.add(now);
     CHECK(e.bound(now) == 20);
     CHECK_FALSE(e.fits(now, 19));
     CHECK(e.fits(now + 2 * interval + slice, 0));

@@ -32,8 +32,8 @@ TEST_CASE("rate_headers_are_read_whatever_their_letter_case", "[quota]") {
 
 TEST_CASE("rate_headers_that_cannot_be_right_are_absent", "[quota]") {
     for (std::string const value :
-         {"", " ", "-1", "+1", "1.5", "1e3", "ten", "100,", "100;w=10", "0x10", "9223372036854775808",
-          "99999999999999999999999", "1 2"}) {
+         {"", " ", "-1", "+1", "1.5", "1e3", "ten", "100,", "100;w=10", "0x10",
+          "9223372036854775808", "99999999999999999999999", "1 2"}) {
         rate_headers h;
         h.observe("x-ratelimit-max", value);
         INFO('"' << value << '"');
@@ -46,8 +46,9 @@ TEST_CASE("rate_headers_that_cannot_be_right_are_absent", "[quota]") {
 
 TEST_CASE("other_headers_are_not_taken_for_rate_headers", "[quota]") {
     rate_headers h;
-    for (auto const* name : {"", "x-ratelimit", "x-ratelimit-", "x-ratelimit-maximum", "x-ratelimit-ma",
-                             "ratelimit-max", "xx-ratelimit-max", "x-ratelimit-reset"})
+    for (auto const* name :
+         {"", "x-ratelimit", "x-ratelimit-", "x-ratelimit-maximum", "x-ratelimit-ma",
+          "ratelimit-max", "xx-ratelimit-max", "x-ratelimit-reset"})
         h.observe(name, "5");
     CHECK(h.empty());
 }
@@ -60,7 +61,8 @@ TEST_CASE("garbage_after_a_good_value_keeps_the_good_one", "[quota]") {
 }
 
 TEST_CASE("retry_after_is_seconds_or_any_http_date", "[quota]") {
-    auto const now = ch::sys_days{ch::year{1994} / 11 / 6} + ch::hours{8} + ch::minutes{49} + ch::seconds{7};
+    auto const now =
+        ch::sys_days{ch::year{1994} / 11 / 6} + ch::hours{8} + ch::minutes{49} + ch::seconds{7};
     CHECK(parse_retry_after("120", now) == ch::seconds{120});
     CHECK(parse_retry_after(" 0 ", now) == ch::seconds{0});
     CHECK(parse_retry_after("Sun, 06 Nov 1994 08:49:37 GMT", now) == ch::seconds{30});
@@ -85,9 +87,10 @@ TEST_CASE("retry_after_that_cannot_be_right_is_absent", "[quota]") {
     auto const now = ch::sys_days{ch::year{2026} / 1 / 1};
     for (std::string const value :
          {"", "-1", "1.5", "soon", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 CET",
-          "Sun, 31 Feb 2026 08:49:37 GMT", "Sun, 06 Nov 1994 25:49:37 GMT", "Sun, 06 Xyz 1994 08:49:37 GMT",
-          "Sun, 06 Nov 1994 08:49 GMT", "Sun, 6 Nov 994 08:49:37 GMT", ",", "GMT",
-          "Fri, 31 Dec 9999 23:59:59 GMT", "99999999999", "99999999999999999999"}) {
+          "Sun, 31 Feb 2026 08:49:37 GMT", "Sun, 06 Nov 1994 25:49:37 GMT",
+          "Sun, 06 Xyz 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49 GMT",
+          "Sun, 6 Nov 994 08:49:37 GMT", ",", "GMT", "Fri, 31 Dec 9999 23:59:59 GMT", "99999999999",
+          "99999999999999999999"}) {
         INFO('"' << value << '"');
         CHECK_FALSE(parse_retry_after(value, now));
     }

@@ -18,8 +18,8 @@ using highlevel::quota::lane;
 using highlevel::quota::limits;
 using namespace sim;
 
-// How much of the sweeps to run, in percent: all in optimised builds, a part where every step is slow
-// (no optimisation, sanitizers). Define HIGHLEVEL_TEST_SIMULATION_SCALE to choose.
+// How much of the sweeps to run, in percent: all in optimised builds, a part where every step is
+// slow (no optimisation, sanitizers). Define HIGHLEVEL_TEST_SIMULATION_SCALE to choose.
 #if defined(__has_feature)
 #    if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #        define HIGHLEVEL_TEST_SANITIZED
@@ -36,10 +36,14 @@ constexpr int percent = 100;
 constexpr int percent = 4;
 #endif
 
-int scale(int full) { return std::max(1, full * percent / 100); }
+int scale(int full) {
+    return std::max(1, full * percent / 100);
+}
 
 /// Whether a slow build leaves out the i-th combination of a sweep.
-bool thinned(std::size_t i) { return percent < 100 && i % 5 != 3; }
+bool thinned(std::size_t i) {
+    return percent < 100 && i % 5 != 3;
+}
 
 /// A bulk job that has its bucket for itself.
 limits alone() {
@@ -62,7 +66,9 @@ class world {
 public:
     explicit world(const setting& s)
         : dice(s.seed),
-          at(time, s.kind.make(s.max, s.interval, dice.uniform(0, s.interval)), s.net.make(s.seed + 1),
+          at(time,
+             s.kind.make(s.max, s.interval, dice.uniform(0, s.interval)),
+             s.net.make(s.seed + 1),
              s.seed + 2) {}
 
     generator dice;
@@ -79,8 +85,12 @@ public:
     bool shared = false;
 };
 
-outcome saturate(const setting& s, const limits& options, lane l, double until = 600,
-                 const std::function<void(site&)>& prepare = {}) {
+outcome saturate(
+    const setting& s,
+    const limits& options,
+    lane l,
+    double until = 600,
+    const std::function<void(site&)>& prepare = {}) {
     world w{s};
     if (prepare) prepare(w.at);
     process p{w.at, options};
@@ -91,7 +101,8 @@ outcome saturate(const setting& s, const limits& options, lane l, double until =
     o.utilisation = utilisation(w.at, s.max / s.interval, 20, until);
     o.refused = static_cast<int>(w.at.refused.size());
     std::vector<double> each;
-    for (int i = 0; i < workers; ++i) each.push_back(p.done[i]);
+    for (int i = 0; i < workers; ++i)
+        each.push_back(p.done[i]);
     o.fairness = jain(each);
     o.shared = p.bucket().shared();
     o.on_credit = 100.0 * static_cast<double>(p.on_credit) / static_cast<double>(p.bucket().sent());
@@ -118,7 +129,8 @@ TEST_CASE("saturating_bucket_reaches_the_targets_without_a_refusal", "[quota]") 
         {97, 95, 92, 91.5, 99.5, 99.5, 92},
     };
     std::printf("saturating, ten minutes: %% of the limit used / refusals\n%-16s", "");
-    for (std::size_t k = 0; k < 7; ++k) std::printf(" %18s", server_kinds()[k].name.data());
+    for (std::size_t k = 0; k < 7; ++k)
+        std::printf(" %18s", server_kinds()[k].name.data());
     std::printf("\n");
     int const seeds = scale(3);
     for (std::size_t n = 0; n < networks.size(); ++n) {
@@ -175,9 +187,10 @@ TEST_CASE("every_way_of_use_keeps_its_share_without_a_refusal", "[quota]") {
             int refused = 0;
             for (std::size_t k = 0; k < 6; ++k) {
                 if (thinned(k)) continue;
-                auto const o = saturate(
-                    {server_kinds()[k], networks[n]}, v.options, v.who, 600,
-                    [&](site& s) { s.tells_remaining = v.tells_remaining; });
+                auto const o =
+                    saturate({server_kinds()[k], networks[n]}, v.options, v.who, 600, [&](site& s) {
+                        s.tells_remaining = v.tells_remaining;
+                    });
                 least = std::min(least, o.utilisation);
                 refused += o.refused;
             }
@@ -276,8 +289,8 @@ fuzz_result fuzz(const server_kind& kind, std::uint64_t seed) {
         break;
     case 2:
         burst_loop(
-            p, interval * g.uniform(0.7, 2.5), 1 + static_cast<int>(g.below(2 * static_cast<std::size_t>(max))),
-            until, who);
+            p, interval * g.uniform(0.7, 2.5),
+            1 + static_cast<int>(g.below(2 * static_cast<std::size_t>(max))), until, who);
         break;
     default: {
         // Saturating by turns.
@@ -336,12 +349,15 @@ TEST_CASE("cold_start_on_a_used_bucket_is_not_refused", "[quota]") {
                 for (std::uint64_t seed = 1; seed <= 3; ++seed) {
                     world w{{server_kinds()[k], net, seed}};
                     std::vector<double> before;
-                    for (int i = 0; i < used; ++i) before.push_back(w.dice.uniform(0, 9.5));
+                    for (int i = 0; i < used; ++i)
+                        before.push_back(w.dice.uniform(0, 9.5));
                     std::sort(before.begin(), before.end());
-                    for (double t : before) (void)w.at.counts().arrive(t);
+                    for (double t : before)
+                        (void)w.at.counts().arrive(t);
                     process p{w.at, limits{}};
                     w.time.at(10, [&] {
-                        for (int i = 0; i < 150; ++i) p.submit(-1, lane::interactive);
+                        for (int i = 0; i < 150; ++i)
+                            p.submit(-1, lane::interactive);
                     });
                     w.time.run(80);
                     INFO(server_kinds()[k].name << ", " << net.name << ", used " << used);
@@ -396,9 +412,10 @@ TEST_CASE("random_refusals_of_a_hidden_limiter_do_not_stop_the_work", "[quota]")
     for (std::size_t k = 0; k < 6; ++k) {
         if (thinned(k)) continue;
         for (auto const& net : {constant_80ms, lognormal}) {
-            auto const o = saturate({server_kinds()[k], net}, alone(), lane::bulk, 600, [](site& s) {
-                s.random_429 = 0.01;
-            });
+            auto const o =
+                saturate({server_kinds()[k], net}, alone(), lane::bulk, 600, [](site& s) {
+                    s.random_429 = 0.01;
+                });
             INFO(server_kinds()[k].name << ", " << net.name << ": " << o.utilisation);
             CHECK(o.utilisation >= 94);
         }
@@ -429,8 +446,9 @@ TEST_CASE("interactive_calls_do_not_wait_behind_saturating_bulk_work", "[quota]"
                 used += utilisation(w.at, 10, 20, 600) / 3;
             }
             double const p99 = wait_percentile(waits, 0.99);
-            std::printf("  %-16s %-18s %.3f s, %.1f\n", net.name.data(),
-                        server_kinds()[k].name.data(), p99, used);
+            std::printf(
+                "  %-16s %-18s %.3f s, %.1f\n", net.name.data(), server_kinds()[k].name.data(), p99,
+                used);
             INFO(server_kinds()[k].name << ", " << net.name);
             CHECK(p99 <= 0.050);
             CHECK(used >= 90);
@@ -475,7 +493,8 @@ TEST_CASE("changed_limits_are_followed_within_three_intervals", "[quota]") {
         int max;
         double interval;
     };
-    std::printf("\nlimits change after 300 s from 100 per 10 s: refusals, %% used three intervals on\n");
+    std::printf(
+        "\nlimits change after 300 s from 100 per 10 s: refusals, %% used three intervals on\n");
     for (auto const& to : {change{50, 10}, change{50, 5}, change{25, 10}, change{200, 10}}) {
         for (auto const& net : {constant_80ms, lognormal}) {
             int most = 0;
@@ -487,12 +506,12 @@ TEST_CASE("changed_limits_are_followed_within_three_intervals", "[quota]") {
                 closed_loop(p, 300, lane::bulk);
                 w.time.at(300, [&] { w.at.counts().reconfigure(to.max, to.interval); });
                 w.time.run(600);
-                double const after =
-                    utilisation(w.at, to.max / to.interval, 300 + 3 * 10, 600);
+                double const after = utilisation(w.at, to.max / to.interval, 300 + 3 * 10, 600);
                 most = std::max(most, w.at.refused_between(300, 600));
                 least = std::min(least, after);
-                INFO(server_kinds()[k].name << ", " << net.name << ", to " << to.max << " per "
-                                            << to.interval << " s");
+                INFO(
+                    server_kinds()[k].name << ", " << net.name << ", to " << to.max << " per "
+                                           << to.interval << " s");
                 CHECK(w.at.refused_between(0, 300) == 0);
                 CHECK(w.at.refused_between(330, 600) == 0);
                 CHECK(w.at.refused_between(300, 600) <= 12);
@@ -500,8 +519,9 @@ TEST_CASE("changed_limits_are_followed_within_three_intervals", "[quota]") {
                 CHECK(after >= (to.max == 50 && to.interval == 10 ? 93 : 92));
                 CHECK(p.bucket().max() == static_cast<unsigned>(to.max));
             }
-            std::printf("  to %3d per %2.0f s, %-16s at most %d, at least %.1f\n", to.max,
-                        to.interval, net.name.data(), most, least);
+            std::printf(
+                "  to %3d per %2.0f s, %-16s at most %d, at least %.1f\n", to.max, to.interval,
+                net.name.data(), most, least);
         }
     }
 }
@@ -511,7 +531,10 @@ namespace {
 /// Somebody who sends at a mean rate and heeds nothing.
 class stranger {
 public:
-    stranger(site& at, double rate, double from, double until) : at_(at), rate_(rate), until_(until) {
+    stranger(site& at, double rate, double from, double until)
+        : at_(at),
+          rate_(rate),
+          until_(until) {
         next(from);
     }
 
@@ -558,8 +581,9 @@ TEST_CASE("foreign_use_of_thirty_percent_is_made_room_for", "[quota]") {
                 others += share(-1) / seeds;
                 total += 100.0 * w.at.accepted_between(60, 600) / 5400 / seeds;
             }
-            std::printf("  %-16s %-18s %.2f, %.2f, %.1f\n", net.name.data(),
-                        server_kinds()[k].name.data(), own, others, total);
+            std::printf(
+                "  %-16s %-18s %.2f, %.2f, %.1f\n", net.name.data(), server_kinds()[k].name.data(),
+                own, others, total);
             INFO(server_kinds()[k].name << ", " << net.name);
             CHECK(own <= 0.3);
             CHECK(others <= 1);
@@ -611,15 +635,17 @@ TEST_CASE("four_processes_that_know_nothing_of_each_other_share_the_bucket", "[q
                 }
                 w.time.run(600);
                 std::vector<double> each;
-                for (int i = 0; i < 4; ++i) each.push_back(w.at.accepted_between(60, 600, i));
+                for (int i = 0; i < 4; ++i)
+                    each.push_back(w.at.accepted_between(60, 600, i));
                 double const accepted = w.at.accepted_between(60, 600);
                 double const refused = w.at.refused_between(60, 600);
                 total += 100 * accepted / 5400 / seeds;
                 bad += 100 * refused / (refused + accepted) / seeds;
                 fair += jain(each) / seeds;
             }
-            std::printf("  %-16s %-18s %.1f, %.2f, %.2f\n", net.name.data(),
-                        server_kinds()[k].name.data(), total, bad, fair);
+            std::printf(
+                "  %-16s %-18s %.1f, %.2f, %.2f\n", net.name.data(), server_kinds()[k].name.data(),
+                total, bad, fair);
             INFO(server_kinds()[k].name << ", " << net.name);
             CHECK(total >= 85);
             CHECK(bad <= 1.5);
@@ -634,7 +660,9 @@ TEST_CASE("cancelling_in_every_phase_leaves_no_permit_behind", "[quota]") {
     int const runs = scale(20);
     for (int seed = 0; seed < runs; ++seed) {
         for (auto const& kind : server_kinds()) {
-            world w{{kind, networks[static_cast<std::size_t>(seed) % 3], static_cast<std::uint64_t>(seed)}};
+            world w{
+                {kind, networks[static_cast<std::size_t>(seed) % 3],
+                 static_cast<std::uint64_t>(seed)}};
             process p{w.at, limits{}};
             p.cancel_queued = 0.3;
             p.cancel_unsent = 0.2;
@@ -652,7 +680,8 @@ TEST_CASE("cancelling_in_every_phase_leaves_no_permit_behind", "[quota]") {
             CHECK(p.bucket().in_flight() + p.bucket().done() == p.bucket().sent());
         }
     }
-    std::printf("\n%llu cancels, %zu refusals\n", static_cast<unsigned long long>(cancelled), refused);
+    std::printf(
+        "\n%llu cancels, %zu refusals\n", static_cast<unsigned long long>(cancelled), refused);
     CHECK(refused == 0);
 }
 
@@ -682,7 +711,9 @@ namespace {
 class leaser {
 public:
     leaser(process& p, highlevel::quota::in_process_ledger& ledger, std::vector<double> down)
-        : process_(p), ledger_(ledger), down_(std::move(down)) {
+        : process_(p),
+          ledger_(ledger),
+          down_(std::move(down)) {
         process_.at().time().at(process_.at().dice().uniform(0, 0.5), [this] { tick(); });
     }
 
@@ -788,12 +819,14 @@ TEST_CASE("four_processes_with_leased_shares_are_not_refused", "[quota]") {
         std::array<double, 3> floor;
     };
     std::printf("\nfour processes with leased shares: least %% used, refusals, least Jain\n");
-    for (auto const& v : {way{"even", {}, {94, 91, 87}},
-                          way{"ledger away 200-400 s", {.outage = true}, {93, 90, 86}},
-                          way{"away and lost", {.outage = true, .flushed = true}, {93, 90, 86}},
-                          way{"one saturates, three trickle", {.uneven = true}, {88, 86, 82}},
-                          way{"that, away and lost",
-                              {.uneven = true, .outage = true, .flushed = true}, {86, 84, 80}}}) {
+    for (auto const& v :
+         {way{"even", {}, {94, 91, 87}},
+          way{"ledger away 200-400 s", {.outage = true}, {93, 90, 86}},
+          way{"away and lost", {.outage = true, .flushed = true}, {93, 90, 86}},
+          way{"one saturates, three trickle", {.uneven = true}, {88, 86, 82}},
+          way{"that, away and lost",
+              {.uneven = true, .outage = true, .flushed = true},
+              {86, 84, 80}}}) {
         std::printf("  %-30s", v.name.data());
         for (std::size_t n = 0; n < networks.size(); ++n) {
             double least = 100;
@@ -854,9 +887,10 @@ TEST_CASE("servers_outside_the_family_are_adapted_to", "[quota]") {
                 closed_loop(p, 300, who);
                 w.time.run(600);
                 double const used = 100 * w.at.accepted_between(20, 600) / 580.0 / s.per_second;
-                std::printf("  %-26s %-16s %-11s %zu (%d), %.1f\n", s.kind.name.data(),
-                            net.name.data(), to_string(who).data(), w.at.refused.size(),
-                            w.at.refused_between(300, 600), used);
+                std::printf(
+                    "  %-26s %-16s %-11s %zu (%d), %.1f\n", s.kind.name.data(), net.name.data(),
+                    to_string(who).data(), w.at.refused.size(), w.at.refused_between(300, 600),
+                    used);
                 INFO(s.kind.name << ", " << net.name << ", " << to_string(who));
                 CHECK(w.at.refused_between(300, 600) <= s.late);
                 CHECK(w.at.refused.size() <= 150);
@@ -867,11 +901,12 @@ TEST_CASE("servers_outside_the_family_are_adapted_to", "[quota]") {
 }
 
 TEST_CASE("server_that_changes_its_way_of_counting_is_followed", "[quota]") {
-    for (auto const& k : {kind<changing<fixed_epoch, sliding_log>>("fixed to log"),
-                          kind<changing<fixed_first, sliding_counter>>("first to counter"),
-                          kind<changing<token_bucket, sliding_counter>>("bucket to counter"),
-                          kind<changing<sliding_counter, gcra>>("counter to GCRA"),
-                          kind<changing<gcra, fixed_epoch>>("GCRA to fixed")}) {
+    for (auto const& k :
+         {kind<changing<fixed_epoch, sliding_log>>("fixed to log"),
+          kind<changing<fixed_first, sliding_counter>>("first to counter"),
+          kind<changing<token_bucket, sliding_counter>>("bucket to counter"),
+          kind<changing<sliding_counter, gcra>>("counter to GCRA"),
+          kind<changing<gcra, fixed_epoch>>("GCRA to fixed")}) {
         for (auto const& net : networks) {
             world w{{k, net}};
             process p{w.at, alone()};
@@ -893,8 +928,9 @@ TEST_CASE("steps_of_the_servers_clock_hardly_matter", "[quota]") {
             world w{{server_kinds()[k], net}};
             process p{w.at, alone()};
             closed_loop(p, 300, lane::bulk);
-            for (auto const& [t, step] : {std::pair{100.3, 3.0}, {200.7, -4.0}, {300.1, 60.0}, {400.9, -30.0}})
-                w.time.at(t, [&w, step = step] { w.at.counts().wall_offset += step; });
+            for (auto const& [t, step] :
+                 {std::pair{100.3, 3.0}, {200.7, -4.0}, {300.1, 60.0}, {400.9, -30.0}})
+                w.time.at(t, [&w, by = step] { w.at.counts().wall_offset += by; });
             w.time.run(600);
             INFO(server_kinds()[k].name << ", " << net.name << ": " << w.at.refused.size());
             CHECK(w.at.refused.size() <= (server_kinds()[k].name == "weighted counter" ? 12U : 0U));

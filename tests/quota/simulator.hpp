@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// A world in virtual time for the rate limiter: servers that count in every way we know of, networks
-// that delay, reorder and lose, and processes that drive real buckets. Ten minutes take milliseconds.
+// A world in virtual time for the rate limiter: servers that count in every way we know of,
+// networks that delay, reorder and lose, and processes that drive real buckets. Ten minutes take
+// milliseconds.
 #pragma once
 
 #include <highlevel/quota/bucket.hpp>
@@ -74,7 +75,10 @@ public:
         int used = 0;
     };
 
-    server(int max, double interval, double phase) : max_(max), interval_(interval), phase_(phase) {}
+    server(int max, double interval, double phase)
+        : max_(max),
+          interval_(interval),
+          phase_(phase) {}
     server(const server&) = delete;
     server& operator=(const server&) = delete;
     virtual ~server() = default;
@@ -145,7 +149,8 @@ class sliding_log : public server {
 public:
     using server::server;
     answer arrive(double t) override {
-        while (!log_.empty() && log_.front() <= t - interval_) log_.pop_front();
+        while (!log_.empty() && log_.front() <= t - interval_)
+            log_.pop_front();
         if (static_cast<int>(log_.size()) < max_) {
             log_.push_back(t);
             return {true, static_cast<int>(log_.size())};
@@ -212,7 +217,9 @@ protected:
 class token_bucket : public server {
 public:
     token_bucket(int max, double interval, double phase)
-        : server(max, interval, phase), holds_(max), tokens_(max) {}
+        : server(max, interval, phase),
+          holds_(max),
+          tokens_(max) {}
     answer arrive(double t) override {
         if (last_ > -infinity) tokens_ = std::min(holds_, tokens_ + (t - last_) * per_second());
         last_ = t;
@@ -292,7 +299,8 @@ public:
             second_ = std::floor(t);
             count_ = 0;
         }
-        while (!log_.empty() && log_.front() <= t - interval_) log_.pop_front();
+        while (!log_.empty() && log_.front() <= t - interval_)
+            log_.pop_front();
         if (count_ >= 15) return {false, static_cast<int>(log_.size())};
         auto const a = sliding_log::arrive(t);
         count_ += a.accepted ? 1 : 0;
@@ -309,7 +317,8 @@ class lying_log : public sliding_log {
 public:
     using sliding_log::sliding_log;
     answer arrive(double t) override {
-        while (!log_.empty() && log_.front() <= t - interval_) log_.pop_front();
+        while (!log_.empty() && log_.front() <= t - interval_)
+            log_.pop_front();
         if (static_cast<int>(log_.size()) * 10 >= max_ * 6) return {false, max_};
         log_.push_back(t);
         return {true, static_cast<int>(log_.size())};
@@ -334,7 +343,8 @@ public:
     answer arrive(double t) override {
         auto a = sliding_log::arrive(t);
         past_.emplace_back(t, a.used);
-        while (past_.size() > 1 && past_[1].first <= t - 0.5) past_.pop_front();
+        while (past_.size() > 1 && past_[1].first <= t - 0.5)
+            past_.pop_front();
         if (a.accepted) a.used = past_.front().first <= t - 0.5 ? past_.front().second : 1;
         return a;
     }
@@ -348,7 +358,9 @@ template <class First, class Second>
 class changing : public server {
 public:
     changing(int max, double interval, double phase)
-        : server(max, interval, phase), first_(max, interval, phase), second_(max, interval, phase) {}
+        : server(max, interval, phase),
+          first_(max, interval, phase),
+          second_(max, interval, phase) {}
     answer arrive(double t) override {
         auto const a = first_.arrive(t);
         auto const b = second_.arrive(t);
@@ -376,10 +388,10 @@ constexpr server_kind kind(std::string_view name) {
 /// The seven of the table, then two more that exist in the wild.
 inline const std::vector<server_kind>& server_kinds() {
     static const std::vector<server_kind> all{
-        kind<fixed_epoch>("fixed, aligned"),     kind<fixed_first>("fixed, from first"),
-        kind<sliding_log>("sliding log"),        kind<sliding_counter>("weighted counter"),
-        kind<token_bucket>("token bucket"),      kind<gcra>("GCRA"),
-        kind<strict_log>("log with refusals"),   kind<floored_counter>("floored counter"),
+        kind<fixed_epoch>("fixed, aligned"),   kind<fixed_first>("fixed, from first"),
+        kind<sliding_log>("sliding log"),      kind<sliding_counter>("weighted counter"),
+        kind<token_bucket>("token bucket"),    kind<gcra>("GCRA"),
+        kind<strict_log>("log with refusals"), kind<floored_counter>("floored counter"),
         kind<lump_bucket>("lump bucket"),
     };
     return all;
@@ -469,10 +481,9 @@ inline constexpr network_kind lognormal{
     "lognormal", [](std::uint64_t seed) -> std::unique_ptr<network> {
         return std::make_unique<lognormal_network>(seed);
     }};
-inline constexpr network_kind bursty{
-    "bursty", [](std::uint64_t seed) -> std::unique_ptr<network> {
-        return std::make_unique<bursty_network>(seed);
-    }};
+inline constexpr network_kind bursty{"bursty", [](std::uint64_t seed) -> std::unique_ptr<network> {
+                                         return std::make_unique<bursty_network>(seed);
+                                     }};
 inline constexpr network_kind constant_1s{
     "constant 1 s", [](std::uint64_t) -> std::unique_ptr<network> {
         return std::make_unique<constant_network>(1.0);
@@ -552,8 +563,15 @@ public:
 /// A server behind a network; all processes that use the same bucket share one.
 class site {
 public:
-    site(timeline& time, std::unique_ptr<server> counts, std::unique_ptr<network> net, std::uint64_t seed)
-        : time_(time), server_(std::move(counts)), network_(std::move(net)), random_(seed) {}
+    site(
+        timeline& time,
+        std::unique_ptr<server> counts,
+        std::unique_ptr<network> net,
+        std::uint64_t seed)
+        : time_(time),
+          server_(std::move(counts)),
+          network_(std::move(net)),
+          random_(seed) {}
 
     void send(request& r);
 
@@ -588,8 +606,7 @@ public:
     }
 
 private:
-    static int
-    count(const std::vector<stamp>& in, double from, double to, std::optional<int> who) {
+    static int count(const std::vector<stamp>& in, double from, double to, std::optional<int> who) {
         return static_cast<int>(std::count_if(in.begin(), in.end(), [&](const stamp& s) {
             return s.at >= from && s.at < to && (!who || s.who == *who);
         }));
@@ -606,7 +623,10 @@ private:
 class process {
 public:
     process(site& at, const quota::limits& options, int id = 0)
-        : site_(at), id_(id), options_(options), bucket_(options_, static_cast<std::uint64_t>(id) + 1) {}
+        : site_(at),
+          id_(id),
+          options_(options),
+          bucket_(options_, static_cast<std::uint64_t>(id) + 1) {}
     process(const process&) = delete;
     process& operator=(const process&) = delete;
 
@@ -619,8 +639,7 @@ public:
     void pump() {
         if (suspended_ || stopped) return;
         while (!queues_[0].empty() || !queues_[1].empty()) {
-            auto const lane =
-                queues_[0].empty() ? quota::lane::bulk : quota::lane::interactive;
+            auto const lane = queues_[0].empty() ? quota::lane::bulk : quota::lane::interactive;
             auto& q = queue(lane);
             if (cancel_queued > 0 && site_.dice().chance(cancel_queued)) {
                 q.pop_front();
@@ -667,7 +686,8 @@ public:
     void suspend() { suspended_ = true; }
     void resume() {
         suspended_ = false;
-        for (auto const& what : std::exchange(unread_, {})) what();
+        for (auto const& what : std::exchange(unread_, {}))
+            what();
         pump();
     }
 
@@ -727,7 +747,9 @@ public:
     bool stopped = false;
 
 private:
-    std::deque<request*>& queue(quota::lane lane) { return queues_[static_cast<std::size_t>(lane)]; }
+    std::deque<request*>& queue(quota::lane lane) {
+        return queues_[static_cast<std::size_t>(lane)];
+    }
 
     request& make(int worker, quota::lane lane, double asked) {
         auto& r = requests_.emplace_back();
@@ -813,7 +835,8 @@ inline void site::arrive(request& r, double back) {
 /// Workers that each ask again as soon as their request is done.
 inline void closed_loop(process& p, int workers, quota::lane lane) {
     p.on_done = [&p, lane](request& r) { p.submit(r.worker, lane); };
-    for (int w = 0; w < workers; ++w) p.submit(w, lane);
+    for (int w = 0; w < workers; ++w)
+        p.submit(w, lane);
 }
 
 namespace detail {
@@ -831,7 +854,8 @@ inline void poisson(process& p, double rate, double until, quota::lane lane) {
 inline void bursts(process& p, double at, double every, int size, double until, quota::lane lane) {
     if (at >= until) return;
     p.at().time().at(at, [&p, at, every, size, until, lane] {
-        for (int i = 0; i < size; ++i) p.submit(-1, lane);
+        for (int i = 0; i < size; ++i)
+            p.submit(-1, lane);
         bursts(p, at + every, every, size, until, lane);
     });
 }
@@ -846,7 +870,11 @@ inline void open_loop(
 
 /// `size` at once, every so often.
 inline void burst_loop(
-    process& p, double every, int size, double until, quota::lane lane = quota::lane::interactive,
+    process& p,
+    double every,
+    int size,
+    double until,
+    quota::lane lane = quota::lane::interactive,
     double first = 5) {
     detail::bursts(p, first, every, size, until, lane);
 }

@@ -111,15 +111,25 @@ public:
     /// thread.
     using script = std::function<behaviour(std::size_t c, std::size_t r)>;
 
-    explicit fault_server(script what, std::optional<certificate> tls = std::nullopt)
+    /// With `client_ca_pem` a client certificate of that authority is demanded.
+    explicit fault_server(
+        script what,
+        std::optional<certificate> tls = std::nullopt,
+        const std::string& client_ca_pem = {})
         : script_(std::move(what)),
           acceptor_(context_) {
-        if (tls) use_tls(*tls);
+        if (tls) use_tls(*tls, client_ca_pem);
         listen();
     }
 
-    explicit fault_server(behaviour always = {}, std::optional<certificate> tls = std::nullopt)
-        : fault_server([always](std::size_t, std::size_t) { return always; }, std::move(tls)) {}
+    explicit fault_server(
+        behaviour always = {},
+        std::optional<certificate> tls = std::nullopt,
+        const std::string& client_ca_pem = {})
+        : fault_server(
+              [always](std::size_t, std::size_t) { return always; },
+              std::move(tls),
+              client_ca_pem) {}
 
     fault_server(const fault_server&) = delete;
     fault_server& operator=(const fault_server&) = delete;
@@ -219,12 +229,16 @@ private:
         socket.set_option(boost::asio::socket_base::linger{true, 0}, ignored);
     }
 
-    void use_tls(const certificate& own) {
+    void use_tls(const certificate& own, const std::string& client_ca_pem) {
         tls_.emplace(boost::asio::ssl::context::tls_server);
         tls_->use_certificate_chain(boost::asio::buffer(own.pem));
         tls_->use_private_key(boost::asio::buffer(own.key_pem), boost::asio::ssl::context::pem);
         static constexpr unsigned char id[] = "fault_server";
         ::SSL_CTX_set_session_id_context(tls_->native_handle(), id, sizeof id);
+        if (client_ca_pem.empty()) return;
+        tls_->add_certificate_authority(boost::asio::buffer(client_ca_pem));
+        tls_->set_verify_mode(
+            boost::asio::ssl::verify_peer | boost::asio::ssl::verify_fail_if_no_peer_cert);
     }
 
     void listen() {

@@ -53,9 +53,9 @@ using endpoints = std::vector<boost::asio::ip::tcp::endpoint>;
 
 /// The addresses of one host, shared by all who connect to it.
 ///
-/// One look-up is under way at most. When a look-up fails and addresses of an earlier one are known,
-/// those are used for another period: a DNS outage must not stop a client whose server is up.
-/// Thread safety: shared objects: safe.
+/// One look-up is under way at most. When a look-up fails and addresses of an earlier one are
+/// known, those are used for another period: a DNS outage must not stop a client whose server is
+/// up. Thread safety: shared objects: safe.
 class host_addresses : public std::enable_shared_from_this<host_addresses> {
 public:
     using clock = std::chrono::steady_clock;
@@ -70,9 +70,14 @@ public:
     };
 
     host_addresses(
-        const boost::asio::any_io_executor& executor, std::string host, std::uint16_t port,
+        const boost::asio::any_io_executor& executor,
+        std::string host,
+        std::uint16_t port,
         std::chrono::milliseconds ttl)
-        : resolver_(executor), host_(std::move(host)), port_(port), ttl_(ttl) {
+        : resolver_(executor),
+          host_(std::move(host)),
+          port_(port),
+          ttl_(ttl) {
         error_code not_an_address;
         auto const literal = boost::asio::ip::make_address(host_, not_an_address);
         if (not_an_address) return;
@@ -82,8 +87,8 @@ public:
 
     /// The addresses if they are fresh; otherwise nothing, and `bell` rings when a look-up has
     /// ended and latest() has its answer.
-    [[nodiscard]] std::optional<answer>
-    ask(clock::time_point now, const std::shared_ptr<one_shot>& bell) {
+    [[nodiscard]] std::optional<answer> ask(
+        clock::time_point now, const std::shared_ptr<one_shot>& bell) {
         std::lock_guard const lock{mutex_};
         if (literal_ || (!known_.addresses.empty() && now < fresh_until_)) return known_;
         bells_.push_back(bell);
@@ -104,6 +109,13 @@ public:
         return known_;
     }
 
+    /// Has the next who asks look the host up anew: none of its addresses could be reached, and the
+    /// server may have moved.
+    void doubt() {
+        std::lock_guard const lock{mutex_};
+        fresh_until_ = {};
+    }
+
     /// Gives up a look-up that has not begun.
     void cancel() {
         std::lock_guard const lock{mutex_};
@@ -120,13 +132,15 @@ private:
             if (!ec && results.empty()) ec = boost::asio::error::host_not_found;
             if (!ec) {
                 endpoints found;
-                for (auto const& entry : results) found.push_back(entry.endpoint());
+                for (auto const& entry : results)
+                    found.push_back(entry.endpoint());
                 known_.addresses = interleaved(found);
             }
             known_.error = known_.addresses.empty() ? ec : error_code{};
             fresh_until_ = clock::now() + ttl_;
         }
-        for (auto const& bell : bells) bell->ring();
+        for (auto const& bell : bells)
+            bell->ring();
     }
 
     std::mutex mutex_;
@@ -151,10 +165,15 @@ public:
     using socket = boost::asio::ip::tcp::socket;
 
     connector(
-        boost::asio::any_io_executor executor, endpoints addresses, std::chrono::milliseconds delay,
+        boost::asio::any_io_executor executor,
+        endpoints addresses,
+        std::chrono::milliseconds delay,
         std::shared_ptr<one_shot> bell)
-        : executor_(std::move(executor)), strand_(boost::asio::make_strand(executor_)),
-          timer_(strand_), addresses_(std::move(addresses)), delay_(delay),
+        : executor_(std::move(executor)),
+          strand_(boost::asio::make_strand(executor_)),
+          timer_(strand_),
+          addresses_(std::move(addresses)),
+          delay_(delay),
           bell_(std::move(bell)) {}
 
     void start() {

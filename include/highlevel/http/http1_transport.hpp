@@ -189,11 +189,19 @@ public:
     using pool_type = pool<std::shared_ptr<connection>>;
 
     transport_core(
-        asio::any_io_executor executor, uri base, const tls_options& tls, const pool_options& pooling,
-        const timeouts& limits, const proxy_options& proxying)
-        : executor_(std::move(executor)), base_(std::move(base)),
-          proxy_(proxy::choose(proxying, base_)), pooling_(pooling), limits_(limits),
-          host_field_(base_.host_field()), pool_(pooling) {
+        asio::any_io_executor executor,
+        uri base,
+        const tls_options& tls,
+        const pool_options& pooling,
+        const timeouts& limits,
+        const proxy_options& proxying)
+        : executor_(std::move(executor)),
+          base_(std::move(base)),
+          proxy_(proxy::choose(proxying, base_)),
+          pooling_(pooling),
+          limits_(limits),
+          host_field_(base_.host_field()),
+          pool_(pooling) {
         pooling_.validate();
         limits_.validate();
         if (!base_.secure() && !base_.loopback())
@@ -201,8 +209,8 @@ public:
         if (base_.secure()) tls_ = std::make_shared<tls_context>(tls, base_);
         auto const& peer = proxy_ ? proxy_->address() : base_;
         watchdog_ = std::make_shared<watchdog>(executor_);
-        addresses_ = std::make_shared<host_addresses>(
-            executor_, peer.host(), peer.port(), pooling_.dns_ttl);
+        addresses_ =
+            std::make_shared<host_addresses>(executor_, peer.host(), peer.port(), pooling_.dns_ttl);
     }
 
     /// Second step of construction, which needs weak_from_this().
@@ -257,7 +265,8 @@ public:
                 static_cast<place*>(w)->bell->ring(asio::error::operation_aborted);
         }
         addresses_->cancel();
-        for (auto const& w : watchdog_->all()) static_cast<connection&>(*w).shut_down();
+        for (auto const& w : watchdog_->all())
+            static_cast<connection&>(*w).shut_down();
     }
 
     [[nodiscard]] transport_stats stats() const {
@@ -370,8 +379,9 @@ private:
             if (!is_token(f.name)) return refuse("a field name is not a token");
             if (!is_value(f.value))
                 return refuse("the value of " + std::string{f.name} + " holds a control character");
-            for (std::string_view own : {"Connection", "Transfer-Encoding", "Upgrade", "Keep-Alive",
-                                         "Proxy-Connection", "TE", "Trailer"})
+            for (std::string_view own :
+                 {"Connection", "Transfer-Encoding", "Upgrade", "Keep-Alive", "Proxy-Connection",
+                  "TE", "Trailer"})
                 if (field_name_equal(f.name, own))
                     return refuse(std::string{own} + " belongs to the transport");
             if (field_name_equal(f.name, "Content-Length") &&
@@ -383,7 +393,11 @@ private:
 
     /// Gets a connection into `held`, kept or new; on failure `out` says why.
     [[nodiscard]] asio::awaitable<void> acquire(
-        lease& held, const request& r, exchange_options options, time_point deadline, int moves,
+        lease& held,
+        const request& r,
+        exchange_options options,
+        time_point deadline,
+        int moves,
         trip& out) {
         for (;;) {
             pool_type::grant granted;
@@ -433,13 +447,17 @@ private:
 
     /// Waits for a grant.
     [[nodiscard]] asio::awaitable<void> queue(
-        lease& held, pool_type::grant& granted, exchange_options options, time_point deadline,
+        lease& held,
+        pool_type::grant& granted,
+        exchange_options options,
+        time_point deadline,
         trip& out) {
         // Takes itself out of the queue, and gives back what came too late for it.
         class queued_place {
         public:
             queued_place(transport_core& core, lease& lent, std::string_view group)
-                : core_(core), held_(lent) {
+                : core_(core),
+                  held_(lent) {
                 std::lock_guard const lock{core_.mutex_};
                 if (core_.closed_.load())
                     at.bell->ring(asio::error::operation_aborted);
@@ -466,7 +484,8 @@ private:
         class limit {
         public:
             limit(watchdog& dog, time_point when, const std::shared_ptr<one_shot>& bell)
-                : dog_(dog), place_(dog.add_wait(when, bell)) {}
+                : dog_(dog),
+                  place_(dog.add_wait(when, bell)) {}
             limit(const limit&) = delete;
             limit& operator=(const limit&) = delete;
             ~limit() { dog_.remove_wait(place_); }
@@ -499,8 +518,7 @@ private:
     }
 
     /// Opens a connection for the granted place.
-    [[nodiscard]] asio::awaitable<void>
-    open(lease& held, time_point deadline, trip& out) {
+    [[nodiscard]] asio::awaitable<void> open(lease& held, time_point deadline, trip& out) {
         held.link = std::make_shared<connection>();
         watchdog_->add(*held.link);
         // close() may have gone through the list before we were on it.
@@ -523,8 +541,7 @@ private:
         wake_locked(discarded); // one more may be in the opening now
     }
 
-    [[nodiscard]] asio::awaitable<void>
-    dial(connection& link, time_point deadline, trip& out) {
+    [[nodiscard]] asio::awaitable<void> dial(connection& link, time_point deadline, trip& out) {
         if (!enter(phase::resolve, link, limits_.connect, deadline, out))
             co_return fail(link, {}, limits_.connect, out);
         auto bell = std::make_shared<one_shot>();
@@ -566,6 +583,7 @@ private:
         }
         auto socket = ec ? std::nullopt : racing->take();
         if (!socket) {
+            addresses_->doubt();
             if (ec == asio::error::connection_refused) {
                 out.error = errc::connect_failed;
                 out.detail = racing->report();
@@ -618,13 +636,11 @@ private:
         }
     }
 
-    [[nodiscard]] asio::awaitable<void>
-    secure(connection& link, time_point deadline, trip& out) {
+    [[nodiscard]] asio::awaitable<void> secure(connection& link, time_point deadline, trip& out) {
         if (!enter(phase::tls, link, limits_.tls, deadline, out))
             co_return fail(link, {}, limits_.tls, out);
         auto plain = link.uninstall();
-        auto owned = std::make_unique<tls_stream>(
-            static_cast<tcp_stream&>(*plain).release(), tls_);
+        auto owned = std::make_unique<tls_stream>(static_cast<tcp_stream&>(*plain).release(), tls_);
         auto& s = *owned;
         link.install(std::move(owned));
         error_code ec;
@@ -642,8 +658,7 @@ private:
 
     /// Sends and receives. True when the exchange should move to another connection.
     [[nodiscard]] asio::awaitable<bool> converse(
-        lease& held, const request& r, exchange_options options, time_point deadline,
-        trip& out) {
+        lease& held, const request& r, exchange_options options, time_point deadline, trip& out) {
         if (!held.memory) held.memory = std::make_unique<scratch>();
         auto& memory = *held.memory;
         auto& link = *held.link;
@@ -700,7 +715,7 @@ private:
                     parser.put_end())
                     break;
                 fail(link, read_error, patience, out);
-                co_return stage == phase::first_byte && link.reused && is_idempotent(r.verb) &&
+                co_return stage == phase::first_byte&& link.reused&& is_idempotent(r.verb) &&
                     out.error == errc::connection_lost;
             }
             stage = phase::read;
@@ -746,7 +761,10 @@ private:
     /// Begins a step of the phase and gives it its limit: `span` from now or the deadline, if
     /// earlier. False when the former limit has struck; the phase stays the former one then.
     [[nodiscard]] bool enter(
-        phase next, connection& link, std::chrono::milliseconds span, time_point deadline,
+        phase next,
+        connection& link,
+        std::chrono::milliseconds span,
+        time_point deadline,
         trip& out) {
         auto const now = clock::now();
         auto const limit = span.count() > 0 ? std::min(now + span, deadline) : deadline;
@@ -757,7 +775,9 @@ private:
 
     /// Names the failure of an operation: ours (limit, close, cancellation) before the network's.
     void fail(
-        const connection& link, const error_code& ec, std::chrono::milliseconds span,
+        const connection& link,
+        const error_code& ec,
+        std::chrono::milliseconds span,
         trip& out) const {
         out.detail.clear();
         if (link.shut() || ec == asio::error::operation_aborted) {
@@ -814,7 +834,8 @@ private:
     void wake_locked(std::vector<std::shared_ptr<connection>>& discarded) {
         if (pool_.waiting() != 0) {
             auto const now = clock::now();
-            while (auto* w = pool_.next(now, discarded)) static_cast<place*>(w)->bell->ring();
+            while (auto* w = pool_.next(now, discarded))
+                static_cast<place*>(w)->bell->ring();
         }
         eviction_.store(pool_.next_eviction());
     }
@@ -867,8 +888,12 @@ class http1_transport final : public transport {
 public:
     /// See make_transport().
     http1_transport(
-        asio::any_io_executor executor, uri base, const tls_options& tls, const pool_options& pooling,
-        const timeouts& limits, const proxy_options& proxying)
+        asio::any_io_executor executor,
+        uri base,
+        const tls_options& tls,
+        const pool_options& pooling,
+        const timeouts& limits,
+        const proxy_options& proxying)
         : core_(std::make_shared<detail::transport_core>(
               std::move(executor), std::move(base), tls, pooling, limits, proxying)) {
         core_->begin();
@@ -879,8 +904,8 @@ public:
     /// The base URL's path is put in front of the target. `Host` and `Content-Length` are added
     /// when missing; hop-by-hop fields, and anything that cannot stand in a header, are refused
     /// with errc::invalid_argument.
-    [[nodiscard]] asio::awaitable<exchange_result>
-    exchange(const request& r, exchange_options options) override {
+    [[nodiscard]] asio::awaitable<exchange_result> exchange(
+        const request& r, exchange_options options) override {
         return detail::transport_core::exchange(core_, r, options);
     }
 
@@ -898,8 +923,11 @@ private:
 /// Throws `boost::system::system_error` with errc::insecure_url when `base` is http and its host is
 /// not this machine, and `std::invalid_argument` naming an option that cannot be used.
 [[nodiscard]] inline std::shared_ptr<http1_transport> make_transport(
-    asio::any_io_executor executor, uri base, const tls_options& tls = {},
-    const pool_options& pooling = {}, const timeouts& limits = {},
+    asio::any_io_executor executor,
+    uri base,
+    const tls_options& tls = {},
+    const pool_options& pooling = {},
+    const timeouts& limits = {},
     const proxy_options& proxying = {}) {
     return std::make_shared<http1_transport>(
         std::move(executor), std::move(base), tls, pooling, limits, proxying);

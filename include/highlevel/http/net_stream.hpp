@@ -65,7 +65,8 @@ class tls_stream final : public stream {
 public:
     /// The context must be kept alive by `tls` as long as OpenSSL may call it back.
     tls_stream(asio::ip::tcp::socket socket, std::shared_ptr<tls_context> tls)
-        : tls_(std::move(tls)), stream_(std::move(socket), tls_->native()) {}
+        : tls_(std::move(tls)),
+          stream_(std::move(socket), tls_->native()) {}
 
     ~tls_stream() override {
         // Without this OpenSSL would take the connection for truncated and spoil its session,

@@ -68,8 +68,9 @@ public:
             if (digest.substr(0, 8) == "sha256//") digest.remove_prefix(8);
             bool good = digest.size() == 44 && digest[43] == '=';
             for (char c : digest.substr(0, good ? 43 : 0))
-                good = good && ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                                (c >= '0' && c <= '9') || c == '+' || c == '/');
+                good = good &&
+                    ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                     c == '+' || c == '/');
             if (!good)
                 detail::bad_option(
                     "tls.pinned_spki_sha256", "not the base64 form of a SHA-256 digest");
@@ -92,7 +93,9 @@ public:
     /// server after a pause. At least 1. Default: 32.
     std::size_t max_connecting = 32;
     /// An unused connection is closed after this time. Below the 60 s after which many load
-    /// balancers close silently. Zero: connections are not kept at all. Default: 55 s.
+    /// balancers close silently. Zero: connections are not kept at all. It is enforced while
+    /// exchanges are under way and when the next one begins: an idle client keeps no timer, so that
+    /// `io_context::run()` can return. Default: 55 s.
     std::chrono::milliseconds idle_timeout{std::chrono::seconds{55}};
     /// A connection older than this serves no further request, so that a change of DNS or of the
     /// servers behind it takes effect. Zero: no bound. Default: 10 min.

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <deque>
+#include <iterator>
 #include <list>
 #include <optional>
 #include <string>
@@ -150,21 +151,14 @@ public:
     /// A granted `open` failed; its place is free.
     void open_failed() noexcept { --connecting_; }
 
-    /// The connection in use broke: turns its place into a granted `open`, if one more connection
-    /// may be in the opening; otherwise the place stays in use.
-    [[nodiscard]] bool reopen() noexcept {
-        if (connecting_ >= options_.max_connecting) return false;
-        --in_use_;
-        ++connecting_;
-        return true;
-    }
-
     /// A place in use is free; its connection is gone.
     void drop() noexcept { --in_use_; }
 
     /// A connection in use becomes idle, or is discarded because it is too old.
     void put_back(
-        Connection connection, time_point opened_at, time_point now,
+        Connection connection,
+        time_point opened_at,
+        time_point now,
         std::vector<Connection>& discarded) {
         --in_use_;
         bool const keep = options_.idle_timeout.count() > 0 && !too_old(opened_at, now);
@@ -184,7 +178,8 @@ public:
 
     /// Takes out all idle connections.
     void clear(std::vector<Connection>& discarded) {
-        for (auto& e : idle_) discarded.push_back(std::move(e.connection));
+        for (auto& e : idle_)
+            discarded.push_back(std::move(e.connection));
         idle_.clear();
     }
 

@@ -36,8 +36,8 @@ namespace detail {
 }
 
 /// Whether the first `bits` bits are equal.
-[[nodiscard]] inline bool
-same_prefix(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b, unsigned bits) {
+[[nodiscard]] inline bool same_prefix(
+    std::span<const std::uint8_t> a, std::span<const std::uint8_t> b, unsigned bits) {
     for (std::size_t i = 0; bits > 0; ++i) {
         unsigned const take = std::min(bits, 8U);
         unsigned const mask = 0xffU << (8 - take) & 0xffU;
@@ -56,8 +56,9 @@ same_prefix(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b, un
         address = address.substr(1, address.size() - 2);
     if (auto const network = parse_ipv4(address)) {
         auto const mine = parse_ipv4(host);
-        auto const bits = slash == std::string_view::npos ? std::optional{32U}
-                                                          : parse_decimal(entry.substr(slash + 1), 32);
+        auto const bits = slash == std::string_view::npos
+            ? std::optional{32U}
+            : parse_decimal(entry.substr(slash + 1), 32);
         return mine && bits && same_prefix(*mine, *network, *bits);
     }
     if (auto const network = parse_ipv6(address)) {
@@ -68,7 +69,8 @@ same_prefix(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b, un
         return mine && bits && same_prefix(*mine, *network, *bits);
     }
     if (entry.substr(0, 2) == "*.") entry.remove_prefix(1);
-    while (!entry.empty() && entry.front() == '.') entry.remove_prefix(1);
+    while (!entry.empty() && entry.front() == '.')
+        entry.remove_prefix(1);
     if (entry.empty() || host.size() < entry.size()) return false;
     auto const tail = host.substr(host.size() - entry.size());
     for (std::size_t i = 0; i < entry.size(); ++i)
@@ -96,9 +98,11 @@ same_prefix(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b, un
 /// A proxy, taken apart.
 class proxy {
 public:
-    /// The proxy through which `origin` is to be reached, if any: none for hosts on this machine and
-    /// those that `no_proxy` covers. Throws `std::invalid_argument` naming the field that is wrong.
-    [[nodiscard]] static std::optional<proxy> choose(const proxy_options& options, const uri& origin) {
+    /// The proxy through which `origin` is to be reached, if any: none for hosts on this machine
+    /// and those that `no_proxy` covers. Throws `std::invalid_argument` naming the field that is
+    /// wrong.
+    [[nodiscard]] static std::optional<proxy> choose(
+        const proxy_options& options, const uri& origin) {
         options.validate();
         if (options.url.empty() || origin.loopback() ||
             no_proxy_covers(options.no_proxy, origin.host()))
@@ -134,7 +138,8 @@ private:
     // The part between "//" and the last '@' before the path.
     [[nodiscard]] static std::string_view user_of(std::string_view url) {
         auto rest = url.substr(url.find("//") + 2);
-        rest = rest.substr(0, rest.find('/', rest.rfind('@') == std::string_view::npos ? 0 : rest.rfind('@')));
+        rest = rest.substr(
+            0, rest.find('/', rest.rfind('@') == std::string_view::npos ? 0 : rest.rfind('@')));
         auto const at = rest.rfind('@');
         return at == std::string_view::npos ? std::string_view{} : rest.substr(0, at);
     }

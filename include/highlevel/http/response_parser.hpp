@@ -33,7 +33,9 @@ public:
     /// Fills `out`, which must outlive the parser. `no_body` for responses to HEAD and CONNECT,
     /// whose header may speak of content that does not follow.
     response_parser(response& out, bool no_body, std::size_t max_body)
-        : out_(out), max_body_(max_body), no_body_(no_body) {
+        : out_(out),
+          max_body_(max_body),
+          no_body_(no_body) {
         restart();
     }
 
@@ -113,7 +115,10 @@ private:
 
     private:
         void on_request_impl(
-            boost::beast::http::verb /*method*/, text /*name*/, text /*target*/, int /*version*/,
+            boost::beast::http::verb /*method*/,
+            text /*name*/,
+            text /*target*/,
+            int /*version*/,
             code& /*ec*/) override {}
 
         void on_response_impl(int status, text /*reason*/, int /*version*/, code& ec) override {

@@ -27,12 +27,12 @@ public:
 
     /// Receives at least one byte, or sets `ec`; asio::error::eof after an orderly end.
     /// Cancellation: terminal; the stream is then of no further use.
-    [[nodiscard]] virtual asio::awaitable<std::size_t>
-    read_some(asio::mutable_buffer room, boost::system::error_code& ec) = 0;
+    [[nodiscard]] virtual asio::awaitable<std::size_t> read_some(
+        asio::mutable_buffer room, boost::system::error_code& ec) = 0;
 
     /// Sends some of the bytes and says how many, or sets `ec`. Cancellation: as read_some().
-    [[nodiscard]] virtual asio::awaitable<std::size_t>
-    write_some(asio::const_buffer bytes, boost::system::error_code& ec) = 0;
+    [[nodiscard]] virtual asio::awaitable<std::size_t> write_some(
+        asio::const_buffer bytes, boost::system::error_code& ec) = 0;
 
     /// Makes the operation under way, and all later ones, fail soon.
     virtual void interrupt() noexcept = 0;

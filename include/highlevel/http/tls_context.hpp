@@ -40,7 +40,8 @@ public:
     /// Throws `std::invalid_argument` naming the option that cannot be used: unreadable files, or
     /// skipped verification for a host that is not this machine.
     tls_context(const tls_options& options, const uri& origin)
-        : context_(boost::asio::ssl::context::tls_client), host_(origin.host()),
+        : context_(boost::asio::ssl::context::tls_client),
+          host_(origin.host()),
           host_is_address_(origin.host_is_address()),
           verify_(!options.insecure_skip_verification_on_loopback_only),
           resume_(options.pinned_spki_sha256.empty()) {
@@ -100,16 +101,16 @@ public:
     }
 
     /// What a handshake that failed with `ec` means; `detail` gets it in words.
-    [[nodiscard]] static boost::system::error_code
-    judge_failure(::SSL* ssl, const boost::system::error_code& ec, std::string& detail) {
+    [[nodiscard]] static boost::system::error_code judge_failure(
+        ::SSL* ssl, const boost::system::error_code& ec, std::string& detail) {
         long const verdict = ::SSL_get_verify_result(ssl);
         if (verdict == X509_V_OK) {
             detail = ec.message();
             return errc::tls_failed;
         }
         detail = ::X509_verify_cert_error_string(verdict);
-        bool const other_name = verdict == X509_V_ERR_HOSTNAME_MISMATCH ||
-            verdict == X509_V_ERR_IP_ADDRESS_MISMATCH;
+        bool const other_name =
+            verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH;
         return other_name ? errc::hostname_mismatch : errc::certificate_untrusted;
     }
 
@@ -160,8 +161,8 @@ private:
 
     // TLS 1.3 tickets come after the handshake, so only this callback sees them all.
     static int on_new_session(::SSL* ssl, ::SSL_SESSION* session) {
-        auto* const self = static_cast<tls_context*>(
-            ::SSL_CTX_get_ex_data(::SSL_get_SSL_CTX(ssl), owner_index()));
+        auto* const self =
+            static_cast<tls_context*>(::SSL_CTX_get_ex_data(::SSL_get_SSL_CTX(ssl), owner_index()));
         if (!self || !::SSL_SESSION_is_resumable(session)) return 0;
         try {
             self->keep_session(session);
@@ -222,8 +223,8 @@ private:
     void load_identity(const tls_options& options) {
         if (options.client_certificate_file.empty()) return;
         ::SSL_CTX* const native = context_.native_handle();
-        if (::SSL_CTX_use_certificate_chain_file(
-                native, options.client_certificate_file.c_str()) != 1)
+        if (::SSL_CTX_use_certificate_chain_file(native, options.client_certificate_file.c_str()) !=
+            1)
             unusable("tls.client_certificate_file", "cannot be read as PEM certificates");
         if (::SSL_CTX_use_PrivateKey_file(
                 native, options.client_key_file.c_str(), SSL_FILETYPE_PEM) != 1 ||

@@ -16,7 +16,9 @@ namespace highlevel::http {
 
 namespace detail {
 
-[[nodiscard]] constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+[[nodiscard]] constexpr bool is_digit(char c) noexcept {
+    return c >= '0' && c <= '9';
+}
 
 [[nodiscard]] constexpr char to_lower(char c) noexcept {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -36,8 +38,8 @@ namespace detail {
 }
 
 /// A decimal number without sign, leading zeros or anything after it.
-[[nodiscard]] inline std::optional<unsigned>
-parse_decimal(std::string_view text, unsigned largest) noexcept {
+[[nodiscard]] inline std::optional<unsigned> parse_decimal(
+    std::string_view text, unsigned largest) noexcept {
     if (text.empty() || text.size() > 5 || (text.size() > 1 && text.front() == '0'))
         return std::nullopt;
     unsigned value = 0;
@@ -52,7 +54,8 @@ parse_decimal(std::string_view text, unsigned largest) noexcept {
 using ipv4_bytes = std::array<std::uint8_t, 4>;
 using ipv6_bytes = std::array<std::uint8_t, 16>;
 
-/// Dotted decimal only: the shorter and octal forms that some resolvers take are not addresses here.
+/// Dotted decimal only: the shorter and octal forms that some resolvers take are not addresses
+/// here.
 [[nodiscard]] inline std::optional<ipv4_bytes> parse_ipv4(std::string_view text) noexcept {
     ipv4_bytes bytes{};
     for (std::size_t i = 0; i < bytes.size(); ++i) {
@@ -85,7 +88,8 @@ using ipv6_bytes = std::array<std::uint8_t, 16>;
         if (end == std::string_view::npos && group.find('.') != std::string_view::npos) {
             auto const v4 = parse_ipv4(group);
             if (!v4 || filled + 4 > bytes.size()) return std::nullopt;
-            for (auto b : *v4) bytes[filled++] = b;
+            for (auto b : *v4)
+                bytes[filled++] = b;
             colon_before = false;
             break;
         }
@@ -263,7 +267,8 @@ private:
         auto const colon = text.find("://");
         if (colon == std::string_view::npos) return "has no scheme";
         std::string scheme{text.substr(0, colon)};
-        for (char& c : scheme) c = detail::to_lower(c);
+        for (char& c : scheme)
+            c = detail::to_lower(c);
         if (scheme != "https" && scheme != "http") return "its scheme is neither https nor http";
         secure_ = scheme == "https";
         text.remove_prefix(colon + 3);
@@ -299,7 +304,8 @@ private:
             host_ = authority.substr(0, colon);
             if (auto const why = check_name(); !why.empty()) return why;
         }
-        for (char& c : host_) c = detail::to_lower(c);
+        for (char& c : host_)
+            c = detail::to_lower(c);
         port_ = secure_ ? 443 : 80;
         if (has_port) {
             auto const number = detail::parse_decimal(port, 65535);
@@ -327,7 +333,8 @@ private:
         auto const last = std::string_view{host_}.substr(host_.rfind('.') + 1);
         bool numeric = detail::is_digit(last.front());
         if (numeric && last.size() > 1 && detail::to_lower(last[1]) != 'x')
-            for (char c : last) numeric = numeric && detail::is_digit(c);
+            for (char c : last)
+                numeric = numeric && detail::is_digit(c);
         if (!numeric) return {};
         if (!detail::parse_ipv4(host_)) return "its host is neither a name nor an IPv4 address";
         address_ = true;
@@ -335,7 +342,8 @@ private:
     }
 
     [[nodiscard]] std::string_view parse_path(std::string_view path) {
-        while (!path.empty() && path.back() == '/') path.remove_suffix(1);
+        while (!path.empty() && path.back() == '/')
+            path.remove_suffix(1);
         constexpr std::string_view also = "!$&'()*+,;=:@/";
         for (std::size_t i = 0; i < path.size(); ++i) {
             if (detail::is_unreserved(path[i]) || also.find(path[i]) != std::string_view::npos)

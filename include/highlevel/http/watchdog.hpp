@@ -109,7 +109,8 @@ public:
     }
 
     /// Rings the bell with `timed_out` at that time.
-    [[nodiscard]] wait_list::iterator add_wait(time_point limit, const std::shared_ptr<one_shot>& bell) {
+    [[nodiscard]] wait_list::iterator add_wait(
+        time_point limit, const std::shared_ptr<one_shot>& bell) {
         std::lock_guard const lock{mutex_};
         auto const place = waits_.emplace(limit, bell);
         arm_locked(limit);
@@ -147,9 +148,8 @@ private:
         pending_ = true;
         set_for_.store(when.time_since_epoch().count());
         timer_.expires_at(when);
-        timer_.async_wait([self = shared_from_this(), mine = ++generation_](error_code) {
-            self->tick(mine);
-        });
+        timer_.async_wait(
+            [self = shared_from_this(), mine = ++generation_](error_code) { self->tick(mine); });
     }
 
     void tick(std::uint64_t generation) {
@@ -188,8 +188,10 @@ private:
             if (place != waits_.end()) next = std::min(next, place->first);
             arm_locked(next);
         }
-        for (auto const& w : due) w->strike();
-        for (auto const& bell : late) bell->ring(boost::asio::error::timed_out);
+        for (auto const& w : due)
+            w->strike();
+        for (auto const& bell : late)
+            bell->ring(boost::asio::error::timed_out);
         if (housekeeping_) look_at(housekeeping_(now));
     }
 

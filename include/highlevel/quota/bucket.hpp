@@ -30,19 +30,20 @@ namespace highlevel::quota {
 /// flight as one. If the largest count that any kind of server could make of these leaves room
 /// under M, it has room (see envelope.hpp). This needs no trust in R.
 ///
-/// *Credit.* An accepted response that says R proves that at its arrival the server would have taken
-/// R more. Ours that it may not have counted number `sent - done_at - 1`, `done_at` being how many
-/// were surely counted (or never to come) when its request was sent. So as long as
-/// `sent + 1 <= R + done_at + 1`, all of them fit, since R does not fall without an arrival. The
-/// largest promise is kept. This wins back what the envelope gives away: the moment at which a
-/// window opens or a token falls.
+/// *Credit.* An accepted response that says R proves that at its arrival the server would have
+/// taken R more. Ours that it may not have counted number `sent - done_at - 1`, `done_at` being how
+/// many were surely counted (or never to come) when its request was sent. So as long as `sent + 1
+/// <= R + done_at + 1`, all of them fit, since R does not fall without an arrival. The largest
+/// promise is kept. This wins back what the envelope gives away: the moment at which a window opens
+/// or a token falls.
 ///
 /// The invariant, in words: *whatever of ours a server may be counting at any moment from now on,
-/// in any order of arrival, every request sent so far was accepted, or the assumptions were broken.*
-/// The assumptions: we are alone on the bucket, M and T are right, the server is one of the
-/// kinds, a lost request arrives within `limits::lost_grace` of being given up, clock rates differ
-/// by less than 500 ppm, R is current. Where they break, evidence shows and is acted upon: a count
-/// too high means somebody else (ghost, then shared mode), a refusal means pause and slow down.
+/// in any order of arrival, every request sent so far was accepted, or the assumptions were
+/// broken.* The assumptions: we are alone on the bucket, M and T are right, the server is one of
+/// the kinds, a lost request arrives within `limits::lost_grace` of being given up, clock rates
+/// differ by less than 500 ppm, R is current. Where they break, evidence shows and is acted upon: a
+/// count too high means somebody else (ghost, then shared mode), a refusal means pause and slow
+/// down.
 ///
 /// Lock-step rule for drivers: `admit` grants to at most one request; each grant must be ended by
 /// exactly one of `settle`, `lost` and `unsent`. Time must not run backwards by more than a few
@@ -92,8 +93,11 @@ public:
     };
 
     explicit bucket(const limits& options, std::uint64_t seed = 1) noexcept
-        : options_(&options), ring_(to_nanos(options.interval), options.strategy == strategy::proven),
-          max_(options.max), interval_(options.interval), allowed_(options.max),
+        : options_(&options),
+          ring_(to_nanos(options.interval), options.strategy == strategy::proven),
+          max_(options.max),
+          interval_(options.interval),
+          allowed_(options.max),
           random_(seed * 0x9e3779b97f4a7c15ULL + 0x2545f4914f6cdd1dULL) {
         if (options.ledger) {
             share_ = 0; // nothing is ours before the ledger says so
@@ -104,7 +108,8 @@ public:
 
     /// Asks for one permit. With `its_turn`, bulk work is treated as interactive (the driver's
     /// guard against starvation). On yes, fills `out`; it must not be open.
-    [[nodiscard]] verdict admit(time_point at, lane who, ticket& out, bool its_turn = false) noexcept {
+    [[nodiscard]] verdict admit(
+        time_point at, lane who, ticket& out, bool its_turn = false) noexcept {
         assert(!out.open_);
         auto const now = to_nanos(at);
         drain_lost(now);
@@ -192,11 +197,12 @@ public:
         if (!headers.empty() || status < 500) verified_ = true;
 
         std::optional<std::int64_t> remaining;
-        if (current && headers.remaining) {
+        bool const day_over = !accepted && headers.daily_remaining == 0;
+        if (current && headers.remaining && !day_over) {
             // Some servers report before they count: a success that leaves everything gives them
             // away, and from then on each report is taken as one less.
             if (status >= 200 && status < 300 && *headers.remaining >= max_) bias_ = 1;
-            remaining = std::max<std::int64_t>(0, *headers.remaining - bias_);
+            remaining = std::clamp<std::int64_t>(*headers.remaining - bias_, 0, max_);
             learn_use(t, now, *remaining, accepted);
         }
         if (accepted) {
@@ -322,8 +328,7 @@ public:
         into.shared = shared_;
         into.allowance = static_cast<std::uint32_t>(std::max(
             0.0,
-            std::min<double>(
-                std::min(share_, max_), shared_ ? std::floor(allowed_) : unlimited)));
+            std::min<double>(std::min(share_, max_), shared_ ? std::floor(allowed_) : unlimited)));
         into.granted = sent_;
         into.granted_on_credit = on_credit_;
         into.settled = done_ - unsent_ - (lost_ - lost_waiting_);
@@ -403,8 +408,7 @@ private:
         return v;
     }
 
-    [[nodiscard]] verdict
-    grant(nanos now, bool on_credit, lane who, ticket& out) noexcept {
+    [[nodiscard]] verdict grant(nanos now, bool on_credit, lane who, ticket& out) noexcept {
         auto const evidence = ring_.bound(now) + in_flight_ + 1;
         out.sequence_ = sent_;
         out.done_ = done_;
@@ -660,11 +664,11 @@ private:
         nanos asked = 0;
         if (retry_after)
             asked = to_nanos(std::clamp(
-                *retry_after,
-                std::chrono::milliseconds{0},
+                *retry_after, std::chrono::milliseconds{0},
                 std::chrono::milliseconds{std::chrono::hours{24}}));
         if (headers.daily_remaining == 0) {
-            // The interval is not to blame. The bound is zero already; only ask no sooner than told.
+            // The interval is not to blame. The bound is zero already; only ask no sooner than
+            // told.
             if (asked > 0 && day_ends_ == never) day_ends_ = now + asked;
             return;
         }
@@ -687,8 +691,7 @@ private:
                 allowed_ = std::max(1.0, allowed_ * 0.8);
             }
             step = ring_.interval() / 10;
-        } else if (
-            t.sequence_ >= limits_known_ && now > smooth_since_ + ring_.interval() / 2) {
+        } else if (t.sequence_ >= limits_known_ && now > smooth_since_ + ring_.interval() / 2) {
             // Another limiter that shows no headers, such as one per second: spread sends out.
             smooth_ = smooth_ >= unlimited ? max_ / 8.0 : smooth_ / 2;
             smooth_ = std::max(1.0, smooth_);

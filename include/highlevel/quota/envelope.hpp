@@ -54,13 +54,15 @@ public:
 
     /// `interval` in nanoseconds, above zero. `weighted` is false for a plain log (b = t only).
     explicit envelope(detail::nanos interval, bool weighted = true) noexcept
-        : slice_(slice_of(interval)), weighted_(weighted) {}
+        : slice_(slice_of(interval)),
+          weighted_(weighted) {}
 
     /// The interval, rounded up to a multiple of 128 ns (a longer one is the safe side).
     [[nodiscard]] detail::nanos interval() const noexcept { return slice_ * slices; }
     [[nodiscard]] detail::nanos slice() const noexcept { return slice_; }
 
-    /// Counts `n` requests that arrived at `latest` or before; at most `ahead` slices in the future.
+    /// Counts `n` requests that arrived at `latest` or before; at most `ahead` slices in the
+    /// future.
     void add(detail::nanos latest, unsigned n = 1) noexcept {
         if (n == 0) return;
         auto const i = detail::ceil_div(latest, slice_);
@@ -71,7 +73,8 @@ public:
             blocked_until_ = detail::long_ago;
         } else if (i > head_) {
             auto const stale = std::min<std::int64_t>(i - head_, size);
-            for (auto k = i - stale + 1; k <= i; ++k) put(at(k), 0);
+            for (auto k = i - stale + 1; k <= i; ++k)
+                put(at(k), 0);
             head_ = i;
         } else if (i <= head_ - size) {
             return;
@@ -198,15 +201,18 @@ private:
         auto const count = [&](int k) { return counts[static_cast<std::size_t>(k)]; };
 
         std::int32_t current = 0;
-        for (int k = span; k < span + ahead; ++k) current += count(k);
+        for (int k = span; k < span + ahead; ++k)
+            current += count(k);
         std::int32_t previous = 0;
-        for (int k = slices; k < span; ++k) previous += count(k);
+        for (int k = slices; k < span; ++k)
+            previous += count(k);
         double most = full_ ? 1e6 : current + previous;
         detail::nanos need = now;
         if (most > room + eps) {
             double over = most - room;
             int k = slices;
-            for (; over > eps && k < span + ahead; ++k) over -= count(k);
+            for (; over > eps && k < span + ahead; ++k)
+                over -= count(k);
             need = over > eps ? now + interval() : (base + k - 1 + slices) * slice_;
         }
         if (weighted_) {

@@ -43,8 +43,8 @@ public:
         return "unknown error";
     }
 
-    [[nodiscard]] boost::system::error_condition
-    default_error_condition(int value) const noexcept override {
+    [[nodiscard]] boost::system::error_condition default_error_condition(
+        int value) const noexcept override {
         if (static_cast<errc>(value) == errc::aborted)
             return boost::system::errc::make_error_condition(
                 boost::system::errc::operation_canceled);

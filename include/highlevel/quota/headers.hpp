@@ -20,7 +20,8 @@ namespace detail {
 }
 
 /// `lowered` must be lower case.
-[[nodiscard]] constexpr bool equals_lowered(std::string_view text, std::string_view lowered) noexcept {
+[[nodiscard]] constexpr bool equals_lowered(
+    std::string_view text, std::string_view lowered) noexcept {
     if (text.size() != lowered.size()) return false;
     for (std::size_t i = 0; i < text.size(); ++i)
         if (lower(text[i]) != lowered[i]) return false;
@@ -28,8 +29,10 @@ namespace detail {
 }
 
 [[nodiscard]] constexpr std::string_view trim(std::string_view text) noexcept {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
+        text.remove_prefix(1);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
+        text.remove_suffix(1);
     return text;
 }
 
@@ -105,8 +108,8 @@ public:
 namespace detail {
 
 /// Cuts `text` at the first of `separators` and returns what stood before it.
-[[nodiscard]] constexpr std::string_view
-cut(std::string_view& text, std::string_view separators) noexcept {
+[[nodiscard]] constexpr std::string_view cut(
+    std::string_view& text, std::string_view separators) noexcept {
     auto const at = text.find_first_of(separators);
     auto const head = text.substr(0, at);
     text.remove_prefix(at == std::string_view::npos ? text.size() : at + 1);
@@ -122,8 +125,8 @@ cut(std::string_view& text, std::string_view separators) noexcept {
 }
 
 /// The three forms of RFC 9110 section 5.6.7: IMF-fixdate, RFC 850 and asctime.
-[[nodiscard]] inline std::optional<std::chrono::sys_seconds>
-parse_http_date(std::string_view text, std::chrono::system_clock::time_point now) noexcept {
+[[nodiscard]] inline std::optional<std::chrono::sys_seconds> parse_http_date(
+    std::string_view text, std::chrono::system_clock::time_point now) noexcept {
     namespace ch = std::chrono;
     text = trim(text);
     std::string_view day;
@@ -166,13 +169,13 @@ parse_http_date(std::string_view text, std::chrono::system_clock::time_point now
     std::int64_t full_year = *y;
     if (short_year) {
         // RFC 9110: a two-digit year that seems more than 50 years ahead is in the past.
-        auto const this_year = static_cast<int>(
-            ch::year_month_day{ch::floor<ch::days>(now)}.year());
+        auto const this_year =
+            static_cast<int>(ch::year_month_day{ch::floor<ch::days>(now)}.year());
         full_year += this_year - this_year % 100;
         if (full_year > this_year + 50) full_year -= 100;
     }
-    auto const date = ch::year{static_cast<int>(full_year)} / ch::month{*m} /
-        ch::day{static_cast<unsigned>(*d)};
+    auto const date =
+        ch::year{static_cast<int>(full_year)} / ch::month{*m} / ch::day{static_cast<unsigned>(*d)};
     if (!date.ok()) return std::nullopt;
     return ch::sys_days{date} + ch::hours{*hours} + ch::minutes{*minutes} + ch::seconds{*seconds};
 }
@@ -182,8 +185,8 @@ parse_http_date(std::string_view text, std::chrono::system_clock::time_point now
 /// The delay that a `Retry-After` header asks for (RFC 9110 section 10.2.3): a number of seconds,
 /// or an HTTP date, which is compared with `now`; a date in the past means zero. Garbage, and
 /// delays of more than a year, give nothing.
-[[nodiscard]] inline std::optional<std::chrono::milliseconds>
-parse_retry_after(std::string_view value, std::chrono::system_clock::time_point now) {
+[[nodiscard]] inline std::optional<std::chrono::milliseconds> parse_retry_after(
+    std::string_view value, std::chrono::system_clock::time_point now) {
     namespace ch = std::chrono;
     constexpr ch::seconds most = ch::hours{24 * 365};
     if (auto const seconds = detail::parse_count(value)) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// The seam through which several processes share a bucket: each holds a leased part of the limit and
-// of the day. The ledger for limiters within one process is here; others plug in beside it.
+// The seam through which several processes share a bucket: each holds a leased part of the limit
+// and of the day. The ledger for limiters within one process is here; others plug in beside it.
 #pragma once
 
 #include <boost/system/error_code.hpp>
@@ -79,8 +79,8 @@ public:
 
     /// Reports what `process` (any text that no other process uses) holds and wants.
     virtual void renew(std::string_view process, std::vector<claim> claims, handler done) = 0;
-    /// The process ends; its shares may be given to others as soon as nothing of it can count. Calls
-    /// no one back.
+    /// The process ends; its shares may be given to others as soon as nothing of it can count.
+    /// Calls no one back.
     virtual void leave(std::string_view process) noexcept = 0;
 };
 
@@ -96,7 +96,8 @@ public:
     explicit in_process_ledger(
         std::chrono::milliseconds ttl = std::chrono::seconds{30},
         std::function<time_point()> now = {})
-        : ttl_(ttl), now_(std::move(now)) {}
+        : ttl_(ttl),
+          now_(std::move(now)) {}
 
     void renew(std::string_view process, std::vector<claim> claims, handler done) override {
         std::vector<lease> leases;
@@ -104,7 +105,8 @@ public:
         {
             std::lock_guard const lock{mutex_};
             auto const now = now_ ? now_() : std::chrono::steady_clock::now();
-            for (auto const& c : claims) leases.push_back(beat(process, c, now));
+            for (auto const& c : claims)
+                leases.push_back(beat(process, c, now));
         }
         done({}, std::move(leases));
     }
@@ -159,8 +161,7 @@ private:
             return std::max(m.second.seen, shared.resumed) < now - ttl;
         });
         auto me = shared.members.find(process);
-        if (me == shared.members.end())
-            me = shared.members.try_emplace(std::string{process}).first;
+        if (me == shared.members.end()) me = shared.members.try_emplace(std::string{process}).first;
         me->second.occupied = c.occupied;
         me->second.wanted = c.wanted;
         me->second.seen = now;
@@ -188,13 +189,14 @@ private:
 
     /// Max-min fair parts of the limit: nobody gets more than he wants while others want more, and
     /// nobody less than a quarter of an even part, so that he can begin at once.
-    [[nodiscard]] static std::uint32_t
-    target(const bucket& shared, std::string_view process, std::uint32_t limit) {
+    [[nodiscard]] static std::uint32_t target(
+        const bucket& shared, std::string_view process, std::uint32_t limit) {
         std::vector<std::pair<std::uint32_t, std::string_view>> wants;
         for (auto const& [name, m] : shared.members)
             if (m.wanted > 0) wants.emplace_back(m.wanted, name);
         auto const n = static_cast<std::uint32_t>(wants.size());
-        for (auto& [want, name] : wants) want = std::max({1U, limit / (4 * n), want});
+        for (auto& [want, name] : wants)
+            want = std::max({1U, limit / (4 * n), want});
         std::sort(wants.begin(), wants.end());
         auto left = limit;
         auto heads = n;
@@ -210,8 +212,8 @@ private:
     /// Leases requests of the day ahead, about two intervals' worth, less when little is left. What
     /// is left is what the newest response of anybody says, less what is leased and unspent; it can
     /// be too much by what others sent since that response, a part of a second's worth.
-    static void
-    lease_day(bucket& shared, member& me, const claim& c, time_point now, lease& result) {
+    static void lease_day(
+        bucket& shared, member& me, const claim& c, time_point now, lease& result) {
         me.day_held = c.day_held;
         if (c.day_left && (!shared.day_left || now - c.day_age >= shared.day_seen)) {
             shared.day_left = c.day_left;
@@ -219,7 +221,8 @@ private:
         }
         if (!shared.day_left) return;
         std::int64_t leased = 0;
-        for (auto const& [name, m] : shared.members) leased += m.day_held;
+        for (auto const& [name, m] : shared.members)
+            leased += m.day_held;
         auto const pool = std::max<std::int64_t>(0, *shared.day_left - leased);
         auto const n = static_cast<std::int64_t>(shared.members.size());
         auto const part = std::max(std::min<std::int64_t>(1, pool), pool / (2 * n));

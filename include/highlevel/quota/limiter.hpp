@@ -278,7 +278,9 @@ public:
     [[nodiscard]] const auto& queue(lane l) const noexcept {
         return lanes[static_cast<std::size_t>(l)];
     }
-    [[nodiscard]] bool waited_for() const noexcept { return !lanes[0].empty() || !lanes[1].empty(); }
+    [[nodiscard]] bool waited_for() const noexcept {
+        return !lanes[0].empty() || !lanes[1].empty();
+    }
 
     std::string_view key; // the map's
     std::array<linked_list<waiter>, 2> lanes;
@@ -309,7 +311,9 @@ public:
 
     limiter_core(
         boost::asio::any_io_executor executor, limits options, std::shared_ptr<time_source> time)
-        : executor_(std::move(executor)), options_(std::move(options)), owned_time_(std::move(time)),
+        : executor_(std::move(executor)),
+          options_(std::move(options)),
+          owned_time_(std::move(time)),
           seed_(options_.seed != 0 ? options_.seed : random_seed()) {
         options_.validate();
         if (!owned_time_) owned_time_ = std::make_shared<steady_time>(executor_);
@@ -323,7 +327,9 @@ public:
         });
     }
 
-    [[nodiscard]] const boost::asio::any_io_executor& executor() const noexcept { return executor_; }
+    [[nodiscard]] const boost::asio::any_io_executor& executor() const noexcept {
+        return executor_;
+    }
 
     /// An outcome at once, or nothing: the call has to wait.
     class outcome {
@@ -336,7 +342,12 @@ public:
     };
 
     [[nodiscard]] outcome attempt(
-        std::string_view resource, lane who, bool retry, bool patient, nanos deadline, bool queues) {
+        std::string_view resource,
+        lane who,
+        bool retry,
+        bool patient,
+        nanos deadline,
+        bool queues) {
         std::lock_guard const lock{mutex_};
         return attempt_locked(resource, who, retry, patient, deadline, queues);
     }
@@ -401,9 +412,8 @@ public:
         const rate_headers& headers,
         unsigned status,
         std::optional<std::chrono::milliseconds> retry_after) noexcept {
-        end(home, [&](time_point now) {
-            home.state.settle(ticket, now, headers, status, retry_after);
-        });
+        end(home,
+            [&](time_point now) { home.state.settle(ticket, now, headers, status, retry_after); });
     }
     void lost(entry& home, bucket::ticket& ticket) noexcept {
         end(home, [&](time_point now) { home.state.lost(ticket, now); });
@@ -428,7 +438,8 @@ public:
         auto const now = time_->now();
         std::vector<bucket_snapshot> result;
         result.reserve(entries_.size());
-        for (auto const& [key, home] : entries_) result.push_back(describe(home, now));
+        for (auto const& [key, home] : entries_)
+            result.push_back(describe(home, now));
         return result;
     }
 
@@ -441,7 +452,8 @@ public:
                 for (auto& queue : home.lanes)
                     while (!queue.empty())
                         fail(queue.front(), boost::asio::error::operation_aborted, -1, done);
-            while (!ready_.empty()) put(ready_.front(), entry::list::none);
+            while (!ready_.empty())
+                put(ready_.front(), entry::list::none);
             // The timer must not outlive its execution context, as permits may.
             time_->cancel();
             time_ = &ended_;
@@ -486,7 +498,8 @@ private:
     [[nodiscard]] static nanos to_nanos(time_point t) noexcept {
         if (t == time_point::max()) return never;
         return std::min<nanos>(
-            never, std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count());
+            never,
+            std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count());
     }
 
     [[nodiscard]] bucket_snapshot describe(const entry& home, time_point now) const {
@@ -494,7 +507,8 @@ private:
         result.resource = home.key;
         result.known = true;
         home.state.describe(now, result);
-        for (std::size_t i = 0; i < home.lanes.size(); ++i) result.waiting[i] = home.lanes[i].size();
+        for (std::size_t i = 0; i < home.lanes.size(); ++i)
+            result.waiting[i] = home.lanes[i].size();
         if (home.waited_for()) result.available = 0;
         result.queued = home.queued;
         result.rejected = home.rejected;
@@ -505,7 +519,12 @@ private:
     // -- the call's side -----------------------------------------------------------------------
 
     [[nodiscard]] outcome attempt_locked(
-        std::string_view resource, lane who, bool retry, bool patient, nanos deadline, bool queues) {
+        std::string_view resource,
+        lane who,
+        bool retry,
+        bool patient,
+        nanos deadline,
+        bool queues) {
         outcome o;
         if (stopped_) {
             o.error = boost::asio::error::operation_aborted;
@@ -574,16 +593,14 @@ private:
     }
 
     /// How long a call with `ahead` others before it waits, if all goes on as it is.
-    [[nodiscard]] static nanos
-    expected(const entry& home, std::size_t ahead, nanos now) noexcept {
+    [[nodiscard]] static nanos expected(const entry& home, std::size_t ahead, nanos now) noexcept {
         nanos const first = home.opens < never ? std::max<nanos>(0, home.opens - now) : 0;
         return first + static_cast<nanos>(ahead) * (round(home) / per_round(home));
     }
 
     /// How long it waits at the least, whatever the responses on their way will say: within one
     /// interval a server with fixed windows can admit its limit twice, but no more.
-    [[nodiscard]] static nanos
-    at_least(const entry& home, std::size_t ahead, nanos now) noexcept {
+    [[nodiscard]] static nanos at_least(const entry& home, std::size_t ahead, nanos now) noexcept {
         nanos const first =
             home.opens_certainly && home.opens < never ? std::max<nanos>(0, home.opens - now) : 0;
         auto const rounds = static_cast<std::int64_t>(ahead) / per_round(home) - 1;
@@ -763,7 +780,8 @@ private:
     [[nodiscard]] std::vector<ledger::claim> report(time_point at) noexcept {
         auto const now = to_nanos(at);
         bool const away = now - ledger_seen_ > nanoseconds(options_.ledger_timeout);
-        // One report at a time; an answer that takes this long is given up, and ignored if it comes.
+        // One report at a time; an answer that takes this long is given up, and ignored if it
+        // comes.
         bool const busy = ledger_asked_ != never && now - ledger_asked_ < longest_answer;
         std::vector<ledger::claim> claims;
         if (!busy) {
@@ -792,9 +810,9 @@ private:
                 c.day_held = home.state.day_leased().value_or(0);
                 auto const waiting = home.lanes[0].size() + home.lanes[1].size();
                 c.wanted = std::clamp<std::uint32_t>(
-                    c.occupied + static_cast<std::uint32_t>(std::min<std::size_t>(waiting, c.limit)),
-                    1,
-                    c.limit);
+                    c.occupied +
+                        static_cast<std::uint32_t>(std::min<std::size_t>(waiting, c.limit)),
+                    1, c.limit);
             }
             claims.push_back(std::move(c));
         }
@@ -813,15 +831,16 @@ private:
         if (claims.empty()) return;
         std::vector<std::string> resources;
         resources.reserve(claims.size());
-        for (auto const& c : claims) resources.push_back(c.resource);
-        auto take =
-            [weak = weak_from_this(), turn, resources = std::move(resources)](
-                const boost::system::error_code& ec, const std::vector<ledger::lease>& leases) {
-                auto const self = weak.lock();
-                if (!self) return;
-                bool const good = !ec && leases.size() == resources.size();
-                self->take_leases(turn, good, resources, leases);
-            };
+        for (auto const& c : claims)
+            resources.push_back(c.resource);
+        auto take = [weak = weak_from_this(), turn, resources = std::move(resources)](
+                        const boost::system::error_code& ec,
+                        const std::vector<ledger::lease>& leases) {
+            auto const self = weak.lock();
+            if (!self) return;
+            bool const good = !ec && leases.size() == resources.size();
+            self->take_leases(turn, good, resources, leases);
+        };
         try {
             options_.ledger->renew(process_, std::move(claims), std::move(take));
         } catch (...) { // as if it could not be reached
@@ -866,7 +885,8 @@ private:
     /// turn of the event loop: many buckets that open at once shall not keep it from other work.
     void run(time_point at, waiter_list& done) noexcept {
         int left = grants_per_tick;
-        for (int visits = 4 * grants_per_tick; left > 0 && visits > 0 && !ready_.empty(); --visits) {
+        for (int visits = 4 * grants_per_tick; left > 0 && visits > 0 && !ready_.empty();
+             --visits) {
             auto& home = ready_.front();
             put(home, entry::list::none);
             left -= serve(home, at, std::min(left, grants_per_turn), done);
@@ -977,6 +997,7 @@ private:
         w.queued = false;
         --queued_;
         alarms_.clear(w);
+        if (!w.home->waited_for()) alarms_.clear(*w.home);
         done.push_back(w);
     }
 
@@ -1040,7 +1061,8 @@ class permit {
 public:
     permit() noexcept = default;
     permit(permit&& other) noexcept
-        : core_(std::move(other.core_)), home_(std::exchange(other.home_, nullptr)),
+        : core_(std::move(other.core_)),
+          home_(std::exchange(other.home_, nullptr)),
           ticket_(other.ticket_) {}
     permit& operator=(permit&& other) noexcept {
         if (this != &other) {
@@ -1085,15 +1107,17 @@ private:
         std::shared_ptr<detail::limiter_core> core,
         detail::entry& home,
         const bucket::ticket& ticket) noexcept
-        : core_(std::move(core)), home_(&home), ticket_(ticket) {}
+        : core_(std::move(core)),
+          home_(&home),
+          ticket_(ticket) {}
 
     std::shared_ptr<detail::limiter_core> core_;
     detail::entry* home_ = nullptr;
     bucket::ticket ticket_;
 };
 
-/// How a permit is to be acquired. Trivially destructible, so that it can be written in place inside
-/// a co_await expression (g++ 12.2 destroys other aggregates twice there).
+/// How a permit is to be acquired. Trivially destructible, so that it can be written in place
+/// inside a co_await expression (g++ 12.2 destroys other aggregates twice there).
 struct acquire_options {
     /// Which queue to wait in.
     quota::lane lane = quota::lane::interactive;
@@ -1118,7 +1142,8 @@ public:
 
     /// Whether there is a permit.
     [[nodiscard]] explicit operator bool() const noexcept { return !error_; }
-    /// Why not: a `quota::errc`, or `asio::error::operation_aborted` after cancellation or shutdown.
+    /// Why not: a `quota::errc`, or `asio::error::operation_aborted` after cancellation or
+    /// shutdown.
     [[nodiscard]] const boost::system::error_code& error() const noexcept { return error_; }
     /// After how long the permit could have been had, as far as that can be told; for
     /// `daily_exhausted`: when to ask again.
@@ -1176,8 +1201,8 @@ public:
     /// cancellation: the result is then `operation_aborted`, and whatever was granted meanwhile is
     /// given back. Errors come in the result; nothing is thrown but `std::bad_alloc` and what Asio
     /// throws when a cancelled coroutine waits again.
-    [[nodiscard]] boost::asio::awaitable<acquire_result>
-    acquire(std::string_view resource, acquire_options options);
+    [[nodiscard]] boost::asio::awaitable<acquire_result> acquire(
+        std::string_view resource, acquire_options options);
 
     /// How the bucket of a resource looks now. If it is not known, what would be assumed of it.
     [[nodiscard]] bucket_snapshot snapshot(std::string_view resource) const {
@@ -1194,8 +1219,8 @@ private:
     std::shared_ptr<detail::limiter_core> core_;
 };
 
-inline boost::asio::awaitable<acquire_result>
-limiter::acquire(std::string_view resource, acquire_options options) {
+inline boost::asio::awaitable<acquire_result> limiter::acquire(
+    std::string_view resource, acquire_options options) {
     namespace asio = boost::asio;
     // From here on the limiter itself is not needed; it may be destroyed while we wait.
     auto const core = core_;
@@ -1203,14 +1228,12 @@ limiter::acquire(std::string_view resource, acquire_options options) {
         ? detail::never
         : std::chrono::nanoseconds{options.deadline.time_since_epoch()}.count();
     acquire_result result;
-    auto const finish = [&](const boost::system::error_code& error,
-                            detail::nanos retry_in,
-                            detail::entry* home,
-                            bucket::ticket& ticket) {
+    auto const finish = [&](const boost::system::error_code& error, detail::nanos retry_in,
+                            detail::entry* home, bucket::ticket& ticket) {
         result.error_ = error;
         if (retry_in >= 0)
-            result.retry_in_ = std::chrono::ceil<std::chrono::milliseconds>(
-                std::chrono::nanoseconds{retry_in});
+            result.retry_in_ =
+                std::chrono::ceil<std::chrono::milliseconds>(std::chrono::nanoseconds{retry_in});
         if (ticket.open()) result.permit_ = permit{core, *home, ticket};
     };
 
@@ -1226,18 +1249,18 @@ limiter::acquire(std::string_view resource, acquire_options options) {
     w.patient = options.wait_past_deadline;
     w.deadline = deadline;
     auto const initiate = [&core, &w, resource, retry = options.retry](auto&& handler) {
-        auto slot = asio::get_associated_cancellation_slot(handler);
-        // What is set before the waiter is queued is seen by whoever completes it.
-        if (slot.is_connected())
-            slot.assign([core = core.get(), &w](asio::cancellation_type type) {
-                if (type != asio::cancellation_type::none) core->cancel(w);
-            });
         w.executor = asio::prefer(
             asio::any_io_executor{asio::get_associated_executor(handler, core->executor())},
             asio::execution::outstanding_work.tracked);
         // Not assigned: assignment recurses without end in Asio 1.26.
         asio::any_completion_handler<void()>{std::forward<decltype(handler)>(handler)}.swap(
             w.handler);
+        // What is set before the waiter is queued is seen by whoever completes it.
+        auto slot = asio::get_associated_cancellation_slot(w.handler);
+        if (slot.is_connected())
+            slot.assign([core = core.get(), &w](asio::cancellation_type type) {
+                if (type != asio::cancellation_type::none) core->cancel(w);
+            });
         core->park(w, resource, retry);
     };
     co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(

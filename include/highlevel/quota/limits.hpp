@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// What a user may set about rate limits, and what a bucket looks like from outside. Plain values, so
-// that client options carry them without the machinery.
+// What a user may set about rate limits, and what a bucket looks like from outside. Plain values,
+// so that client options carry them without the machinery.
 #pragma once
 
 #include <highlevel/quota/lane.hpp>
@@ -103,8 +103,8 @@ public:
     /// a tenth. Default: 500 ms.
     std::chrono::milliseconds ledger_interval{500};
     /// With a ledger: after this time without an answer from it a process falls back to
-    /// `static_share`, and takes care as if strangers used the bucket, since its share may have been
-    /// given to others. Below the ledger's ttl. Default: 25 s.
+    /// `static_share`, and takes care as if strangers used the bucket, since its share may have
+    /// been given to others. Below the ledger's ttl. Default: 25 s.
     std::chrono::milliseconds ledger_timeout{std::chrono::seconds{25}};
     /// With a ledger: a bucket keeps a small share at hand for this long after its last request, so
     /// that the next need not wait for the others to make room. Default: 30 s.
@@ -130,8 +130,7 @@ public:
         constexpr ch::milliseconds zero{0};
         require(max >= 1 && max <= 60'000, "max", "must be from 1 to 60000");
         require(
-            interval >= ch::milliseconds{100} && interval <= ch::hours{24},
-            "interval",
+            interval >= ch::milliseconds{100} && interval <= ch::hours{24}, "interval",
             "must be from 100 ms to 24 h");
         require(idle_reserve <= reserve, "idle_reserve", "must not exceed reserve");
         require(reserve_memory >= zero, "reserve_memory", "must not be negative");
@@ -140,17 +139,16 @@ public:
         require(daily_reserve >= 0 && daily_reserve <= 1, "daily_reserve", "must be from 0 to 1");
         require(daily_probe >= ch::seconds{1}, "daily_probe", "must be at least 1 s");
         require(
-            lost_grace >= zero && lost_grace <= ch::seconds{60},
-            "lost_grace",
+            lost_grace >= zero && lost_grace <= ch::seconds{60}, "lost_grace",
             "must be from 0 to 60 s");
         require(max_buckets >= 1, "max_buckets", "must be at least 1");
         require(idle_eviction >= zero, "idle_eviction", "must not be negative");
         require(
             ledger_interval >= ch::milliseconds{50} && ledger_interval <= ch::seconds{5},
-            "ledger_interval",
-            "must be from 50 ms to 5 s");
+            "ledger_interval", "must be from 50 ms to 5 s");
         require(
-            ledger_timeout >= ledger_interval, "ledger_timeout", "must not be below ledger_interval");
+            ledger_timeout >= ledger_interval, "ledger_timeout",
+            "must not be below ledger_interval");
         require(ledger_hold >= zero, "ledger_hold", "must not be negative");
         require(static_share <= 60'000, "static_share", "must be at most 60000");
     }
