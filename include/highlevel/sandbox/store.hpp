@@ -350,13 +350,11 @@ public:
         if (id.empty()) id = made_up_id(scatter(seed_ ^ 0x10ca) ^ ordinal);
         if (by_id_.contains(id)) throw std::invalid_argument("location exists already: " + id);
         auto made = std::make_shared<location>(seed_, ordinal, id, company_id_, search_lag_);
-        {
-            std::lock_guard const filling(made->mutex);
-            fill(*made);
-            for (auto const& e : made->entries())
-                if (e.own && !codec_.decode(e.own->id))
-                    chosen_ids_.try_emplace(e.own->id, ordinal, e.ordinal);
-        }
+        // Not locked: nobody else can reach it yet, and who can will hold its lock before this one.
+        fill(*made);
+        for (auto const& e : made->entries())
+            if (e.own && !codec_.decode(e.own->id))
+                chosen_ids_.try_emplace(e.own->id, ordinal, e.ordinal);
         locations_.push_back(made);
         by_id_.emplace(std::move(id), ordinal);
         return made;
