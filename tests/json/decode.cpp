@@ -666,6 +666,18 @@ TEST_CASE("decode_bounds_the_depth", "[json]") {
     CHECK(json::decode(repeated(R"({"zz":)", 100000), target).code == errc::unexpected_content);
 }
 
+TEST_CASE("decode_reads_an_object_of_many_keys_in_linear_time", "[json]") {
+    // Quadratic, this would take minutes.
+    int const many = 200000;
+    std::string text = "{";
+    for (int i = 0; i < many; ++i)
+        text += '"' + std::to_string(i) + "\":1,";
+    text.back() = '}';
+    json::map<std::int64_t> target;
+    REQUIRE(json::decode(text, target));
+    CHECK(target.size() == std::size_t{many});
+}
+
 TEST_CASE("decode_reads_deep_data_within_the_bound", "[json]") {
     int const levels = 500;
     json::decode_options options;

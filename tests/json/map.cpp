@@ -61,6 +61,32 @@ TEST_CASE("map_erases_one_key", "[json]") {
     CHECK(m.empty());
 }
 
+TEST_CASE("large_map_finds_all_its_keys_through_insertion_and_erasure", "[json]") {
+    json::map<int> m;
+    for (int i = 0; i < 5000; ++i) {
+        m["key" + std::to_string(i)] = i;
+        m["key" + std::to_string(i / 2)] = -1;
+    }
+    CHECK(m.size() == 5000);
+    CHECK(m.at("key4999") == 4999);
+    CHECK(m.at("key2499") == -1);
+    CHECK_FALSE(m.contains("key5000"));
+    for (int i = 0; i < 5000; i += 100)
+        CHECK(m.erase("key" + std::to_string(i)));
+    CHECK(m.size() == 4950);
+    CHECK_FALSE(m.contains("key100"));
+    CHECK(m.at("key101") == -1);
+    m["key100"] = 7;
+    CHECK(m.at("key100") == 7);
+    json::map<int> const copy = m;
+    CHECK(copy == m);
+    CHECK(copy.at("key4999") == 4999);
+    m.clear();
+    CHECK_FALSE(m.contains("key4999"));
+    m["new"] = 1;
+    CHECK(m.size() == 1);
+}
+
 TEST_CASE("maps_compare_without_regard_to_order", "[json]") {
     json::map<int> const one{{"a", 1}, {"b", 2}};
     CHECK(one == json::map<int>{{"b", 2}, {"a", 1}});

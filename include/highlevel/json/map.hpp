@@ -4,7 +4,9 @@
 // API and are read far more often than searched, so a flat vector beats a tree or a hash table.
 #pragma once
 
+#include <bit>
 #include <cstddef>
+#include <functional>
 #include <initializer_list>
 #include <stdexcept>
 #include <string>
@@ -15,7 +17,7 @@
 
 namespace highlevel::json {
 
-/// A flat, insertion-ordered map from string to `T`. Look-up is linear.
+/// A flat, insertion-ordered map from string to `T`.
 ///
 /// Standard layout, and `T` may be incomplete where the map is a member. Iterators and references
 /// are invalidated by insertion and erasure, as a vector's are.
@@ -43,19 +45,18 @@ public:
     T& operator[](std::string_view key) {
         if (T* found = find(key)) return *found;
         items_.emplace_back(std::piecewise_construct, std::forward_as_tuple(key), std::tuple<>{});
+        index();
         return items_.back().second;
     }
 
     /// The value for `key`, or null.
     [[nodiscard]] T* find(std::string_view key) noexcept {
-        for (auto& item : items_)
-            if (item.first == key) return &item.second;
-        return nullptr;
+        auto const at = locate(key);
+        return at == items_.size() ? nullptr : &items_[at].second;
     }
     [[nodiscard]] const T* find(std::string_view key) const noexcept {
-        for (auto const& item : items_)
-            if (item.first == key) return &item.second;
-        return nullptr;
+        auto const at = locate(key);
+        return at == items_.size() ? nullptr : &items_[at].second;
     }
 
     [[nodiscard]] bool contains(std::string_view key) const noexcept {
@@ -74,19 +75,22 @@ public:
 
     /// Removes `key`; gives whether it was there. The order of the rest stays.
     bool erase(std::string_view key) {
-        for (auto at = items_.begin(); at != items_.end(); ++at) {
-            if (at->first != key) continue;
-            items_.erase(at);
-            return true;
-        }
-        return false;
+        auto const at = locate(key);
+        if (at == items_.size()) return false;
+        items_.erase(items_.begin() + static_cast<std::ptrdiff_t>(at));
+        slots_.clear();
+        index();
+        return true;
     }
 
-    void clear() noexcept { items_.clear(); }
+    void clear() noexcept {
+        items_.clear();
+        slots_.clear();
+    }
     [[nodiscard]] bool empty() const noexcept { return items_.empty(); }
     [[nodiscard]] std::size_t size() const noexcept { return items_.size(); }
 
-    /// Elements are pairs of key and value. Do not give two elements the same key.
+    /// Elements are pairs of key and value. Do not change a key.
     [[nodiscard]] iterator begin() noexcept { return items_.begin(); }
     [[nodiscard]] iterator end() noexcept { return items_.end(); }
     [[nodiscard]] const_iterator begin() const noexcept { return items_.begin(); }
@@ -103,7 +107,48 @@ public:
     }
 
 private:
+    // From here on a hash index pays; it also keeps the reading of one large object linear.
+    static constexpr std::size_t few = 32;
+
+    [[nodiscard]] static std::size_t hash(std::string_view key) noexcept {
+        return std::hash<std::string_view>{}(key);
+    }
+
+    // The place of a key; size() when it is not there.
+    [[nodiscard]] std::size_t locate(std::string_view key) const noexcept {
+        if (slots_.empty()) {
+            std::size_t at = 0;
+            while (at < items_.size() && items_[at].first != key)
+                ++at;
+            return at;
+        }
+        auto const mask = slots_.size() - 1;
+        for (auto slot = hash(key) & mask; slots_[slot] != 0; slot = (slot + 1) & mask)
+            if (items_[slots_[slot] - 1].first == key) return slots_[slot] - 1;
+        return items_.size();
+    }
+
+    // Indexes the last element, or all of them where the index is missing or half full.
+    void index() {
+        auto const size = items_.size();
+        if (size <= few) return;
+        auto first = size - 1;
+        if (slots_.size() < size * 2) {
+            slots_.assign(std::bit_ceil(size * 4), 0);
+            first = 0;
+        }
+        auto const mask = slots_.size() - 1;
+        for (auto at = first; at < size; ++at) {
+            auto slot = hash(items_[at].first) & mask;
+            while (slots_[slot] != 0)
+                slot = (slot + 1) & mask;
+            slots_[slot] = at + 1;
+        }
+    }
+
     std::vector<value_type> items_;
+    // Open addressing: an element's place plus one, or 0.
+    std::vector<std::size_t> slots_;
 };
 
 } // namespace highlevel::json

@@ -233,7 +233,7 @@ public:
 
     bool on_object_end(std::size_t size, error_code& ec) {
         if (capturing_) {
-            stack_.push_object(size);
+            if (!skipping_) stack_.push_object(size);
             return --capture_depth_ != 0 || verdict(end_capture(), ec);
         }
         return verdict(end_container(), ec);
@@ -249,7 +249,7 @@ public:
 
     bool on_array_end(std::size_t size, error_code& ec) {
         if (capturing_) {
-            stack_.push_array(size);
+            if (!skipping_) stack_.push_array(size);
             return --capture_depth_ != 0 || verdict(end_capture(), ec);
         }
         return verdict(end_container(), ec);
@@ -267,10 +267,11 @@ public:
             key = parts_;
         }
         bool good = true;
-        if (capturing_)
-            stack_.push_key({key.data(), key.size()});
-        else
+        if (capturing_) {
+            if (!skipping_) stack_.push_key({key.data(), key.size()});
+        } else {
             good = member(key);
+        }
         parts_.clear();
         return verdict(good, ec);
     }
@@ -287,10 +288,11 @@ public:
             text = parts_;
         }
         bool good = true;
-        if (capturing_)
-            stack_.push_string({text.data(), text.size()});
-        else
+        if (capturing_) {
+            if (!skipping_) stack_.push_string({text.data(), text.size()});
+        } else {
             good = string(text);
+        }
         parts_.clear();
         return verdict(good, ec);
     }
@@ -303,7 +305,7 @@ public:
     bool on_int64(std::int64_t number, boost::json::string_view last, error_code& ec) {
         if (capturing_) {
             parts_.clear();
-            stack_.push_int64(number);
+            if (!skipping_) stack_.push_int64(number);
             return true;
         }
         return verdict(put(scalar(number, number_text(last))), ec);
@@ -312,7 +314,7 @@ public:
     bool on_uint64(std::uint64_t number, boost::json::string_view last, error_code& ec) {
         if (capturing_) {
             parts_.clear();
-            stack_.push_uint64(number);
+            if (!skipping_) stack_.push_uint64(number);
             return true;
         }
         return verdict(put(scalar(number, number_text(last))), ec);
@@ -324,7 +326,7 @@ public:
         // (Boost 1.81; newer ones only on request).
         number = read_double(digits).value_or(number);
         if (capturing_) {
-            stack_.push_double(number);
+            if (!skipping_) stack_.push_double(number);
             return true;
         }
         return verdict(put(scalar(number, digits)), ec);
@@ -332,7 +334,7 @@ public:
 
     bool on_bool(bool b, error_code& ec) {
         if (capturing_) {
-            stack_.push_bool(b);
+            if (!skipping_) stack_.push_bool(b);
             return true;
         }
         return verdict(put(scalar(b)), ec);
@@ -340,7 +342,7 @@ public:
 
     bool on_null(error_code& ec) {
         if (capturing_) {
-            stack_.push_null();
+            if (!skipping_) stack_.push_null();
             return true;
         }
         return verdict(put_null(), ec);
@@ -981,6 +983,8 @@ private:
 
     bool capture(destination to, const type* of = nullptr, void* self = nullptr) {
         capturing_ = true;
+        skipping_ = !options_.keep_unknown_fields &&
+            (to == destination::unknown || to == destination::misfit);
         capture_depth_ = 1;
         capture_to_ = to;
         capture_of_ = of;
@@ -991,6 +995,11 @@ private:
 
     bool end_capture() {
         capturing_ = false;
+        if (skipping_) {
+            skipping_ = false;
+            advance();
+            return true;
+        }
         value made = stack_.release();
         switch (capture_to_) {
         case destination::unknown: keep_unknown(std::move(made)); break;
@@ -1154,6 +1163,8 @@ private:
     std::forward_list<std::string> kept_keys_;
 
     bool capturing_ = false;
+    // Whether the captured subtree is not wanted.
+    bool skipping_ = false;
     std::size_t capture_depth_ = 0;
     destination capture_to_ = destination::unknown;
     const type* capture_of_ = nullptr;
