@@ -25,8 +25,11 @@
 #include <cstdlib>
 #include <deque>
 #include <exception>
+#include <fstream>
 #include <iostream>
 #include <memory>
+#include <mutex>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -58,6 +61,7 @@ constexpr std::string_view usage = R"(Keeps the rate limit of many resources sat
   --lane-mix         every tenth call is interactive, the others are bulk
   --not-exclusive    leave a margin for other users of the buckets
   --simple           the plain strategy: a permit returns one interval after its response
+  --trace FILE       what the first resource's responses said, as CSV for plot_trace.py
   --json             one JSON object instead of text
   --quick            a second against a small sandbox, to see that it works
 
@@ -82,6 +86,7 @@ struct arguments {
     bool lane_mix = false;
     bool exclusive = true;
     bool simple = false;
+    std::string trace;
     bool json = false;
     bool http = false;
     bool help = false;
@@ -122,6 +127,8 @@ arguments parse(int argc, char** argv) {
             a.exclusive = false;
         } else if (at.is("--simple")) {
             a.simple = true;
+        } else if (at.is("--trace")) {
+            a.trace = at.value();
         } else if (at.is("--json")) {
             a.json = true;
         } else if (at.is("--http")) {
@@ -190,19 +197,63 @@ private:
 /// One resource: its requests that passed after the first interval.
 class resource {
 public:
-    explicit resource(highlevel::account a, std::string t) : account(std::move(a)), target(t) {}
+    resource(const std::string& id, highlevel::account a, std::string t)
+        : name("location:" + id),
+          account(std::move(a)),
+          target(std::move(t)) {}
 
+    std::string name; // as the observer hears it
     highlevel::account account;
     std::string target;
     std::atomic<std::uint64_t> passed{0};
 };
 
+/// One resource's responses as they came: when, and what the server said was left. A refused one
+/// left nothing.
+///
+/// Thread safety: shared objects: safe.
+class trace {
+public:
+    void begin(std::string resource, steady::time_point at) {
+        resource_ = std::move(resource);
+        begin_ = at;
+    }
+    [[nodiscard]] bool follows(std::string_view resource) const noexcept {
+        return !resource_.empty() && resource == resource_;
+    }
+    void add(unsigned status, std::int64_t remaining) {
+        auto const at = std::chrono::duration<double>(steady::now() - begin_).count();
+        std::lock_guard const lock{mutex_};
+        points_.push_back({at, status, remaining});
+    }
+    void write(const std::string& file, const arguments& args) const {
+        std::ofstream out{file};
+        out << "# " << args.max << " per " << args.interval.count() << " ms\n"
+            << "seconds,status,remaining\n";
+        for (auto const& p : points_)
+            out << p.seconds << ',' << p.status << ',' << p.remaining << '\n';
+        if (!out.flush()) throw std::runtime_error{"cannot write " + file};
+    }
+
+private:
+    class point {
+    public:
+        double seconds;
+        unsigned status;
+        std::int64_t remaining;
+    };
+    std::string resource_;
+    steady::time_point begin_;
+    std::mutex mutex_;
+    std::vector<point> points_;
+};
+
 class tally final : public highlevel::observer {
 public:
     void on_attempt(
-        const highlevel::call_info& /*call*/,
-        const highlevel::attempt_event& event) noexcept override {
+        const highlevel::call_info& call, const highlevel::attempt_event& event) noexcept override {
         sent.fetch_add(1, std::memory_order_relaxed);
+        if (event.status == 429 && first.follows(call.resource)) first.add(429, 0);
         if (event.status == 429)
             refused.fetch_add(1, std::memory_order_relaxed);
         else if (event.status != 0)
@@ -219,6 +270,7 @@ public:
     std::atomic<std::uint64_t> failed{0};
     histogram latency;
     std::array<histogram, 2> wait;
+    trace first;
 };
 
 class run_state {
@@ -245,6 +297,8 @@ asio::awaitable<void> worker(
         bool const answered = got || got.error().status() != 0;
         if (answered) {
             counts.wait[static_cast<std::size_t>(lane)].add(now - started);
+            if (got && got->quota().remaining && counts.first.follows(r.name))
+                counts.first.add(got->status(), *got->quota().remaining);
             if (now >= run.counted_from && now < run.end)
                 r.passed.fetch_add(1, std::memory_order_relaxed);
         } else {
@@ -318,7 +372,7 @@ int run(const arguments& args) {
     highlevel::client client{context.get_executor(), options};
     std::deque<resource> resources;
     for (auto const& [id, path] : places)
-        resources.emplace_back(client.location(id), path);
+        resources.emplace_back(id, client.location(id), path);
 
     // What is counted begins after one interval: the first one opens with a full bucket, which a
     // short run would take for more than the limit.
@@ -328,6 +382,7 @@ int run(const arguments& args) {
         std::chrono::duration_cast<steady::duration>(std::chrono::duration<double>(args.seconds));
     times.counted_from =
         std::min(times.begin + 2 * args.interval, times.begin + (times.end - times.begin) / 2);
+    if (!args.trace.empty()) counts->first.begin(resources.front().name, times.begin);
     auto const processor_before = processor_seconds();
     for (auto& r : resources)
         for (std::size_t i = 0; i < args.in_flight; ++i) {
@@ -343,6 +398,7 @@ int run(const arguments& args) {
         t.join();
 
     auto const elapsed = std::chrono::duration<double>(steady::now() - times.begin).count();
+    if (!args.trace.empty()) counts->first.write(args.trace, args);
     auto const counted = std::chrono::duration<double>(times.end - times.counted_from).count();
     std::vector<double> used;
     for (auto const& r : resources) {

@@ -717,10 +717,38 @@ TEST_CASE("bucket_is_forgettable_when_nothing_of_it_can_matter", "[quota]") {
     CHECK_FALSE(b.state.forgettable(b.now));
     b.now += 2s;
     CHECK(b.state.forgettable(b.now));
+    CHECK(b.state.expendable(b.now));
     REQUIRE(b.ask());
     b.answer(says_of_day(0));
+    CHECK_FALSE(b.state.expendable(b.now));
     b.now += 60s;
     CHECK_FALSE(b.state.forgettable(b.now));
+    CHECK(b.state.expendable(b.now));
+    // No day is longer.
+    b.now += 24h;
+    CHECK(b.state.forgettable(b.now));
+}
+
+TEST_CASE("bucket_that_nobody_asks_any_more_becomes_forgettable_by_time_alone", "[quota]") {
+    bench shared{alone()};
+    shared.warm(says(80));
+    shared.now += 1s;
+    REQUIRE(shared.ask());
+    shared.answer(says(40));
+    REQUIRE(shared.state.shared());
+    shared.now += 50s;
+    CHECK_FALSE(shared.state.forgettable(shared.now));
+    shared.now += 20s;
+    CHECK(shared.state.forgettable(shared.now));
+
+    bench slowed{alone()};
+    slowed.warm();
+    REQUIRE(slowed.ask());
+    slowed.answer(says(50), 429); // a limiter that no header tells of
+    slowed.now += 60s;
+    CHECK_FALSE(slowed.state.forgettable(slowed.now));
+    slowed.now += 10min;
+    CHECK(slowed.state.forgettable(slowed.now));
 }
 
 TEST_CASE("snapshot_tells_what_could_be_had_now_and_when", "[quota]") {

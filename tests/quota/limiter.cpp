@@ -447,6 +447,44 @@ TEST_CASE("coroutines_destroyed_with_their_context_give_their_permits_back", "[q
     CHECK_FALSE(waiting.done);
 }
 
+TEST_CASE("coroutine_that_ends_with_its_own_context_gives_its_permit_to_the_next", "[quota]") {
+    bench b;
+    auto first = b.subject->try_acquire("r", lane::interactive);
+    auto other = std::make_unique<asio::io_context>();
+    bench::call never_resumed;
+    auto const wait = [](limiter& of, bench::call& c) -> asio::awaitable<void> {
+        c.result = co_await of.acquire("r", {});
+        c.done = true;
+    };
+    asio::co_spawn(*other, wait(*b.subject, never_resumed), asio::detached);
+    other->poll();
+    auto& next = b.acquire(1);
+    b.time->settle();
+    first->unsent(); // granted to the other context's coroutine, which does not run any more
+    b.time->settle();
+    CHECK_FALSE(next.done);
+    other.reset();
+    b.time->settle();
+    CHECK_FALSE(never_resumed.done);
+    CHECK(next.done);
+    CHECK(next.result.permit());
+    CHECK(b.subject->snapshot("r").unsent == 2);
+}
+
+TEST_CASE("deadlines_at_the_ends_of_time_are_harmless", "[quota]") {
+    bench b;
+    auto held = b.use_up();
+    auto& past = b.acquire(1, {.deadline = manual_time::time_point::min()});
+    auto& future = b.acquire(2, {.deadline = manual_time::time_point::max() - 1ns});
+    b.time->settle();
+    REQUIRE(past.done);
+    CHECK(past.result.error() == errc::deadline_too_soon);
+    CHECK_FALSE(future.done);
+    held.back().unsent();
+    b.time->settle();
+    CHECK(future.result.permit());
+}
+
 TEST_CASE("permit_that_is_dropped_counts_as_lost", "[quota]") {
     bench b;
     {
@@ -529,7 +567,9 @@ TEST_CASE("number_of_buckets_is_bounded_but_busy_ones_stay", "[quota]") {
     for (int i = 0; i < 500; ++i) {
         auto p = b.subject->try_acquire("idle" + std::to_string(i), lane::interactive);
         p->settle(says(9), 200);
+        // Those of the last two intervals may still matter to their next request.
         REQUIRE(b.subject->snapshots().size() <= 51);
+        b.time->advance(1s);
     }
     for (int i = 0; i < 20; ++i)
         CHECK(b.subject->snapshot("busy" + std::to_string(i)).in_flight == 1);

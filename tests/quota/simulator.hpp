@@ -31,6 +31,33 @@ namespace sim {
 
 namespace quota = highlevel::quota;
 
+// How much of the sweeps to run, in percent: all in optimised builds, a part where every step is
+// slow (no optimisation, sanitizers). Define HIGHLEVEL_TEST_SIMULATION_SCALE to choose.
+#if defined(__has_feature)
+#    if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#        define HIGHLEVEL_TEST_SANITIZED
+#    endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#    define HIGHLEVEL_TEST_SANITIZED
+#endif
+#if defined(HIGHLEVEL_TEST_SIMULATION_SCALE)
+inline constexpr int percent = HIGHLEVEL_TEST_SIMULATION_SCALE;
+#elif defined(__OPTIMIZE__) && !defined(HIGHLEVEL_TEST_SANITIZED)
+inline constexpr int percent = 100;
+#else
+inline constexpr int percent = 4;
+#endif
+
+inline int scale(int full) {
+    return std::max(1, full * percent / 100);
+}
+
+/// Whether a slow build leaves out the i-th combination of a sweep.
+inline bool thinned(std::size_t i) {
+    return percent < 100 && i % 5 != 3;
+}
+
 inline constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// The same numbers on every standard library.
@@ -502,13 +529,18 @@ public:
     void after(double d, std::function<void()> what) { at(now_ + d, std::move(what)); }
 
     void run(double until) {
-        while (!events_.empty() && events_.top().at <= until) {
-            now_ = events_.top().at;
-            auto const what = std::move(const_cast<event&>(events_.top()).what);
-            events_.pop();
-            what();
+        while (step(until)) {
         }
         now_ = until;
+    }
+    /// The next event alone, if it is due by then; false if none is.
+    bool step(double until) {
+        if (events_.empty() || events_.top().at > until) return false;
+        now_ = events_.top().at;
+        auto const what = std::move(const_cast<event&>(events_.top()).what);
+        events_.pop();
+        what();
+        return true;
     }
 
     /// As the buckets want it; begins well after the clock's epoch.

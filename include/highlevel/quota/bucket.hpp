@@ -300,15 +300,25 @@ public:
             std::chrono::nanoseconds{std::max<nanos>(0, to_nanos(at) - day_seen_)});
     }
 
+    /// Whether forgetting the bucket can have no request refused: nothing of it can count any more,
+    /// but what was learned of the day or of others would be learned anew.
+    [[nodiscard]] bool expendable(time_point at) noexcept {
+        auto const now = to_nanos(at);
+        drain_lost(now);
+        return in_flight_ == 0 && ring_.idle(now) && ghost_at(now) <= 0 && now >= hold_;
+    }
+
     /// Whether forgetting the bucket loses nothing: a new one in its place would behave alike, but
     /// for the one probe that it sends first.
     [[nodiscard]] bool forgettable(time_point at) noexcept {
         auto const now = to_nanos(at);
-        drain_lost(now);
-        bool const day_spent =
-            day_bound_ != unbounded && static_cast<std::int64_t>(sent_) >= day_bound_;
-        return in_flight_ == 0 && ring_.idle(now) && ghost_at(now) <= 0 && !shared_ &&
-            now >= hold_ && smooth_ >= unlimited && now >= credit_off_until_ && !day_spent;
+        // Time alone ends all of these, also where nobody asks any more.
+        bool const day_spent = day_bound_ != unbounded &&
+            now < std::min(day_ends_, day_seen_ + 86'400 * second) &&
+            static_cast<std::int64_t>(sent_) >= day_bound_;
+        bool const with_others = shared_ && now <= foreign_at_ + 6 * ring_.interval();
+        bool const slowed = smooth_ < unlimited && now <= smooth_since_ + 60 * ring_.interval();
+        return expendable(at) && !with_others && !slowed && now >= credit_off_until_ && !day_spent;
     }
 
     /// Fills in what the bucket knows; who waits and for what is the driver's part.
@@ -590,8 +600,7 @@ private:
             fresh_used_ = used;
             fresh_done_ = t.done_;
             if (needs_evidence() && !evidence_leaves_room()) {
-                auto const each = static_cast<double>(ring_.interval()) / std::max(4.0, allowed_);
-                next_look_ = now + fraction(static_cast<nanos>(each), 1.0, 2.0);
+                next_look_ = now + fraction(look_pause(remaining), 1.0, 2.0);
             }
         }
         epoch_least_ = std::min(epoch_least_, remaining);
@@ -607,6 +616,17 @@ private:
     static constexpr std::int64_t low_mark = 6;
 
     [[nodiscard]] bool needs_evidence() const noexcept { return shared_ || doubtful_; }
+
+    /// How long to leave a bucket alone whose newest answer left no room. Longer the less remains,
+    /// since the others look as well and each look takes one; but a window that opened shall not
+    /// stay unused for long.
+    [[nodiscard]] nanos look_pause(std::int64_t remaining) const noexcept {
+        auto const scarcity =
+            static_cast<double>(1 + std::max<std::int64_t>(0, margin - remaining));
+        auto const whole_interval = static_cast<double>(ring_.interval());
+        return static_cast<nanos>(
+            std::min(whole_interval / std::max(4.0, allowed_) * scarcity, whole_interval / 4));
+    }
 
     /// The newest answer, and everything of ours that it may not have counted, leave room for one
     /// more and a margin.
@@ -714,8 +734,9 @@ private:
         epoch_low_ = 0;
     }
 
-    /// Once per interval: down by 15 % when it was tight, up gently when we wanted more and there
-    /// was more.
+    /// Once per interval: down by 15 % when it was tight, by 4 % when it was used up just so
+    /// (growing until somebody is refused, and falling then, wastes more and refuses more), up
+    /// gently when we wanted more and there was more.
     void end_epoch(nanos now) noexcept {
         if (now < epoch_ends_) return;
         if (epoch_refused_ || epoch_low_ * 5 > epoch_answers_) {
@@ -723,6 +744,8 @@ private:
                 allowed_ = std::max(1.0, allowed_ * 0.85);
                 cut_at_ = now;
             }
+        } else if (epoch_answers_ > 0 && epoch_least_ < low_mark) {
+            allowed_ = std::max(1.0, allowed_ * 0.96);
         } else if (epoch_answers_ > 0 && epoch_bound_) {
             double up = std::max(1.0, 0.25 * static_cast<double>(epoch_least_ - low_mark));
             if (now > foreign_at_ + 3 * ring_.interval()) up = std::max(up, 0.25 * allowed_);

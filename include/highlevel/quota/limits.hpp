@@ -90,7 +90,8 @@ public:
     std::chrono::milliseconds lost_grace{std::chrono::seconds{1}};
 
     /// Buckets that are remembered; idle ones beyond it are forgotten, the longest idle first.
-    /// Busy ones count, but are never forgotten. At least 1. Default: 10,000.
+    /// Busy ones and those used within the last two intervals count, but are never forgotten: that
+    /// could earn their next request a refusal. At least 1. Default: 10,000.
     std::size_t max_buckets = 10'000;
     /// A bucket not used for this long, and whose past cannot matter any more, is forgotten.
     /// Default: 5 min.

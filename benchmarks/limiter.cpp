@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// What the rate limiter costs: time per decision, per permit, per wait and per cancelled wait, and
+// bytes per bucket. Time is made up, so that no figure contains a wait.
+
+#include "../examples/support/command_line.hpp"
+
+#include <highlevel/quota/limiter.hpp>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <new>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace asio = boost::asio;
+namespace quota = highlevel::quota;
+using command_line::usage_error;
+using steady = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::size_t heap_bytes = 0; // asked of operator new and not given back; one thread
+constexpr std::size_t header = alignof(std::max_align_t);
+
+constexpr std::string_view usage = R"(What the rate limiter costs.
+
+  limiter [--buckets N] [--waiters N] [--pairs N] [--cancels N] [--json] [--quick]
+
+  --buckets N   buckets that are waited for (default: 10000)
+  --waiters N   calls that wait, evenly over the buckets (default: 100000)
+  --pairs N     permits taken and settled (default: 5000000)
+  --cancels N   waits that are cancelled (default: 1000000)
+  --json        one JSON object instead of text
+  --quick       a hundredth of all, to see that it works
+)";
+
+struct arguments {
+    std::size_t buckets = 10'000;
+    std::size_t waiters = 100'000;
+    std::size_t pairs = 5'000'000;
+    std::size_t cancels = 1'000'000;
+    bool json = false;
+    bool help = false;
+};
+
+arguments parse(int argc, char** argv) {
+    arguments a;
+    command_line::cursor at{argc, argv};
+    while (at.next()) {
+        if (at.is("--help") || at.is("-h")) {
+            a.help = true;
+        } else if (at.is("--buckets")) {
+            a.buckets = at.number<std::size_t>(1, 1'000'000);
+        } else if (at.is("--waiters")) {
+            a.waiters = at.number<std::size_t>(1, 10'000'000);
+        } else if (at.is("--pairs")) {
+            a.pairs = at.number<std::size_t>(1, 1'000'000'000);
+        } else if (at.is("--cancels")) {
+            a.cancels = at.number<std::size_t>(1, 1'000'000'000);
+        } else if (at.is("--json")) {
+            a.json = true;
+        } else if (at.is("--quick")) {
+            a = {100, 1'000, 50'000, 10'000, a.json, a.help};
+        } else {
+            at.unknown();
+        }
+    }
+    return a;
+}
+
+/// A clock that stands still until it is moved, at the price of a real one.
+class made_up_time final : public quota::time_source {
+public:
+    [[nodiscard]] steady::time_point now() const noexcept override {
+        (void)steady::now();
+        return at;
+    }
+    void start(std::function<void()> wake) override { wake_ = std::move(wake); }
+    void wake_at(steady::time_point) override {}
+    void cancel() noexcept override {}
+
+    void wake() { wake_(); }
+
+    steady::time_point at{1000s};
+
+private:
+    std::function<void()> wake_;
+};
+
+quota::rate_headers says(std::int64_t max, std::chrono::milliseconds interval) {
+    quota::rate_headers h;
+    h.max = max;
+    h.interval_ms = interval.count();
+    return h;
+}
+
+/// Nanoseconds per one of `n` since `begin`.
+double each(steady::time_point begin, std::size_t n) {
+    return std::chrono::duration<double, std::nano>(steady::now() - begin).count() /
+        static_cast<double>(n);
+}
+
+struct results {
+    double admit_ns = 0;
+    double pair_ns = 0;
+    double bucket_bytes = 0;
+    double park_ns = 0;
+    double wake_ns = 0;
+    double cancel_ns = 0;
+};
+
+/// A saturated bucket of 100 per 10 s: every decision, yes or no, with answers 100 ms later.
+double time_admit(std::size_t decisions) {
+    quota::limits options;
+    options.exclusive = true;
+    options.reserve = options.idle_reserve = 0;
+    quota::bucket bucket{options};
+    std::deque<std::pair<steady::time_point, quota::bucket::ticket>> flying;
+    auto const answer = says(100, 10s);
+    steady::time_point now{1000s};
+    std::chrono::nanoseconds spent{0};
+    for (std::size_t n = 0; n < decisions;) {
+        now += 50ms;
+        while (!flying.empty() && flying.front().first <= now) {
+            bucket.settle(flying.front().second, now, answer, 200);
+            flying.pop_front();
+        }
+        auto const begin = steady::now();
+        for (bool granted = true; granted; ++n) {
+            quota::bucket::ticket t;
+            granted = bucket.admit(now, quota::lane::bulk, t).granted;
+            if (granted) flying.emplace_back(now + 100ms, t);
+        }
+        spent += steady::now() - begin;
+    }
+    return static_cast<double>(spent.count()) / static_cast<double>(decisions);
+}
+
+double time_pairs(std::size_t pairs) {
+    asio::io_context context;
+    auto const time = std::make_shared<made_up_time>();
+    quota::limits options;
+    options.max = 60'000;
+    options.interval = 100ms;
+    options.exclusive = true;
+    quota::limiter subject{context.get_executor(), options, time};
+    auto const answer = says(60'000, 100ms);
+    auto const begin = steady::now();
+    for (std::size_t i = 0; i < pairs; ++i) {
+        auto p = subject.try_acquire("location:ve9EPM428h8vShlRW1KT", quota::lane::interactive);
+        if (!p) throw std::runtime_error{"no permit where one must be free"};
+        p->settle(answer, 200);
+        time->at += 4us;
+    }
+    return each(begin, pairs);
+}
+
+std::string name_of(std::size_t bucket) {
+    return "location:" + std::to_string(bucket);
+}
+
+class waiting {
+public:
+    explicit waiting(std::size_t buckets) : time(std::make_shared<made_up_time>()) {
+        quota::limits options;
+        options.max = 1'000;
+        options.exclusive = true;
+        options.reserve = options.idle_reserve = 0;
+        options.max_buckets = buckets;
+        options.queue_bulk = 10'000'000;
+        options.idle_eviction = std::chrono::hours{24};
+        subject.emplace(context.get_executor(), options, time);
+    }
+
+    static asio::awaitable<void> wait(quota::limiter& of, const std::string& name, waiting& w) {
+        auto got = co_await of.acquire(name, {.lane = quota::lane::bulk});
+        if (got) got.permit().unsent();
+        ++w.ended;
+    }
+    void poll() {
+        context.restart();
+        context.poll();
+    }
+
+    asio::io_context context;
+    std::shared_ptr<made_up_time> time;
+    std::optional<quota::limiter> subject;
+    std::size_t ended = 0;
+};
+
+void measure_waits(const arguments& args, results& r) {
+    waiting w{args.buckets};
+    std::vector<std::string> names;
+    std::vector<quota::permit> held;
+    names.reserve(args.buckets);
+    held.reserve(args.buckets);
+    for (std::size_t i = 0; i < args.buckets; ++i)
+        names.push_back(name_of(i));
+    auto const before = heap_bytes;
+    // The first request of an unknown bucket is out: all others wait for its answer.
+    for (auto const& name : names)
+        held.push_back(*w.subject->try_acquire(name, quota::lane::bulk));
+    r.bucket_bytes = static_cast<double>(heap_bytes - before) / static_cast<double>(args.buckets);
+
+    auto begin = steady::now();
+    for (std::size_t i = 0; i < args.waiters; ++i)
+        asio::co_spawn(
+            w.context, waiting::wait(*w.subject, names[i % names.size()], w), asio::detached);
+    w.poll();
+    r.park_ns = each(begin, args.waiters);
+
+    begin = steady::now();
+    for (auto& p : held)
+        p.settle(says(1'000, 10s), 200);
+    while (w.ended < args.waiters) {
+        w.poll();
+        w.time->at += 1s;
+        w.time->wake();
+    }
+    r.wake_ns = each(begin, args.waiters);
+}
+
+double time_cancels(std::size_t cancels) {
+    waiting w{1};
+    auto const held = w.subject->try_acquire("r", quota::lane::bulk);
+    std::string const name{"r"};
+    constexpr std::size_t at_once = 1'000;
+    std::chrono::nanoseconds spent{0};
+    std::size_t done = 0;
+    while (done < cancels) {
+        std::deque<asio::cancellation_signal> signals(at_once);
+        for (auto& s : signals)
+            asio::co_spawn(
+                w.context, waiting::wait(*w.subject, name, w),
+                asio::bind_cancellation_slot(s.slot(), asio::detached));
+        w.poll();
+        auto const begin = steady::now();
+        for (auto& s : signals)
+            s.emit(asio::cancellation_type::terminal);
+        w.poll();
+        spent += steady::now() - begin;
+        done += at_once;
+    }
+    auto const s = w.subject->snapshot("r");
+    if (w.ended != done || s.cancelled != done || s.waiting_in(quota::lane::bulk) != 0)
+        throw std::runtime_error{"a cancelled wait was left behind"};
+    return static_cast<double>(spent.count()) / static_cast<double>(done);
+}
+
+int run(const arguments& args) {
+    results r;
+    r.admit_ns = time_admit(args.pairs);
+    r.pair_ns = time_pairs(args.pairs);
+    measure_waits(args, r);
+    r.cancel_ns = time_cancels(args.cancels);
+    std::printf(
+        args.json ? "{\"admit_ns\":%.1f,\"pair_ns\":%.1f,\"bucket_bytes\":%.0f,"
+                    "\"park_ns\":%.1f,\"wake_ns\":%.1f,"
+                    "\"cancel_ns\":%.1f,\"buckets\":%zu,\"waiters\":%zu}\n"
+                  : "decision of a saturated bucket       %8.1f ns\n"
+                    "permit taken and settled             %8.1f ns\n"
+                    "bucket, name included                %8.0f bytes\n"
+                    "call that comes to wait              %8.1f ns\n"
+                    "wait that ends with a permit         %8.1f ns\n"
+                    "wait that is cancelled               %8.1f ns\n"
+                    "(%zu buckets, %zu waiters)\n",
+        r.admit_ns, r.pair_ns, r.bucket_bytes, r.park_ns, r.wake_ns, r.cancel_ns, args.buckets,
+        args.waiters);
+    return 0;
+}
+
+} // namespace
+
+// Counts what is allocated.
+void* operator new(std::size_t size) {
+    auto* const block = static_cast<char*>(std::malloc(size + header));
+    if (block == nullptr) throw std::bad_alloc{};
+    *reinterpret_cast<std::size_t*>(block) = size;
+    heap_bytes += size;
+    return block + header;
+}
+void operator delete(void* p) noexcept {
+    if (p == nullptr) return;
+    auto* const block = static_cast<char*>(p) - header;
+    heap_bytes -= *reinterpret_cast<std::size_t*>(block);
+    std::free(block);
+}
+void operator delete(void* p, std::size_t) noexcept {
+    operator delete(p);
+}
+
+int main(int argc, char** argv) {
+    try {
+        auto const args = parse(argc, argv);
+        if (args.help) {
+            std::cout << usage;
+            return 0;
+        }
+        return run(args);
+    } catch (const usage_error& e) {
+        std::cerr << "limiter: " << e.what() << '\n';
+        return 2;
+    } catch (const std::exception& e) {
+        std::cerr << "limiter: " << e.what() << '\n';
+        return 1;
+    }
+}
