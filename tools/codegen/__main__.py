@@ -2,12 +2,13 @@
 """Command line of the generator; see README.md, or run `tools/generate --help`."""
 
 import argparse
+import copy
 import json
 import pathlib
 import sys
 import tempfile
 
-from . import drift
+from . import drift, samples
 from .description import Description, DescriptionError
 from .emit import EmitError, Writer
 from .lower import Lowering
@@ -17,11 +18,13 @@ from .report import Report
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BASELINE = HERE / "baseline.json"
+SAMPLES = ROOT / "tests" / "conformance" / "samples.tsv"
 
 
 def generate(folder: pathlib.Path, derived: pathlib.Path | None, report: Report):
-    """The models of all families, and the description's commit."""
+    """The models of all families, the description's commit, and the table of samples."""
     description = Description(folder, derived)
+    published = copy.deepcopy(description.families)
     overlay = Overlay(HERE / "overlay.toml")
     overlay.apply(description.families)
     models = [
@@ -30,7 +33,7 @@ def generate(folder: pathlib.Path, derived: pathlib.Path | None, report: Report)
     overlay.finish()
     for version in ("v2", "v3"):
         report.count(version, "families", sum(m.version == version for m in models))
-    return models, description.commit
+    return models, description.commit, samples.table(published, models)
 
 
 def write(models, commit: str, include: pathlib.Path) -> list[pathlib.Path]:
@@ -93,7 +96,7 @@ def main() -> int:
     options = parser.parse_args()
 
     report = Report()
-    models, commit = generate(options.folder, options.derived, report)
+    models, commit, sample_table = generate(options.folder, options.derived, report)
     if options.verbose:
         print("\n".join(report.notes))
     if options.diff:
@@ -124,12 +127,15 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             made = pathlib.Path(folder)
             lines = check(made, write(models, commit, made))
+        if not SAMPLES.exists() or SAMPLES.read_text(encoding="utf-8") != sample_table:
+            lines.append(f"differs: {SAMPLES.relative_to(ROOT)}")
         if lines:
             print("\n".join(lines), file=sys.stderr)
             return 1
         print("the committed headers are what the generator makes")
         return 0
 
+    SAMPLES.write_text(sample_table, encoding="utf-8")
     written = write(models, commit, ROOT / "include")
     for version in ("v2", "v3"):
         for path in (ROOT / "include" / "highlevel" / version).glob("*.hpp"):

@@ -54,16 +54,16 @@ NUMERIC_PAGING = {"limit", "skip", "offset", "page", "pageSize", "pageLimit", "p
 # called `types` is harmless: before `::` only types and namespaces are looked up.)
 RESERVED = {
     "boost", "content", "enum_tables", "field_tables", "file_part", "generation", "highlevel",
-    "json", "json_fields", "list_style", "locator", "method", "operation_meta",
-    "operation_tables", "paging", "paging_style", "parameter", "place", "query_pairs", "reply",
+    "json", "json_fields", "list_style", "locator", "method", "operation_list", "operation_meta",
+    "operation_tables", "operations", "paging", "paging_style", "parameter", "place", "query_pairs", "reply",
     "std", "token_kinds", "types", "wire_names",
 }  # fmt: skip
 
 # Members that the generator itself puts into structs and operations.
 RESERVED_MEMBERS = {"unknown_fields"}
 RESERVED_PARAMETERS = {
-    "body", "extra_body", "extra_query", "files", "meta", "operation_meta", "query_pairs",
-    "response_type",
+    "body", "extra_body", "extra_query", "files", "item_type", "meta", "operation_meta",
+    "query_pairs", "response_type",
 }  # fmt: skip
 
 MAX_ENUM = 100

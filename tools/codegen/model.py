@@ -183,6 +183,20 @@ class Operation:
     def query_parameters(self):
         return [p for p in self.parameters if p.place == "query"]
 
+    def item_type(self) -> str | None:
+        """The C++ type of what it lists, where the response's type has the list."""
+        type_ = self.response
+        for step in self.paging.items.split("/")[1:] if self.paging else ():
+            if type_.kind != "struct":
+                return None
+            type_ = next((m.type for m in type_.ref.members if m.wire == step), None)
+            if type_ is None:
+                return None
+        if not self.paging or type_.kind not in ("list", "value"):
+            return None
+        cpp = type_.cpp()
+        return cpp.removeprefix("std::vector<").removesuffix(">") if type_.kind == "list" else cpp
+
     def constructor_members(self) -> list[Member]:
         """Path parameters, then a required body that is not an object."""
         members = list(self.path_parameters)

@@ -264,6 +264,7 @@ namespace highlevel::v2::affiliate_manager {
 /// Pages: position in `skip`, page size in `limit`; items at `/affiliates`.
 struct list_affiliates {
     using response_type = types::list_affiliates_response;
+    using item_type = types::oauth_affiliate_list_item_response;
     static const operation_meta meta;
 
     list_affiliates() = default;
@@ -314,6 +315,7 @@ struct get_affiliate {
 /// Pages: position in `skip`, page size in `limit`; items at `/payouts`.
 struct list_payouts {
     using response_type = types::get_payout_list_response;
+    using item_type = types::payout_list_item_response;
     static const operation_meta meta;
 
     list_payouts() = default;
@@ -343,6 +345,7 @@ struct list_payouts {
 /// Pages: position in `skip`, page size in `limit`; items at `/commissions`.
 struct list_commissions {
     using response_type = types::get_commission_list_response;
+    using item_type = types::commission_list_item_response;
     static const operation_meta meta;
 
     list_commissions() = default;
@@ -908,5 +911,8 @@ inline constexpr operation_meta list_commissions::meta{
     .location = {.in = place::path, .name = "locationId"},
     .pages = &operation_tables::list_commissions_pages,
 };
+
+/// Every operation of this family.
+using operations = operation_list<list_affiliates, get_affiliate, list_payouts, list_commissions>;
 
 } // namespace highlevel::v2::affiliate_manager

@@ -247,6 +247,7 @@ struct create_agent {
 /// Pages: position in `offset`, page size in `limit`; items at `/agents`.
 struct get_agents {
     using response_type = types::get_published_agents_response;
+    using item_type = types::get_published_agents_response_agents_item;
     static const operation_meta meta;
 
     get_agents() = default;
@@ -386,6 +387,7 @@ struct execute_agent {
 /// Deprecated by HighLevel.
 struct get_agents_deprecated {
     using response_type = types::get_published_agents_response;
+    using item_type = types::get_published_agents_response_agents_item;
     static const operation_meta meta;
 
     get_agents_deprecated() = default;
@@ -1087,5 +1089,19 @@ inline constexpr operation_meta execute_agent_deprecated::meta{
     .extra_body_offset = offsetof(execute_agent_deprecated, extra_body),
     .location = {.in = place::body, .name = "locationId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    create_agent,
+    get_agents,
+    update_agent_version,
+    update_agent_metadata,
+    delete_agent,
+    get_agent_by_id,
+    promote_and_publish,
+    execute_agent,
+    get_agents_deprecated,
+    get_agent_by_id_deprecated,
+    execute_agent_deprecated>;
 
 } // namespace highlevel::v2::agent_studio

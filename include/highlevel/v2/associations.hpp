@@ -631,4 +631,17 @@ inline constexpr operation_meta find_associations::meta{
     .location = {.in = place::query, .name = "locationId"},
 };
 
+/// Every operation of this family.
+using operations = operation_list<
+    create_relation,
+    get_relations_by_record_id,
+    delete_relation,
+    get_association_key_by_key_name,
+    get_association_by_object_keys,
+    update_association,
+    delete_association,
+    get_association_by_id,
+    create_association,
+    find_associations>;
+
 } // namespace highlevel::v2::associations

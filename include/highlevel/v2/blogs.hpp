@@ -268,6 +268,7 @@ struct create_blog_post {
 /// Pages: position in `offset`, page size in `limit`; items at `/authors`.
 struct get_all_blog_authors_by_location {
     using response_type = types::authors_response;
+    using item_type = types::author_response;
     static const operation_meta meta;
 
     get_all_blog_authors_by_location() = default;
@@ -289,6 +290,7 @@ struct get_all_blog_authors_by_location {
 /// Pages: position in `offset`, page size in `limit`; items at `/categories`.
 struct get_all_categories_by_location {
     using response_type = types::categories_response;
+    using item_type = types::category_response;
     static const operation_meta meta;
 
     get_all_categories_by_location() = default;
@@ -309,6 +311,7 @@ struct get_all_categories_by_location {
 /// Pages: position in `offset`, page size in `limit`; items at `/blogs`.
 struct get_blog_post {
     using response_type = types::blog_post_get_response_wrapper;
+    using item_type = types::blog_post_response;
     static const operation_meta meta;
 
     get_blog_post() = default;
@@ -333,6 +336,7 @@ struct get_blog_post {
 /// Pages: position in `skip`, page size in `limit`; items at `/data`.
 struct get_blogs {
     using response_type = types::blog_get_response_wrapper;
+    using item_type = types::blog_response;
     static const operation_meta meta;
 
     get_blogs() = default;
@@ -821,5 +825,15 @@ inline constexpr operation_meta get_blogs::meta{
     .location = {.in = place::query, .name = "locationId"},
     .pages = &operation_tables::get_blogs_pages,
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    check_url_slug_exists,
+    update_blog_post,
+    create_blog_post,
+    get_all_blog_authors_by_location,
+    get_all_categories_by_location,
+    get_blog_post,
+    get_blogs>;
 
 } // namespace highlevel::v2::blogs

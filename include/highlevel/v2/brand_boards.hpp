@@ -171,6 +171,7 @@ namespace highlevel::v2::brand_boards {
 /// Pages: position in `offset`, page size in `limit`; items at `/brandBoards`.
 struct get_brand_boards_by_location {
     using response_type = types::get_brand_boards_by_location_success;
+    using item_type = types::brand_board_list_item;
     static const operation_meta meta;
 
     get_brand_boards_by_location() = default;
@@ -600,5 +601,13 @@ inline constexpr operation_meta create_brand_board::meta{
     .extra_body_offset = offsetof(create_brand_board, extra_body),
     .location = {.in = place::body, .name = "locationId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    get_brand_boards_by_location,
+    get_brand_board_by_id,
+    update_brand_board,
+    delete_brand_board,
+    create_brand_board>;
 
 } // namespace highlevel::v2::brand_boards

@@ -180,6 +180,7 @@ struct get_business {
 /// Pages: position in `skip`, page size in `limit`; items at `/businesses`.
 struct get_businesses_by_location {
     using response_type = types::get_business_by_location_response;
+    using item_type = types::business;
     static const operation_meta meta;
 
     get_businesses_by_location() = default;
@@ -466,5 +467,13 @@ inline constexpr operation_meta create_business::meta{
     .extra_body_offset = offsetof(create_business, extra_body),
     .location = {.in = place::body, .name = "locationId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    update_business,
+    delete_business,
+    get_business,
+    get_businesses_by_location,
+    create_business>;
 
 } // namespace highlevel::v2::businesses

@@ -1183,6 +1183,7 @@ namespace highlevel::v2::calendars {
 /// Version 2021-04-15. Scopes: calendars/groups.readonly. Tokens: location. Operation `get-groups`.
 struct get_groups {
     using response_type = types::all_groups_successful_response;
+    using item_type = types::group;
     static const operation_meta meta;
 
     get_groups() = default;
@@ -1329,6 +1330,7 @@ struct get_appointment {
 /// `get-calendar-events`.
 struct get_calendar_events {
     using response_type = types::get_calendar_events_successful_response;
+    using item_type = types::calendar_event;
     static const operation_meta meta;
 
     get_calendar_events() = default;
@@ -1352,6 +1354,7 @@ struct get_calendar_events {
 /// `get-blocked-slots`.
 struct get_blocked_slots {
     using response_type = types::get_calendar_events_successful_response;
+    using item_type = types::calendar_event;
     static const operation_meta meta;
 
     get_blocked_slots() = default;
@@ -1501,6 +1504,7 @@ struct delete_event {
 /// Pages: position in `offset`, page size in `limit`; items at `/notes`.
 struct get_appointment_notes {
     using response_type = types::get_notes_list_successful_response;
+    using item_type = types::get_note;
     static const operation_meta meta;
 
     get_appointment_notes() = default;
@@ -1650,6 +1654,7 @@ struct delete_calendar_resource {
 /// Pages: position in `skip`, page size in `limit`; items at the root.
 struct fetch_calendar_resources {
     using response_type = std::vector<types::calendar_resource_by_id_response>;
+    using item_type = types::calendar_resource_by_id_response;
     static const operation_meta meta;
 
     fetch_calendar_resources() = default;
@@ -1694,6 +1699,7 @@ struct create_calendar_resource {
 /// Pages: position in `skip`, page size in `limit`; items at the root.
 struct get_event_notification {
     using response_type = std::vector<types::calendar_notification_response>;
+    using item_type = types::calendar_notification_response;
     static const operation_meta meta;
 
     get_event_notification() = default;
@@ -1803,6 +1809,7 @@ struct delete_event_notification {
 /// Pages: position in `skip`, page size in `limit`; items at `/schedules`.
 struct get_all_schedules {
     using response_type = types::get_all_schedules_response;
+    using item_type = types::schedule_object_response;
     static const operation_meta meta;
 
     get_all_schedules() = default;
@@ -1930,6 +1937,7 @@ struct remove_calendar_from_schedule {
 /// Version 2021-04-15. Scopes: calendars.readonly. Tokens: location. Operation `get-calendars`.
 struct get_calendars {
     using response_type = types::calendars_get_successful_response;
+    using item_type = types::calendar;
     static const operation_meta meta;
 
     get_calendars() = default;
@@ -4608,5 +4616,49 @@ inline constexpr operation_meta create_calendar::meta{
     .extra_body_offset = offsetof(create_calendar, extra_body),
     .location = {.in = place::body, .name = "locationId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    get_groups,
+    create_calendar_group,
+    validate_groups_slug,
+    delete_group,
+    edit_group,
+    disable_group,
+    create_appointment,
+    edit_appointment,
+    get_appointment,
+    get_calendar_events,
+    get_blocked_slots,
+    create_block_slot,
+    edit_block_slot,
+    get_slots,
+    update_calendar,
+    get_calendar,
+    delete_calendar,
+    delete_event,
+    get_appointment_notes,
+    create_appointment_note,
+    update_appointment_note,
+    delete_appointment_note,
+    get_calendar_resource,
+    update_calendar_resource,
+    delete_calendar_resource,
+    fetch_calendar_resources,
+    create_calendar_resource,
+    get_event_notification,
+    create_event_notification,
+    find_event_notification,
+    update_event_notification,
+    delete_event_notification,
+    get_all_schedules,
+    get_schedule_by_id,
+    update_schedule,
+    delete_schedule,
+    create_schedule,
+    add_calendar_to_schedule,
+    remove_calendar_from_schedule,
+    get_calendars,
+    create_calendar>;
 
 } // namespace highlevel::v2::calendars

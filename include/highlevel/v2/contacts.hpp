@@ -766,6 +766,7 @@ namespace highlevel::v2::contacts {
 /// Pages: position in `searchAfter` and `page`, page size in `pageLimit`; items at `/contacts`.
 struct search_contacts_advanced {
     using response_type = types::search_contacts_advanced_response;
+    using item_type = types::searched_contact;
     static const operation_meta meta;
 
     search_contacts_advanced() = default;
@@ -798,6 +799,7 @@ struct get_duplicate_contact {
 /// Version 2021-07-28. Scopes: contacts.readonly. Tokens: location. Operation `get-all-tasks`.
 struct get_all_tasks {
     using response_type = types::tasks_list_successful_response;
+    using item_type = types::task;
     static const operation_meta meta;
 
     get_all_tasks() = default;
@@ -915,6 +917,7 @@ struct update_task_completed {
 /// `get-appointments-for-contact`.
 struct get_appointments_for_contact {
     using response_type = types::get_events_successful_response;
+    using item_type = types::get_event;
     static const operation_meta meta;
 
     get_appointments_for_contact() = default;
@@ -966,6 +969,7 @@ struct remove_tags {
 /// Version 2021-07-28. Scopes: contacts.readonly. Tokens: location. Operation `get-all-notes`.
 struct get_all_notes {
     using response_type = types::get_notes_list_successful_response;
+    using item_type = types::get_note;
     static const operation_meta meta;
 
     get_all_notes() = default;
@@ -1160,6 +1164,7 @@ struct upsert_contact {
 /// Pages: position in `skip`, page size in `limit`; items at `/contacts`.
 struct get_contacts_by_business_id {
     using response_type = types::contacts_search_successful_response;
+    using item_type = types::contacts_search;
     static const operation_meta meta;
 
     get_contacts_by_business_id() = default;
@@ -1342,6 +1347,7 @@ struct create_contact {
 /// Deprecated by HighLevel.
 struct get_contacts {
     using response_type = types::contacts_search_successful_response;
+    using item_type = types::contacts_search;
     static const operation_meta meta;
 
     get_contacts() = default;
@@ -3245,5 +3251,40 @@ inline constexpr operation_meta get_contacts::meta{
     .location = {.in = place::query, .name = "locationId"},
     .pages = &operation_tables::get_contacts_pages,
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    search_contacts_advanced,
+    get_duplicate_contact,
+    get_all_tasks,
+    create_task,
+    get_task,
+    update_task,
+    delete_task,
+    update_task_completed,
+    get_appointments_for_contact,
+    add_tags,
+    remove_tags,
+    get_all_notes,
+    create_note,
+    get_note,
+    update_note,
+    delete_note,
+    create_association,
+    add_remove_contact_from_business,
+    get_contact,
+    update_contact,
+    delete_contact,
+    upsert_contact,
+    get_contacts_by_business_id,
+    add_followers_contact,
+    remove_followers_contact,
+    add_contact_to_campaign,
+    remove_contact_from_campaign,
+    remove_contact_from_every_campaign,
+    add_contact_to_workflow,
+    delete_contact_from_workflow,
+    create_contact,
+    get_contacts>;
 
 } // namespace highlevel::v2::contacts

@@ -848,6 +848,7 @@ namespace highlevel::v2::conversations {
 /// Pages: position in `startAfterDate`, page size in `limit`; items at `/conversations`.
 struct search_conversation {
     using response_type = types::send_conversation_response;
+    using item_type = types::conversation_schema;
     static const operation_meta meta;
 
     search_conversation() = default;
@@ -1060,6 +1061,7 @@ struct cancel_scheduled_email_message {
 /// Pages: position in `cursor`, page size in `limit`; items at `/messages`.
 struct export_messages_by_location {
     using response_type = types::export_messages_response;
+    using item_type = types::get_message_response;
     static const operation_meta meta;
 
     export_messages_by_location() = default;
@@ -1106,6 +1108,7 @@ struct get_message {
 /// Pages: position in `lastMessageId`, page size in `limit`; items at `/messages/messages`.
 struct get_messages {
     using response_type = types::get_messages_by_conversation_response;
+    using item_type = types::get_message_response;
     static const operation_meta meta;
 
     get_messages() = default;
@@ -3229,5 +3232,37 @@ inline constexpr operation_meta create_conversation::meta{
     .extra_body_offset = offsetof(create_conversation, extra_body),
     .location = {.in = place::body, .name = "locationId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    search_conversation,
+    get_conversation,
+    update_conversation,
+    delete_conversation,
+    get_all_custom_subtypes,
+    create_custom_subtype,
+    update_custom_subtype,
+    get_contact_unsubscription_status,
+    user_subscription_change,
+    get_email_by_id,
+    cancel_scheduled_email_message,
+    export_messages_by_location,
+    get_message,
+    get_messages,
+    send_a_new_message,
+    add_an_inbound_message,
+    add_an_outbound_message,
+    send_review_reply,
+    cancel_scheduled_message,
+    upload_file_attachments,
+    initiate_file_upload,
+    complete_file_upload,
+    update_message_status,
+    add_message_attachments,
+    get_message_recording,
+    get_message_transcription,
+    download_message_transcription,
+    live_chat_agent_typing,
+    create_conversation>;
 
 } // namespace highlevel::v2::conversations

@@ -211,4 +211,7 @@ inline constexpr operation_meta verify_email::meta{
     .location = {.in = place::query, .name = "locationId"},
 };
 
+/// Every operation of this family.
+using operations = operation_list<verify_email>;
+
 } // namespace highlevel::v2::email_isv

@@ -208,6 +208,7 @@ namespace highlevel::v2::emails {
 /// Pages: position in `offset`, page size in `limit`; items at `/schedules`.
 struct fetch_campaigns {
     using response_type = types::schedule_fetch_successful;
+    using item_type = types::schedule;
     static const operation_meta meta;
 
     fetch_campaigns() = default;
@@ -719,5 +720,13 @@ inline constexpr operation_meta update_template::meta{
     .extra_body_offset = offsetof(update_template, extra_body),
     .location = {.in = place::body, .name = "locationId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    fetch_campaigns,
+    create_template,
+    fetch_template,
+    delete_template,
+    update_template>;
 
 } // namespace highlevel::v2::emails

@@ -433,6 +433,7 @@ namespace highlevel::v2::knowledge_base {
 /// Pages: position in `lastFaqId`, page size in `limit`; items at `/faqs`.
 struct list {
     using response_type = types::list_faqs_response;
+    using item_type = types::faq_response;
     static const operation_meta meta;
 
     list() = default;
@@ -502,6 +503,7 @@ struct delete_ {
 /// Pages: position in `page`, page size in `pageLength`; items at `/urls`.
 struct get_all_website_urls_data_by_knowledge_base {
     using response_type = types::get_all_urls_by_knowledge_base_response;
+    using item_type = types::crawled_url;
     static const operation_meta meta;
 
     get_all_website_urls_data_by_knowledge_base() = default;
@@ -638,6 +640,7 @@ struct update_knowledge_base {
 /// Pages: position in `lastKnowledgeBaseId`, page size in `limit`; items at `/data/knowledgeBases`.
 struct list_all_knowledge_bases_paginated {
     using response_type = types::get_all_knowledge_bases_paginated_response;
+    using item_type = types::knowledge_base_list_item;
     static const operation_meta meta;
 
     list_all_knowledge_bases_paginated() = default;
@@ -1550,5 +1553,22 @@ inline constexpr operation_meta create_knowledge_base::meta{
     .extra_body_offset = offsetof(create_knowledge_base, extra_body),
     .location = {.in = place::body, .name = "locationId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    list,
+    create,
+    update,
+    delete_,
+    get_all_website_urls_data_by_knowledge_base,
+    discover_website,
+    delete_trained_urls_for_knowledge_base,
+    get_crawling_status_for_latest_operation,
+    train_discovered_urls,
+    get_knowledge_base_by_id,
+    delete_knowledge_base,
+    update_knowledge_base,
+    list_all_knowledge_bases_paginated,
+    create_knowledge_base>;
 
 } // namespace highlevel::v2::knowledge_base

@@ -143,6 +143,7 @@ struct delete_link {
 /// Pages: position in `skip`, page size in `limit`; items at `/links`.
 struct search_trigger_links {
     using response_type = types::get_links_successful_response;
+    using item_type = types::link;
     static const operation_meta meta;
 
     search_trigger_links() = default;
@@ -163,6 +164,7 @@ struct search_trigger_links {
 /// Version 2021-07-28. Scopes: links.readonly. Tokens: location. Operation `get-links`.
 struct get_links {
     using response_type = types::get_links_successful_response;
+    using item_type = types::link;
     static const operation_meta meta;
 
     get_links() = default;
@@ -417,5 +419,14 @@ inline constexpr operation_meta create_link::meta{
     .extra_body_offset = offsetof(create_link, extra_body),
     .location = {.in = place::body, .name = "locationId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    get_link_by_id,
+    update_link,
+    delete_link,
+    search_trigger_links,
+    get_links,
+    create_link>;
 
 } // namespace highlevel::v2::links

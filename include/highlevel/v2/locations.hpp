@@ -623,6 +623,7 @@ namespace highlevel::v2::locations {
 /// Pages: position in `skip`, page size in `limit`; items at `/locations`.
 struct search_locations {
     using response_type = types::search_successful_response;
+    using item_type = types::get_location;
     static const operation_meta meta;
 
     search_locations() = default;
@@ -701,6 +702,7 @@ struct delete_location {
 /// `get-location-tags`.
 struct get_location_tags {
     using response_type = types::location_tags_successful_response;
+    using item_type = types::location_tags;
     static const operation_meta meta;
 
     get_location_tags() = default;
@@ -799,6 +801,7 @@ struct delete_tag {
 /// Pages: position in `skip`, page size in `limit`; items at `/tasks`.
 struct task_search {
     using response_type = types::location_task_list_successful_response;
+    using item_type = json::value;
     static const operation_meta meta;
 
     task_search() = default;
@@ -898,6 +901,7 @@ struct create_recurring_task {
 /// `get-custom-fields`.
 struct get_custom_fields {
     using response_type = types::custom_fields_list_successful_response;
+    using item_type = types::custom_field;
     static const operation_meta meta;
 
     get_custom_fields() = default;
@@ -1021,6 +1025,7 @@ struct upload_file_custom_fields {
 /// `get-custom-values`.
 struct get_custom_values {
     using response_type = types::custom_values_list_successful_response;
+    using item_type = types::custom_value;
     static const operation_meta meta;
 
     get_custom_values() = default;
@@ -1140,6 +1145,7 @@ struct get_timezones {
 /// Pages: position in `skip`, page size in `limit`; items at `/templates`.
 struct get_all_or_email_sms_templates {
     using response_type = types::get_templates_successful_response;
+    using item_type = types::location_template;
     static const operation_meta meta;
 
     get_all_or_email_sms_templates() = default;
@@ -2808,5 +2814,37 @@ inline constexpr operation_meta create_location::meta{
     .extra_body_offset = offsetof(create_location, extra_body),
     .company = {.in = place::body, .name = "companyId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    search_locations,
+    get_location,
+    put_location,
+    delete_location,
+    get_location_tags,
+    create_tag,
+    get_tag_by_id,
+    update_tag,
+    delete_tag,
+    task_search,
+    get_recurring_task_by_id,
+    update_recurring_task,
+    delete_recurring_task,
+    create_recurring_task,
+    get_custom_fields,
+    create_custom_field,
+    get_custom_field,
+    update_custom_field,
+    delete_custom_field,
+    upload_file_custom_fields,
+    get_custom_values,
+    create_custom_value,
+    get_custom_value,
+    update_custom_value,
+    delete_custom_value,
+    get_timezones,
+    get_all_or_email_sms_templates,
+    delete_an_email_sms_template,
+    create_location>;
 
 } // namespace highlevel::v2::locations

@@ -308,6 +308,7 @@ struct charge {
 /// Pages: position in `skip`, page size in `limit`; items at `/charges`.
 struct get_charges {
     using response_type = types::get_charges_response;
+    using item_type = types::get_charges_response_charges_item;
     static const operation_meta meta;
 
     get_charges() = default;
@@ -1060,5 +1061,17 @@ inline constexpr operation_meta migrate_connection::meta{
     .extra_body_offset = offsetof(migrate_connection, extra_body),
     .location = {.in = place::body, .name = "locationId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    charge,
+    get_charges,
+    delete_charge,
+    get_specific_charge,
+    has_funds,
+    uninstall_application,
+    get_installer_details,
+    get_rebilling_config_for_app,
+    migrate_connection>;
 
 } // namespace highlevel::v2::marketplace

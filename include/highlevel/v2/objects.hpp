@@ -417,6 +417,7 @@ struct create_object_record {
 /// Pages: position in `searchAfter` and `page`, page size in `pageLimit`; items at `/records`.
 struct search_object_records {
     using response_type = types::search_record_response;
+    using item_type = types::record_response;
     static const operation_meta meta;
 
     search_object_records() = default;
@@ -436,6 +437,7 @@ struct search_object_records {
 /// `get-object-by-location-id`.
 struct get_object_by_location_id {
     using response_type = types::custom_object_list_response;
+    using item_type = types::i_custom_object;
     static const operation_meta meta;
 
     get_object_by_location_id() = default;
@@ -1040,5 +1042,17 @@ inline constexpr operation_meta create_custom_object_schema::meta{
     .extra_body_offset = offsetof(create_custom_object_schema, extra_body),
     .location = {.in = place::body, .name = "locationId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    get_object_schema_by_key,
+    update_custom_object,
+    get_record_by_id,
+    update_object_record,
+    delete_object_record,
+    create_object_record,
+    search_object_records,
+    get_object_by_location_id,
+    create_custom_object_schema>;
 
 } // namespace highlevel::v2::objects

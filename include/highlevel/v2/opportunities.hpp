@@ -338,6 +338,7 @@ namespace highlevel::v2::opportunities {
 /// Pages: position in `skip`, page size in `limit`; items at `/lostReasons`.
 struct get_lost_reason {
     using response_type = types::lost_reasons_response;
+    using item_type = types::lost_reason_response;
     static const operation_meta meta;
 
     get_lost_reason() = default;
@@ -365,6 +366,7 @@ struct get_lost_reason {
 /// `/opportunities`.
 struct search_opportunity {
     using response_type = types::search_successful_response;
+    using item_type = types::search_opportunities_response;
     static const operation_meta meta;
 
     search_opportunity() = default;
@@ -403,6 +405,7 @@ struct search_opportunity {
 /// Pages: position in `searchAfter` and `page`, page size in `limit`; items at `/opportunities`.
 struct search_opportunities_advanced {
     using response_type = types::post_search_successful_response;
+    using item_type = types::search_opportunities_response;
     static const operation_meta meta;
 
     search_opportunities_advanced() = default;
@@ -417,6 +420,7 @@ struct search_opportunities_advanced {
 /// Version 2021-07-28. Scopes: opportunities.readonly. Tokens: location. Operation `get-pipelines`.
 struct get_pipelines {
     using response_type = types::get_pipelines_successful_response;
+    using item_type = types::pipelines_response;
     static const operation_meta meta;
 
     get_pipelines() = default;
@@ -1372,5 +1376,20 @@ inline constexpr operation_meta create_opportunity::meta{
     .extra_body_offset = offsetof(create_opportunity, extra_body),
     .location = {.in = place::body, .name = "locationId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    get_lost_reason,
+    search_opportunity,
+    search_opportunities_advanced,
+    get_pipelines,
+    get_opportunity,
+    delete_opportunity,
+    update_opportunity,
+    update_opportunity_status,
+    upsert_opportunity,
+    add_followers_opportunity,
+    remove_followers_opportunity,
+    create_opportunity>;
 
 } // namespace highlevel::v2::opportunities

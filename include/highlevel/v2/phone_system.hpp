@@ -246,6 +246,7 @@ namespace highlevel::v2::phone_system {
 /// Version 2021-07-28. Scopes: numberpools.read. Tokens: location. Operation `getNumberPoolList`.
 struct get_number_pool_list {
     using response_type = types::get_number_pool_list_response;
+    using item_type = types::number_pool;
     static const operation_meta meta;
 
     get_number_pool_list() = default;
@@ -260,6 +261,7 @@ struct get_number_pool_list {
 /// Version 2021-07-28. Scopes: phonenumbers.read. Tokens: location. Operation `available-numbers`.
 struct available_numbers {
     using response_type = types::available_numbers_response;
+    using item_type = types::available_phone_number;
     static const operation_meta meta;
 
     available_numbers() = default;
@@ -306,6 +308,7 @@ struct purchase_phone_number {
 /// Pages: position in `page`, page size in `pageSize`; items at `/numbers`.
 struct active_numbers {
     using response_type = types::active_numbers_response;
+    using item_type = types::detailed_phone_number;
     static const operation_meta meta;
 
     active_numbers() = default;
@@ -819,5 +822,9 @@ inline constexpr operation_meta active_numbers::meta{
     .location = {.in = place::path, .name = "locationId"},
     .pages = &operation_tables::active_numbers_pages,
 };
+
+/// Every operation of this family.
+using operations =
+    operation_list<get_number_pool_list, available_numbers, purchase_phone_number, active_numbers>;
 
 } // namespace highlevel::v2::phone_system

@@ -1102,6 +1102,7 @@ struct create_price_for_product {
 /// Pages: position in `offset`, page size in `limit`; items at `/prices`.
 struct list_prices_for_product {
     using response_type = types::list_prices_response;
+    using item_type = types::default_price_response;
     static const operation_meta meta;
 
     list_prices_for_product() = default;
@@ -1128,6 +1129,7 @@ struct list_prices_for_product {
 /// Pages: position in `offset`, page size in `limit`; items at `/inventory`.
 struct get_list_inventory {
     using response_type = types::get_inventory_response;
+    using item_type = types::inventory_item;
     static const operation_meta meta;
 
     get_list_inventory() = default;
@@ -1296,6 +1298,7 @@ struct update_display_priority {
 /// Pages: position in `offset`, page size in `limit`; items at `/data`.
 struct get_product_collection {
     using response_type = types::list_collection_response;
+    using item_type = json::value;
     static const operation_meta meta;
 
     get_product_collection() = default;
@@ -1397,6 +1400,7 @@ struct delete_product_collection {
 /// Pages: position in `offset`, page size in `limit`; items at `/data`.
 struct get_product_reviews {
     using response_type = types::list_product_reviews_response;
+    using item_type = json::value;
     static const operation_meta meta;
 
     get_product_reviews() = default;
@@ -1425,6 +1429,7 @@ struct get_product_reviews {
 /// Version 2021-07-28. Scopes: products.readonly. Tokens: location. Operation `get-reviews-count`.
 struct get_reviews_count {
     using response_type = types::count_reviews_by_status_response;
+    using item_type = json::value;
     static const operation_meta meta;
 
     get_reviews_count() = default;
@@ -1581,6 +1586,7 @@ struct create_product {
 /// Pages: position in `offset`, page size in `limit`; items at `/products`.
 struct list_invoices {
     using response_type = types::list_products_response;
+    using item_type = types::default_product_response;
     static const operation_meta meta;
 
     list_invoices() = default;
@@ -3818,5 +3824,35 @@ inline constexpr operation_meta list_invoices::meta{
     .location = {.in = place::query, .name = "locationId"},
     .pages = &operation_tables::list_invoices_pages,
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    bulk_update,
+    bulk_edit,
+    create_price_for_product,
+    list_prices_for_product,
+    get_list_inventory,
+    update_inventory,
+    get_price_by_id_for_product,
+    update_price_by_id_for_product,
+    delete_price_by_id_for_product,
+    get_product_store_stats,
+    update_store_status,
+    update_display_priority,
+    get_product_collection,
+    create_product_collection,
+    get_product_collection_id,
+    update_product_collection,
+    delete_product_collection,
+    get_product_reviews,
+    get_reviews_count,
+    update_product_review,
+    delete_product_review,
+    bulk_update_product_review,
+    get_product_by_id,
+    delete_product_by_id,
+    update_product_by_id,
+    create_product,
+    list_invoices>;
 
 } // namespace highlevel::v2::products

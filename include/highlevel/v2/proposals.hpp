@@ -324,6 +324,7 @@ namespace highlevel::v2::proposals {
 /// Pages: position in `skip`, page size in `limit`; items at `/documents`.
 struct list_documents_contracts {
     using response_type = types::document_list_response;
+    using item_type = types::document;
     static const operation_meta meta;
 
     list_documents_contracts() = default;
@@ -363,6 +364,7 @@ struct send_documents_contracts {
 /// Pages: position in `skip`, page size in `limit`; items at `/data`.
 struct list_documents_contracts_templates {
     using response_type = types::template_list_pagination_response;
+    using item_type = types::template_list_response;
     static const operation_meta meta;
 
     list_documents_contracts_templates() = default;
@@ -958,5 +960,12 @@ inline constexpr operation_meta send_documents_contracts_template::meta{
     .extra_body_offset = offsetof(send_documents_contracts_template, extra_body),
     .location = {.in = place::body, .name = "locationId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    list_documents_contracts,
+    send_documents_contracts,
+    list_documents_contracts_templates,
+    send_documents_contracts_template>;
 
 } // namespace highlevel::v2::proposals

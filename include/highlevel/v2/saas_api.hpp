@@ -336,6 +336,7 @@ namespace highlevel::v2::saas_api {
 /// Deprecated by HighLevel.
 struct locations_deprecated {
     using response_type = std::vector<std::string>;
+    using item_type = std::string;
     static const operation_meta meta;
 
     locations_deprecated() = default;
@@ -455,6 +456,7 @@ struct update_rebilling_deprecated {
 /// Deprecated by HighLevel.
 struct get_agency_plans_deprecated {
     using response_type = std::vector<types::agency_plan_response>;
+    using item_type = types::agency_plan_response;
     static const operation_meta meta;
 
     get_agency_plans_deprecated() = default;
@@ -516,6 +518,7 @@ struct bulk_enable_saas_deprecated {
 /// Deprecated by HighLevel.
 struct get_saas_locations_deprecated {
     using response_type = types::get_saas_locations_response;
+    using item_type = types::saas_location;
     static const operation_meta meta;
 
     get_saas_locations_deprecated() = default;
@@ -1743,5 +1746,30 @@ inline constexpr operation_meta get_saas_plan::meta{
     .extra_body_offset = offsetof(get_saas_plan, extra_body),
     .company = {.in = place::query, .name = "companyId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    locations_deprecated,
+    update_saas_subscription_deprecated,
+    bulk_disable_saas_deprecated,
+    enable_saas_location_deprecated,
+    pause_location_deprecated,
+    update_rebilling_deprecated,
+    get_agency_plans_deprecated,
+    get_location_subscription_deprecated,
+    bulk_enable_saas_deprecated,
+    get_saas_locations_deprecated,
+    get_saas_plan_deprecated,
+    locations,
+    generate_payment_link,
+    bulk_disable_saas,
+    enable_saas_location,
+    pause_location,
+    update_rebilling,
+    get_agency_plans,
+    get_location_subscription,
+    bulk_enable_saas,
+    get_saas_locations,
+    get_saas_plan>;
 
 } // namespace highlevel::v2::saas_api

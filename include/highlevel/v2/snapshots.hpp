@@ -115,6 +115,7 @@ namespace highlevel::v2::snapshots {
 /// `get-custom-snapshots`.
 struct get_custom_snapshots {
     using response_type = types::get_snapshots_successful_response;
+    using item_type = types::snapshots;
     static const operation_meta meta;
 
     get_custom_snapshots() = default;
@@ -148,6 +149,7 @@ struct create_snapshot_share_link {
 /// Pages: position in `lastDoc`, page size in `limit`; items at `/data`.
 struct get_snapshot_push {
     using response_type = types::get_snapshot_push_status_successful_response;
+    using item_type = types::snapshot_status;
     static const operation_meta meta;
 
     get_snapshot_push() = default;
@@ -442,5 +444,12 @@ inline constexpr operation_meta get_latest_snapshot_push::meta{
     .location = {.in = place::path, .name = "locationId"},
     .company = {.in = place::query, .name = "companyId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    get_custom_snapshots,
+    create_snapshot_share_link,
+    get_snapshot_push,
+    get_latest_snapshot_push>;
 
 } // namespace highlevel::v2::snapshots

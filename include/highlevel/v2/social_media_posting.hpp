@@ -1739,6 +1739,7 @@ struct set_google_locations {
 /// Pages: position in `skip`, page size in `limit`; items at `/results/posts`.
 struct get_posts {
     using response_type = types::post_successful_response_dto;
+    using item_type = types::get_post_formatted;
     static const operation_meta meta;
 
     get_posts() = default;
@@ -1855,6 +1856,7 @@ struct bulk_delete_social_planner_posts {
 /// `get-account`.
 struct get_account {
     using response_type = types::accounts_list_response_dto;
+    using item_type = types::get_account;
     static const operation_meta meta;
 
     get_account() = default;
@@ -2214,6 +2216,7 @@ struct set_accounts {
 /// Pages: position in `skip`, page size in `limit`; items at `/results/posts`.
 struct get_csv_post {
     using response_type = types::get_csv_post_response_dto;
+    using item_type = types::csv_post;
     static const operation_meta meta;
 
     get_csv_post() = default;
@@ -2409,6 +2412,7 @@ struct get_tiktok_business_profile {
 /// Pages: position in `skip`, page size in `limit`; items at `/results/categories`.
 struct get_categories_location_id {
     using response_type = types::get_by_location_id_response_dto;
+    using item_type = types::category;
     static const operation_meta meta;
 
     get_categories_location_id() = default;
@@ -2452,6 +2456,7 @@ struct get_categories_id {
 /// Pages: position in `skip`, page size in `limit`; items at `/results/tags`.
 struct get_tags_location_id {
     using response_type = types::get_tags_by_location_id_response_dto;
+    using item_type = types::social_media_tag;
     static const operation_meta meta;
 
     get_tags_location_id() = default;
@@ -6098,5 +6103,48 @@ inline constexpr operation_meta get_social_media_statistics::meta{
     .extra_body_offset = offsetof(get_social_media_statistics, extra_body),
     .location = {.in = place::query, .name = "locationId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    start_google_oauth,
+    get_google_locations,
+    set_google_locations,
+    get_posts,
+    create_post,
+    get_post,
+    edit_post,
+    delete_post,
+    bulk_delete_social_planner_posts,
+    get_account,
+    delete_account,
+    start_facebook_oauth,
+    get_facebook_page_group,
+    attach_facebook_page_group,
+    start_instagram_oauth,
+    get_instagram_page_group,
+    attach_instagram_page_group,
+    start_linkedin_oauth,
+    get_linkedin_page_profile,
+    attach_linkedin_page_profile,
+    start_twitter_oauth,
+    get_twitter_profile,
+    attach_twitter_profile,
+    upload_csv,
+    get_upload_status,
+    set_accounts,
+    get_csv_post,
+    start_csv_finalize,
+    delete_csv,
+    delete_csv_post,
+    start_tiktok_oauth,
+    get_tiktok_profile,
+    attach_tiktok_profile,
+    start_tiktok_business_oauth,
+    get_tiktok_business_profile,
+    get_categories_location_id,
+    get_categories_id,
+    get_tags_location_id,
+    get_tags_by_ids,
+    get_social_media_statistics>;
 
 } // namespace highlevel::v2::social_media_posting

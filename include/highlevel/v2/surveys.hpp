@@ -140,6 +140,7 @@ namespace highlevel::v2::surveys {
 /// Pages: position in `page`, page size in `limit`; items at `/submissions`.
 struct get_surveys_submissions {
     using response_type = types::get_surveys_submission_successful_response;
+    using item_type = types::submission;
     static const operation_meta meta;
 
     get_surveys_submissions() = default;
@@ -164,6 +165,7 @@ struct get_surveys_submissions {
 /// Pages: position in `skip`, page size in `limit`; items at `/surveys`.
 struct get_surveys {
     using response_type = types::get_surveys_successful_response;
+    using item_type = types::get_surveys;
     static const operation_meta meta;
 
     get_surveys() = default;
@@ -406,5 +408,8 @@ inline constexpr operation_meta get_surveys::meta{
     .location = {.in = place::query, .name = "locationId"},
     .pages = &operation_tables::get_surveys_pages,
 };
+
+/// Every operation of this family.
+using operations = operation_list<get_surveys_submissions, get_surveys>;
 
 } // namespace highlevel::v2::surveys

@@ -281,6 +281,7 @@ namespace highlevel::v2::users {
 /// Pages: position in `skip`, page size in `limit`; items at `/users`.
 struct search_users {
     using response_type = types::search_user_successful_response;
+    using item_type = types::user;
     static const operation_meta meta;
 
     search_users() = default;
@@ -309,6 +310,7 @@ struct search_users {
 /// Pages: position in `skip`, page size in `limit`; items at `/users`.
 struct filter_users_by_email {
     using response_type = types::search_user_successful_response;
+    using item_type = types::user;
     static const operation_meta meta;
 
     filter_users_by_email() = default;
@@ -373,6 +375,7 @@ struct delete_user {
 /// Deprecated by HighLevel.
 struct get_user_by_location {
     using response_type = types::location_successful_response;
+    using item_type = types::user;
     static const operation_meta meta;
 
     get_user_by_location() = default;
@@ -894,5 +897,15 @@ inline constexpr operation_meta create_user::meta{
     .extra_body_offset = offsetof(create_user, extra_body),
     .company = {.in = place::body, .name = "companyId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    search_users,
+    filter_users_by_email,
+    get_user,
+    update_user,
+    delete_user,
+    get_user_by_location,
+    create_user>;
 
 } // namespace highlevel::v2::users

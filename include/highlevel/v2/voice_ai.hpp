@@ -630,6 +630,7 @@ struct create_agent {
 /// Pages: position in `page`, page size in `pageSize`; items at `/agents`.
 struct get_agents {
     using response_type = types::get_agents_response;
+    using item_type = types::get_agent_response;
     static const operation_meta meta;
 
     get_agents() = default;
@@ -707,6 +708,7 @@ struct delete_agent {
 /// Pages: position in `page`, page size in `pageSize`; items at `/callLogs`.
 struct get_call_logs {
     using response_type = types::call_logs_response;
+    using item_type = types::call_log;
     static const operation_meta meta;
 
     get_call_logs() = default;
@@ -1931,5 +1933,19 @@ inline constexpr operation_meta delete_action::meta{
     .extra_body_offset = offsetof(delete_action, extra_body),
     .location = {.in = place::query, .name = "locationId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    create_agent,
+    get_agents,
+    patch_agent,
+    get_agent,
+    delete_agent,
+    get_call_logs,
+    get_call_log,
+    create_action,
+    update_action,
+    get_action,
+    delete_action>;
 
 } // namespace highlevel::v2::voice_ai

@@ -369,6 +369,7 @@ namespace highlevel::v3::brand_boards {
 /// Pages: position in `offset`, page size in `limit`; items at `/items`.
 struct list_brand_voices {
     using response_type = types::list_brand_voices_public_v1_response;
+    using item_type = types::brand_voice_public_v1;
     static const operation_meta meta;
 
     list_brand_voices() = default;
@@ -494,6 +495,7 @@ struct set_default_brand_voice {
 /// Pages: position in `offset`, page size in `limit`; items at `/brandBoards`.
 struct get_brand_boards_by_location {
     using response_type = types::get_brand_boards_by_location_success;
+    using item_type = types::brand_board_list_item;
     static const operation_meta meta;
 
     get_brand_boards_by_location() = default;
@@ -1407,5 +1409,19 @@ inline constexpr operation_meta create_brand_board::meta{
     .extra_body_offset = offsetof(create_brand_board, extra_body),
     .location = {.in = place::body, .name = "locationId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    list_brand_voices,
+    create_brand_voice,
+    get_brand_voice,
+    update_brand_voice,
+    delete_brand_voice,
+    set_default_brand_voice,
+    get_brand_boards_by_location,
+    get_brand_board_by_id,
+    update_brand_board,
+    delete_brand_board,
+    create_brand_board>;
 
 } // namespace highlevel::v3::brand_boards

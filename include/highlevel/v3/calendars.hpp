@@ -1636,6 +1636,7 @@ namespace highlevel::v3::calendars {
 /// Version v3. Scopes: calendars/groups.readonly. Tokens: location. Operation `get-groups`.
 struct get_groups {
     using response_type = types::all_groups_successful_response;
+    using item_type = types::group;
     static const operation_meta meta;
 
     get_groups() = default;
@@ -1730,6 +1731,7 @@ struct disable_group {
 /// `get-service-bookings`.
 struct get_service_bookings {
     using response_type = types::service_bookings_list_response;
+    using item_type = types::service_booking_response;
     static const operation_meta meta;
 
     get_service_bookings() = default;
@@ -1829,6 +1831,7 @@ struct delete_service_booking {
 /// Version v3. Scopes: calendars.readonly. Tokens: location. Operation `get-services-catalog`.
 struct get_services_catalog {
     using response_type = types::services_list_response;
+    using item_type = types::service_response;
     static const operation_meta meta;
 
     get_services_catalog() = default;
@@ -1912,6 +1915,7 @@ struct delete_service_catalog {
 /// Version v3. Scopes: calendars.readonly. Tokens: location. Operation `get-service-locations`.
 struct get_service_locations {
     using response_type = types::service_location_list_response;
+    using item_type = types::service_location_response;
     static const operation_meta meta;
 
     get_service_locations() = default;
@@ -2042,6 +2046,7 @@ struct get_appointment {
 /// `get-calendar-events`.
 struct get_calendar_events {
     using response_type = types::get_calendar_events_successful_response;
+    using item_type = types::calendar_event;
     static const operation_meta meta;
 
     get_calendar_events() = default;
@@ -2064,6 +2069,7 @@ struct get_calendar_events {
 /// Version v3. Scopes: calendars/events.readonly. Tokens: location. Operation `get-blocked-slots`.
 struct get_blocked_slots {
     using response_type = types::get_calendar_events_successful_response;
+    using item_type = types::calendar_event;
     static const operation_meta meta;
 
     get_blocked_slots() = default;
@@ -2211,6 +2217,7 @@ struct delete_event {
 /// Pages: position in `offset`, page size in `limit`; items at `/notes`.
 struct get_appointment_notes {
     using response_type = types::get_notes_list_successful_response;
+    using item_type = types::get_note;
     static const operation_meta meta;
 
     get_appointment_notes() = default;
@@ -2364,6 +2371,7 @@ struct delete_calendar_resource {
 /// Deprecated by HighLevel.
 struct fetch_calendar_resources {
     using response_type = std::vector<types::calendar_resource_by_id_response>;
+    using item_type = types::calendar_resource_by_id_response;
     static const operation_meta meta;
 
     fetch_calendar_resources() = default;
@@ -2409,6 +2417,7 @@ struct create_calendar_resource {
 /// Pages: position in `skip`, page size in `limit`; items at the root.
 struct get_event_notification {
     using response_type = std::vector<types::calendar_notification_response>;
+    using item_type = types::calendar_notification_response;
     static const operation_meta meta;
 
     get_event_notification() = default;
@@ -2518,6 +2527,7 @@ struct delete_event_notification {
 /// Pages: position in `skip`, page size in `limit`; items at `/schedules`.
 struct get_all_schedules {
     using response_type = types::get_all_schedules_response;
+    using item_type = types::schedule_object_response;
     static const operation_meta meta;
 
     get_all_schedules() = default;
@@ -2697,6 +2707,7 @@ struct update_calendar_schedule {
 /// Version v3. Scopes: calendars.readonly. Tokens: location. Operation `get-calendars`.
 struct get_calendars {
     using response_type = types::calendars_get_successful_response;
+    using item_type = types::calendar;
     static const operation_meta meta;
 
     get_calendars() = default;
@@ -6486,5 +6497,67 @@ inline constexpr operation_meta create_calendar::meta{
     .extra_body_offset = offsetof(create_calendar, extra_body),
     .location = {.in = place::body, .name = "locationId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    get_groups,
+    create_calendar_group,
+    validate_groups_slug,
+    delete_group,
+    edit_group,
+    disable_group,
+    get_service_bookings,
+    create_service_booking,
+    get_service_booking_by_id,
+    update_service_booking,
+    delete_service_booking,
+    get_services_catalog,
+    create_service_catalog,
+    get_service_catalog_by_id,
+    update_service_catalog,
+    delete_service_catalog,
+    get_service_locations,
+    create_service_location,
+    get_service_location_by_id,
+    update_service_location,
+    delete_service_location,
+    create_appointment,
+    edit_appointment,
+    get_appointment,
+    get_calendar_events,
+    get_blocked_slots,
+    create_block_slot,
+    edit_block_slot,
+    get_slots,
+    update_calendar,
+    get_calendar,
+    delete_calendar,
+    delete_event,
+    get_appointment_notes,
+    create_appointment_note,
+    update_appointment_note,
+    delete_appointment_note,
+    get_calendar_resource,
+    update_calendar_resource,
+    delete_calendar_resource,
+    fetch_calendar_resources,
+    create_calendar_resource,
+    get_event_notification,
+    create_event_notification,
+    find_event_notification,
+    update_event_notification,
+    delete_event_notification,
+    get_all_schedules,
+    get_schedule_by_id,
+    update_schedule,
+    delete_schedule,
+    create_schedule,
+    add_calendar_to_schedule,
+    remove_calendar_from_schedule,
+    create_calendar_schedule,
+    get_calendar_schedule,
+    update_calendar_schedule,
+    get_calendars,
+    create_calendar>;
 
 } // namespace highlevel::v3::calendars

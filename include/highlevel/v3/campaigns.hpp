@@ -48,6 +48,7 @@ namespace highlevel::v3::campaigns {
 /// Version v3. Scopes: campaigns.readonly. Tokens: location. Operation `get-campaigns`.
 struct get_campaigns {
     using response_type = types::campaigns_successful_response;
+    using item_type = types::campaigns;
     static const operation_meta meta;
 
     get_campaigns() = default;
@@ -121,5 +122,8 @@ inline constexpr operation_meta get_campaigns::meta{
     .location = {.in = place::query, .name = "locationId"},
     .pages = &operation_tables::get_campaigns_pages,
 };
+
+/// Every operation of this family.
+using operations = operation_list<get_campaigns>;
 
 } // namespace highlevel::v3::campaigns

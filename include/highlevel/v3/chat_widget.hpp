@@ -1048,4 +1048,15 @@ inline constexpr operation_meta create_chat_widget::meta{
     .location = {.in = place::body, .name = "locationId"},
 };
 
+/// Every operation of this family.
+using operations = operation_list<
+    list_chat_widget,
+    get_chat_widget,
+    update_chat_widget,
+    patch_chat_widget,
+    get_widget,
+    delete_,
+    clone_chat_widget,
+    create_chat_widget>;
+
 } // namespace highlevel::v3::chat_widget

@@ -323,4 +323,7 @@ inline constexpr operation_meta get_company::meta{
     .company = {.in = place::path, .name = "companyId"},
 };
 
+/// Every operation of this family.
+using operations = operation_list<get_company>;
+
 } // namespace highlevel::v3::companies

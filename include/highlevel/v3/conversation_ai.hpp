@@ -561,6 +561,7 @@ struct create_action {
 /// Version v3. Scopes: conversation-ai.readonly. Tokens: location. Operation `list-actions`.
 struct list_actions {
     using response_type = types::fetch_actions_for_employee_response;
+    using item_type = types::action_data;
     static const operation_meta meta;
 
     list_actions() = default;
@@ -672,6 +673,7 @@ struct create_agent {
 /// Pages: position in `startAfter`, page size in `limit`; items at `/agents`.
 struct search_agent {
     using response_type = types::search_employee_response;
+    using item_type = types::employee_list_item;
     static const operation_meta meta;
 
     search_agent() = default;
@@ -1751,5 +1753,20 @@ inline constexpr operation_meta get_generation_details::meta{
     .extra_query_offset = offsetof(get_generation_details, extra_query),
     .extra_body_offset = offsetof(get_generation_details, extra_body),
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    create_action,
+    list_actions,
+    get_action_by_id,
+    update_action,
+    delete_action,
+    update_followup_settings,
+    create_agent,
+    search_agent,
+    update_agent,
+    get_agent,
+    delete_agent,
+    get_generation_details>;
 
 } // namespace highlevel::v3::conversation_ai

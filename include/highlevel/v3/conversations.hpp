@@ -831,6 +831,7 @@ namespace highlevel::v3::conversations {
 /// Pages: position in `startAfterDate`, page size in `limit`; items at `/conversations`.
 struct search_conversation {
     using response_type = types::send_conversation_response;
+    using item_type = types::conversation_schema;
     static const operation_meta meta;
 
     search_conversation() = default;
@@ -973,6 +974,7 @@ struct update_email_message_status {
 /// Pages: position in `cursor`, page size in `limit`; items at `/messages`.
 struct export_messages_by_location {
     using response_type = types::export_messages_response;
+    using item_type = types::get_message_response;
     static const operation_meta meta;
 
     export_messages_by_location() = default;
@@ -1017,6 +1019,7 @@ struct get_message {
 /// Pages: position in `lastMessageId`, page size in `limit`; items at `/messages`.
 struct get_messages {
     using response_type = types::get_messages_by_conversation_response;
+    using item_type = types::get_message_response;
     static const operation_meta meta;
 
     get_messages() = default;
@@ -3041,5 +3044,33 @@ inline constexpr operation_meta complete_file_upload::meta{
     .extra_body_offset = offsetof(complete_file_upload, extra_body),
     .location = {.in = place::body, .name = "locationId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    search_conversation,
+    get_conversation,
+    update_conversation,
+    delete_conversation,
+    get_email_by_id,
+    cancel_scheduled_email_message,
+    update_email_message_status,
+    export_messages_by_location,
+    get_message,
+    get_messages,
+    send_a_new_message,
+    add_an_inbound_message,
+    add_an_outbound_message,
+    cancel_scheduled_message,
+    upload_file_attachments,
+    update_message_status,
+    add_message_attachments,
+    get_message_recording,
+    get_message_transcription,
+    download_message_transcription,
+    live_chat_agent_typing,
+    create_conversation,
+    send_review_reply,
+    initiate_file_upload,
+    complete_file_upload>;
 
 } // namespace highlevel::v3::conversations

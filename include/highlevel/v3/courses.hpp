@@ -371,4 +371,7 @@ inline constexpr operation_meta import_courses::meta{
     .location = {.in = place::body, .name = "locationId"},
 };
 
+/// Every operation of this family.
+using operations = operation_list<import_courses>;
+
 } // namespace highlevel::v3::courses

@@ -275,6 +275,7 @@ struct delete_custom_field {
 /// `get-custom-fields-by-object-key`.
 struct get_custom_fields_by_object_key {
     using response_type = types::custom_fields_response;
+    using item_type = types::i_custom_field;
     static const operation_meta meta;
 
     get_custom_fields_by_object_key() = default;
@@ -781,5 +782,16 @@ inline constexpr operation_meta create_custom_field::meta{
     .extra_body_offset = offsetof(create_custom_field, extra_body),
     .location = {.in = place::body, .name = "locationId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    get_custom_field_by_id,
+    update_custom_field,
+    delete_custom_field,
+    get_custom_fields_by_object_key,
+    create_custom_field_folder,
+    update_custom_field_folder,
+    delete_custom_field_folder,
+    create_custom_field>;
 
 } // namespace highlevel::v3::custom_fields

@@ -222,6 +222,7 @@ struct update_custom_menu {
 /// Pages: position in `skip`, page size in `limit`; items at `/customMenus`.
 struct get_custom_menus {
     using response_type = types::get_custom_menus_response;
+    using item_type = types::custom_menu;
     static const operation_meta meta;
 
     get_custom_menus() = default;
@@ -584,5 +585,13 @@ inline constexpr operation_meta create_custom_menu::meta{
     .extra_query_offset = offsetof(create_custom_menu, extra_query),
     .extra_body_offset = offsetof(create_custom_menu, extra_body),
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    get_custom_menu_by_id,
+    delete_custom_menu,
+    update_custom_menu,
+    get_custom_menus,
+    create_custom_menu>;
 
 } // namespace highlevel::v3::custom_menus

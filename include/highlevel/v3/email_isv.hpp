@@ -215,4 +215,7 @@ inline constexpr operation_meta verify_email::meta{
     .location = {.in = place::query, .name = "locationId"},
 };
 
+/// Every operation of this family.
+using operations = operation_list<verify_email>;
+
 } // namespace highlevel::v3::email_isv

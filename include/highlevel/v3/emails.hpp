@@ -805,6 +805,7 @@ struct create_email_template {
 /// Pages: position in `offset`, page size in `limit`; items at `/items`.
 struct list_email_templates {
     using response_type = types::list_templates_public_v2_response;
+    using item_type = types::template_list_item_public_v2;
     static const operation_meta meta;
 
     list_email_templates() = default;
@@ -979,6 +980,7 @@ struct create_email_campaign {
 /// Pages: position in `offset`, page size in `limit`; items at `/campaigns`.
 struct list_email_campaigns {
     using response_type = types::list_email_campaigns_public_v2_response;
+    using item_type = types::email_campaign_public_v2;
     static const operation_meta meta;
 
     list_email_campaigns() = default;
@@ -1065,6 +1067,7 @@ struct delete_campaign {
 /// Pages: position in `offset`, page size in `limit`; items at `/campaigns`.
 struct list_workflow_campaigns {
     using response_type = types::list_workflow_campaigns_public_v2_response;
+    using item_type = types::workflow_campaign_public_v2;
     static const operation_meta meta;
 
     list_workflow_campaigns() = default;
@@ -1111,6 +1114,7 @@ struct get_workflow_campaign {
 /// Pages: position in `offset`, page size in `limit`; items at `/campaigns`.
 struct list_bulk_action_campaigns {
     using response_type = types::list_bulk_action_campaigns_public_v2_response;
+    using item_type = types::bulk_action_campaign_public_v2;
     static const operation_meta meta;
 
     list_bulk_action_campaigns() = default;
@@ -2919,5 +2923,26 @@ inline constexpr operation_meta schedule_campaign::meta{
     .extra_body_offset = offsetof(schedule_campaign, extra_body),
     .location = {.in = place::path, .name = "locationId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    create_email_template,
+    list_email_templates,
+    import_email_template,
+    create_template_folder,
+    get_email_template,
+    delete_email_template,
+    update_email_template,
+    get_campaign_stats,
+    create_email_campaign,
+    list_email_campaigns,
+    update_email_campaign,
+    get_email_campaign,
+    delete_campaign,
+    list_workflow_campaigns,
+    get_workflow_campaign,
+    list_bulk_action_campaigns,
+    get_bulk_action_campaign,
+    schedule_campaign>;
 
 } // namespace highlevel::v3::emails

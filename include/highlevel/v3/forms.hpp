@@ -140,6 +140,7 @@ namespace highlevel::v3::forms {
 /// Pages: position in `page`, page size in `limit`; items at `/submissions`.
 struct get_forms_submissions {
     using response_type = types::forms_submissions_successful_response;
+    using item_type = types::forms_submissions_submissions;
     static const operation_meta meta;
 
     get_forms_submissions() = default;
@@ -183,6 +184,7 @@ struct upload_to_custom_fields {
 /// Pages: position in `skip`, page size in `limit`; items at `/forms`.
 struct get_forms {
     using response_type = types::forms_successful_response;
+    using item_type = types::forms_params;
     static const operation_meta meta;
 
     get_forms() = default;
@@ -454,5 +456,8 @@ inline constexpr operation_meta get_forms::meta{
     .location = {.in = place::query, .name = "locationId"},
     .pages = &operation_tables::get_forms_pages,
 };
+
+/// Every operation of this family.
+using operations = operation_list<get_forms_submissions, upload_to_custom_fields, get_forms>;
 
 } // namespace highlevel::v3::forms

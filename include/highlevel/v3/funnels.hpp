@@ -201,6 +201,7 @@ struct fetch_redirects_list {
 /// Pages: position in `offset`, page size in `limit`; items at `/funnels`.
 struct get_funnels {
     using response_type = types::funnel_list_response;
+    using item_type = json::value;
     static const operation_meta meta;
 
     get_funnels() = default;
@@ -224,6 +225,7 @@ struct get_funnels {
 /// Pages: position in `offset`, page size in `limit`; items at the root.
 struct get_pages_by_funnel_id {
     using response_type = json::value;
+    using item_type = json::value;
     static const operation_meta meta;
 
     get_pages_by_funnel_id() = default;
@@ -623,5 +625,15 @@ inline constexpr operation_meta get_pages_count_by_funnel_id::meta{
     .extra_body_offset = offsetof(get_pages_count_by_funnel_id, extra_body),
     .location = {.in = place::query, .name = "locationId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    create_redirect,
+    update_redirect_by_id,
+    delete_redirect_by_id,
+    fetch_redirects_list,
+    get_funnels,
+    get_pages_by_funnel_id,
+    get_pages_count_by_funnel_id>;
 
 } // namespace highlevel::v3::funnels

@@ -1916,6 +1916,7 @@ struct create_invoice_template {
 /// Pages: position in `offset`, page size in `limit`; items at `/data`.
 struct list_invoice_templates {
     using response_type = types::list_templates_response;
+    using item_type = types::get_template_response;
     static const operation_meta meta;
 
     list_invoice_templates() = default;
@@ -2060,6 +2061,7 @@ struct create_invoice_schedule {
 /// Pages: position in `offset`, page size in `limit`; items at `/schedules`.
 struct list_invoice_schedules {
     using response_type = types::list_schedules_response;
+    using item_type = types::get_schedule_response;
     static const operation_meta meta;
 
     list_invoice_schedules() = default;
@@ -2530,6 +2532,7 @@ struct create_invoice_from_estimate {
 /// Pages: position in `offset`, page size in `limit`; items at `/estimates`.
 struct list_estimates {
     using response_type = types::list_estimates_response;
+    using item_type = std::string;
     static const operation_meta meta;
 
     list_estimates() = default;
@@ -2573,6 +2576,7 @@ struct update_estimate_last_visited_at {
 /// Pages: position in `offset`, page size in `limit`; items at `/data`.
 struct list_estimate_templates {
     using response_type = types::list_estimate_template_response;
+    using item_type = std::string;
     static const operation_meta meta;
 
     list_estimate_templates() = default;
@@ -2683,6 +2687,7 @@ struct create_invoice {
 /// Pages: position in `offset`, page size in `limit`; items at `/invoices`.
 struct list_invoices {
     using response_type = types::list_invoices_response;
+    using item_type = types::get_invoice_response;
     static const operation_meta meta;
 
     list_invoices() = default;
@@ -6514,5 +6519,50 @@ inline constexpr operation_meta list_invoices::meta{
     .location = {.in = place::query, .name = "altId", .with_alt_type = true},
     .pages = &operation_tables::list_invoices_pages,
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    create_invoice_template,
+    list_invoice_templates,
+    get_invoice_template,
+    update_invoice_template,
+    delete_invoice_template,
+    update_invoice_template_late_fees_configuration,
+    update_invoice_payment_methods_configuration,
+    create_invoice_schedule,
+    list_invoice_schedules,
+    get_invoice_schedule,
+    update_invoice_schedule,
+    delete_invoice_schedule,
+    update_and_schedule_invoice_schedule,
+    schedule_invoice_schedule,
+    auto_payment_invoice_schedule,
+    cancel_invoice_schedule,
+    text2pay_invoice,
+    generate_invoice_number,
+    get_invoice_settings,
+    get_invoice,
+    update_invoice,
+    delete_invoice,
+    update_invoice_late_fees_configuration,
+    void_invoice,
+    send_invoice,
+    record_invoice,
+    update_invoice_last_visited_at,
+    create_new_estimate,
+    update_estimate,
+    delete_estimate,
+    generate_estimate_number,
+    send_estimate,
+    create_invoice_from_estimate,
+    list_estimates,
+    update_estimate_last_visited_at,
+    list_estimate_templates,
+    create_estimate_template,
+    update_estimate_template,
+    delete_estimate_template,
+    preview_estimate_template,
+    create_invoice,
+    list_invoices>;
 
 } // namespace highlevel::v3::invoices

@@ -713,6 +713,7 @@ namespace highlevel::v3::locations {
 /// Pages: position in `skip`, page size in `limit`; items at `/locations`.
 struct search_locations {
     using response_type = types::search_successful_response;
+    using item_type = types::get_location;
     static const operation_meta meta;
 
     search_locations() = default;
@@ -823,6 +824,7 @@ struct update_location_permissions {
 /// Version v3. Scopes: locations/tags.readonly. Tokens: location. Operation `get-location-tags`.
 struct get_location_tags {
     using response_type = types::location_tags_successful_response;
+    using item_type = types::location_tags;
     static const operation_meta meta;
 
     get_location_tags() = default;
@@ -920,6 +922,7 @@ struct delete_tag {
 /// Pages: position in `skip`, page size in `limit`; items at `/tasks`.
 struct task_search {
     using response_type = types::location_task_list_successful_response;
+    using item_type = json::value;
     static const operation_meta meta;
 
     task_search() = default;
@@ -1018,6 +1021,7 @@ struct create_recurring_task {
 /// `get-custom-fields`.
 struct get_custom_fields {
     using response_type = types::custom_fields_list_successful_response;
+    using item_type = types::custom_field;
     static const operation_meta meta;
 
     get_custom_fields() = default;
@@ -1141,6 +1145,7 @@ struct upload_file_custom_fields {
 /// `get-custom-values`.
 struct get_custom_values {
     using response_type = types::custom_values_list_successful_response;
+    using item_type = types::custom_value;
     static const operation_meta meta;
 
     get_custom_values() = default;
@@ -1260,6 +1265,7 @@ struct get_timezones {
 /// Pages: position in `skip`, page size in `limit`; items at `/templates`.
 struct get_all_or_email_sms_templates {
     using response_type = types::get_templates_successful_response;
+    using item_type = types::location_template;
     static const operation_meta meta;
 
     get_all_or_email_sms_templates() = default;
@@ -3130,5 +3136,40 @@ inline constexpr operation_meta get_conversation_channel::meta{
     .extra_body_offset = offsetof(get_conversation_channel, extra_body),
     .location = {.in = place::path, .name = "locationId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    search_locations,
+    get_location,
+    put_location,
+    delete_location,
+    get_location_permissions,
+    update_location_permissions,
+    get_location_tags,
+    create_tag,
+    get_tag_by_id,
+    update_tag,
+    delete_tag,
+    task_search,
+    get_recurring_task_by_id,
+    update_recurring_task,
+    delete_recurring_task,
+    create_recurring_task,
+    get_custom_fields,
+    create_custom_field,
+    get_custom_field,
+    update_custom_field,
+    delete_custom_field,
+    upload_file_custom_fields,
+    get_custom_values,
+    create_custom_value,
+    get_custom_value,
+    update_custom_value,
+    delete_custom_value,
+    get_timezones,
+    get_all_or_email_sms_templates,
+    delete_an_email_sms_template,
+    create_location,
+    get_conversation_channel>;
 
 } // namespace highlevel::v3::locations

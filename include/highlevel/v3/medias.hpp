@@ -161,6 +161,7 @@ namespace highlevel::v3::medias {
 /// Pages: position in `offset`, page size in `limit`; items at `/files`.
 struct fetch_media_content {
     using response_type = types::get_files_response;
+    using item_type = json::value;
     static const operation_meta meta;
 
     fetch_media_content() = default;
@@ -628,5 +629,15 @@ inline constexpr operation_meta bulk_delete_media_objects::meta{
     .extra_body_offset = offsetof(bulk_delete_media_objects, extra_body),
     .location = {.in = place::body, .name = "altId", .with_alt_type = true},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    fetch_media_content,
+    upload_media_content,
+    delete_media_content,
+    update_media_object,
+    create_media_folder,
+    bulk_update_media_objects,
+    bulk_delete_media_objects>;
 
 } // namespace highlevel::v3::medias

@@ -180,6 +180,7 @@ struct get_location_access_token {
 /// Pages: position in `pageToken`, page size in `pageSize`; items at `/items`.
 struct get_installed_location {
     using response_type = types::get_installed_locations_v3_successful_response;
+    using item_type = types::installed_location;
     static const operation_meta meta;
 
     get_installed_location() = default;
@@ -504,5 +505,9 @@ inline constexpr operation_meta get_installed_location::meta{
     .company = {.in = place::query, .name = "companyId"},
     .pages = &operation_tables::get_installed_location_pages,
 };
+
+/// Every operation of this family.
+using operations =
+    operation_list<get_access_token, get_location_access_token, get_installed_location>;
 
 } // namespace highlevel::v3::oauth

@@ -1075,6 +1075,7 @@ struct create_integration_provider {
 /// Pages: position in `offset`, page size in `limit`; items at `/providers`.
 struct list_integration_providers {
     using response_type = types::list_whitelabel_integration_provider_response;
+    using item_type = types::integration_provider;
     static const operation_meta meta;
 
     list_integration_providers() = default;
@@ -1097,6 +1098,7 @@ struct list_integration_providers {
 /// Pages: position in `offset`, page size in `limit`; items at `/data`.
 struct list_orders {
     using response_type = types::list_orders_response;
+    using item_type = types::order_response;
     static const operation_meta meta;
 
     list_orders() = default;
@@ -1184,6 +1186,7 @@ struct create_order_fulfillment {
 /// `list-order-fulfillment`.
 struct list_order_fulfillment {
     using response_type = types::list_fulfillment_response;
+    using item_type = types::fulfillment;
     static const operation_meta meta;
 
     list_order_fulfillment() = default;
@@ -1227,6 +1230,7 @@ struct list_order_notes {
 /// Pages: position in `offset`, page size in `limit`; items at `/data`.
 struct list_transactions {
     using response_type = types::list_txns_response;
+    using item_type = types::txn_response;
     static const operation_meta meta;
 
     list_transactions() = default;
@@ -1283,6 +1287,7 @@ struct get_transaction_by_id {
 /// Pages: position in `offset`, page size in `limit`; items at `/data`.
 struct list_subscriptions {
     using response_type = types::list_subscription_response;
+    using item_type = types::subscription_response;
     static const operation_meta meta;
 
     list_subscriptions() = default;
@@ -1336,6 +1341,7 @@ struct get_subscription_by_id {
 /// Pages: position in `offset`, page size in `limit`; items at `/data`.
 struct list_coupons {
     using response_type = types::list_coupons_response;
+    using item_type = types::coupon;
     static const operation_meta meta;
 
     list_coupons() = default;
@@ -3662,5 +3668,31 @@ inline constexpr operation_meta custom_provider_marketplace_app_update_capabilit
     .location = {.in = place::body, .name = "locationId"},
     .company = {.in = place::body, .name = "companyId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    create_integration_provider,
+    list_integration_providers,
+    list_orders,
+    get_order_by_id,
+    record_order_payment,
+    create_order_fulfillment,
+    list_order_fulfillment,
+    list_order_notes,
+    list_transactions,
+    get_transaction_by_id,
+    list_subscriptions,
+    get_subscription_by_id,
+    list_coupons,
+    create_coupon,
+    update_coupon,
+    delete_coupon,
+    get_coupon,
+    create_integration,
+    delete_integration,
+    fetch_config,
+    create_config,
+    disconnect_config,
+    custom_provider_marketplace_app_update_capabilities>;
 
 } // namespace highlevel::v3::payments

@@ -225,6 +225,7 @@ struct purchase_number_for_location {
 /// Pages: position in `page`, page size in `pageSize`; items at `/data/numbers`.
 struct active_numbers {
     using response_type = types::list_numbers_v3_http200_response;
+    using item_type = types::list_number_item_response;
     static const operation_meta meta;
 
     active_numbers() = default;
@@ -566,5 +567,12 @@ inline constexpr operation_meta active_numbers::meta{
     .location = {.in = place::path, .name = "locationId"},
     .pages = &operation_tables::active_numbers_pages,
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    get_number_pool_list,
+    list_available_numbers_for_a_country,
+    purchase_number_for_location,
+    active_numbers>;
 
 } // namespace highlevel::v3::phone_system

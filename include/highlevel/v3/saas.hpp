@@ -386,6 +386,7 @@ namespace highlevel::v3::saas {
 /// Deprecated by HighLevel.
 struct locations_deprecated {
     using response_type = std::vector<std::string>;
+    using item_type = std::string;
     static const operation_meta meta;
 
     locations_deprecated() = default;
@@ -500,6 +501,7 @@ struct update_rebilling_deprecated {
 /// Deprecated by HighLevel.
 struct get_agency_plans_deprecated {
     using response_type = std::vector<types::agency_plan_response>;
+    using item_type = types::agency_plan_response;
     static const operation_meta meta;
 
     get_agency_plans_deprecated() = default;
@@ -559,6 +561,7 @@ struct bulk_enable_saas_deprecated {
 /// Deprecated by HighLevel.
 struct get_saas_locations_deprecated {
     using response_type = types::get_saas_locations_response;
+    using item_type = types::saas_location;
     static const operation_meta meta;
 
     get_saas_locations_deprecated() = default;
@@ -1997,5 +2000,33 @@ inline constexpr operation_meta update_location_wallet_balance::meta{
     .location = {.in = place::path, .name = "locationId"},
     .company = {.in = place::path, .name = "companyId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    locations_deprecated,
+    generate_payment_link_deprecated,
+    bulk_disable_saas_deprecated,
+    enable_saas_location_deprecated,
+    pause_location_deprecated,
+    update_rebilling_deprecated,
+    get_agency_plans_deprecated,
+    get_location_subscription_deprecated,
+    bulk_enable_saas_deprecated,
+    get_saas_locations_deprecated,
+    get_saas_plan_deprecated,
+    locations,
+    generate_payment_link,
+    bulk_disable_saas,
+    enable_saas_location,
+    pause_location,
+    update_rebilling,
+    get_agency_plans,
+    get_location_subscription,
+    bulk_enable_saas,
+    get_saas_locations,
+    get_saas_plan,
+    allow_attach_rebilling,
+    get_location_wallet_balance,
+    update_location_wallet_balance>;
 
 } // namespace highlevel::v3::saas

@@ -2556,6 +2556,7 @@ namespace highlevel::v3::social_planner {
 /// Pages: position in `skip`, page size in `limit`; items at `/results/posts`.
 struct get_posts {
     using response_type = types::post_successful_response_dto;
+    using item_type = types::get_post_formatted;
     static const operation_meta meta;
 
     get_posts() = default;
@@ -2671,6 +2672,7 @@ struct bulk_delete_social_planner_posts {
 /// Version v3. Scopes: socialplanner/account.readonly. Tokens: location. Operation `get-account`.
 struct get_account {
     using response_type = types::accounts_list_response_dto;
+    using item_type = types::get_account;
     static const operation_meta meta;
 
     get_account() = default;
@@ -2730,6 +2732,7 @@ struct upload_csv {
 /// Pages: position in `skip`, page size in `limit`; items at `/results/csvs`.
 struct get_upload_status {
     using response_type = types::get_upload_status_response_dto;
+    using item_type = types::csv_import;
     static const operation_meta meta;
 
     get_upload_status() = default;
@@ -2774,6 +2777,7 @@ struct set_accounts {
 /// Pages: position in `skip`, page size in `limit`; items at `/results/posts`.
 struct get_csv_post {
     using response_type = types::get_csv_post_response_dto;
+    using item_type = types::csv_post;
     static const operation_meta meta;
 
     get_csv_post() = default;
@@ -2939,6 +2943,7 @@ struct attach_oauth_accounts {
 /// Pages: position in `skip`, page size in `limit`; items at `/results/categories`.
 struct get_categories_location_id {
     using response_type = types::get_by_location_id_response_dto;
+    using item_type = types::category;
     static const operation_meta meta;
 
     get_categories_location_id() = default;
@@ -2982,6 +2987,7 @@ struct get_categories_id {
 /// Pages: position in `skip`, page size in `limit`; items at `/results/tags`.
 struct get_tags_location_id {
     using response_type = types::get_tags_by_location_id_response_dto;
+    using item_type = types::social_media_tag;
     static const operation_meta meta;
 
     get_tags_location_id() = default;
@@ -3039,6 +3045,7 @@ struct get_statistics {
 /// Pages: position in `skip`, page size in `limit`; items at `/results/categories`.
 struct fetch_available_categories {
     using response_type = types::wrapped_fetch_available_categories_response;
+    using item_type = types::available_category;
     static const operation_meta meta;
 
     fetch_available_categories() = default;
@@ -3072,6 +3079,7 @@ struct create_queue {
 /// Pages: position in `skip`, page size in `limit`; items at `/results/queues`.
 struct fetch_queues {
     using response_type = types::wrapped_fetch_category_queues_response;
+    using item_type = types::category_queue_with_category;
     static const operation_meta meta;
 
     fetch_queues() = default;
@@ -3124,6 +3132,7 @@ struct update_queue {
 /// Pages: position in `skip`, page size in `limit`; items at `/results/items`.
 struct fetch_queue_items {
     using response_type = types::wrapped_fetch_queue_items_response;
+    using item_type = types::queue_item;
     static const operation_meta meta;
 
     fetch_queue_items() = default;
@@ -3215,6 +3224,7 @@ struct fetch_edit_session_calendar {
 /// Pages: position in `skip`, page size in `limit`; items at `/results/slots`.
 struct fetch_slots {
     using response_type = types::wrapped_fetch_slots_response;
+    using item_type = types::updated_slot_info;
     static const operation_meta meta;
 
     fetch_slots() = default;
@@ -3277,6 +3287,7 @@ struct update_queue_item {
 /// `fetchCalendarList`.
 struct fetch_calendar_list {
     using response_type = types::wrapped_fetch_calendar_list_response;
+    using item_type = types::scheduled_post;
     static const operation_meta meta;
 
     fetch_calendar_list() = default;
@@ -3434,6 +3445,7 @@ struct delete_like {
 /// Pages: position in `skip`, page size in `limit`; items at `/results/comments`.
 struct get_comment_list {
     using response_type = types::comments_get_list_response;
+    using item_type = types::comment_item;
     static const operation_meta meta;
 
     get_comment_list() = default;
@@ -8303,5 +8315,53 @@ inline constexpr operation_meta get_comment_list::meta{
     .location = {.in = place::query, .name = "locationId"},
     .pages = &operation_tables::get_comment_list_pages,
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    get_posts,
+    create_post,
+    get_post,
+    edit_post,
+    delete_post,
+    bulk_delete_social_planner_posts,
+    get_account,
+    delete_account,
+    upload_csv,
+    get_upload_status,
+    set_accounts,
+    get_csv_post,
+    start_csv_finalize,
+    delete_csv,
+    delete_csv_post,
+    start_oauth,
+    get_oauth_accounts,
+    attach_oauth_accounts,
+    get_categories_location_id,
+    get_categories_id,
+    get_tags_location_id,
+    get_tags_by_ids,
+    get_statistics,
+    fetch_available_categories,
+    create_queue,
+    fetch_queues,
+    fetch_queue_by_id,
+    update_queue,
+    fetch_queue_items,
+    start_edit_session,
+    save_edit_session,
+    discard_edit_session,
+    fetch_edit_session_calendar,
+    fetch_slots,
+    delete_queue_item,
+    update_queue_item,
+    fetch_calendar_list,
+    delete_current_active_post_and_schedule_next,
+    reset_queue_item,
+    clone_queue_item,
+    create_queue_item,
+    create_comment,
+    create_like,
+    delete_like,
+    get_comment_list>;
 
 } // namespace highlevel::v3::social_planner

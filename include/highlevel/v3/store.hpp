@@ -623,6 +623,7 @@ struct create_shipping_zone {
 /// Pages: position in `offset`, page size in `limit`; items at `/data`.
 struct list_shipping_zones {
     using response_type = types::list_shipping_zone_response;
+    using item_type = types::shipping_zone;
     static const operation_meta meta;
 
     list_shipping_zones() = default;
@@ -743,6 +744,7 @@ struct create_shipping_rate {
 /// Pages: position in `offset`, page size in `limit`; items at `/data`.
 struct list_shipping_rates {
     using response_type = types::list_shipping_rate_response;
+    using item_type = types::shipping_rate;
     static const operation_meta meta;
 
     list_shipping_rates() = default;
@@ -855,6 +857,7 @@ struct create_shipping_carrier {
 /// `list-shipping-carriers`.
 struct list_shipping_carriers {
     using response_type = types::list_shipping_carrier_response;
+    using item_type = types::shipping_carrier;
     static const operation_meta meta;
 
     list_shipping_carriers() = default;
@@ -2211,5 +2214,26 @@ inline constexpr operation_meta get_store_settings::meta{
     .extra_body_offset = offsetof(get_store_settings, extra_body),
     .location = {.in = place::query, .name = "altId", .with_alt_type = true},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    create_shipping_zone,
+    list_shipping_zones,
+    get_shipping_zones,
+    update_shipping_zone,
+    delete_shipping_zone,
+    get_available_shipping_zones,
+    create_shipping_rate,
+    list_shipping_rates,
+    get_shipping_rates,
+    update_shipping_rate,
+    delete_shipping_rate,
+    create_shipping_carrier,
+    list_shipping_carriers,
+    get_shipping_carriers,
+    update_shipping_carrier,
+    delete_shipping_carrier,
+    create_store_setting,
+    get_store_settings>;
 
 } // namespace highlevel::v3::store

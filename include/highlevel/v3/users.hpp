@@ -272,6 +272,7 @@ namespace highlevel::v3::users {
 /// Pages: position in `skip`, page size in `limit`; items at `/users`.
 struct search_users {
     using response_type = types::search_user_successful_response;
+    using item_type = types::user;
     static const operation_meta meta;
 
     search_users() = default;
@@ -300,6 +301,7 @@ struct search_users {
 /// Pages: position in `skip`, page size in `limit`; items at `/users`.
 struct filter_users_by_email {
     using response_type = types::search_user_successful_response;
+    using item_type = types::user;
     static const operation_meta meta;
 
     filter_users_by_email() = default;
@@ -830,5 +832,14 @@ inline constexpr operation_meta create_user::meta{
     .extra_body_offset = offsetof(create_user, extra_body),
     .company = {.in = place::body, .name = "companyId"},
 };
+
+/// Every operation of this family.
+using operations = operation_list<
+    search_users,
+    filter_users_by_email,
+    get_user,
+    update_user,
+    delete_user,
+    create_user>;
 
 } // namespace highlevel::v3::users

@@ -52,6 +52,7 @@ namespace highlevel::v3::workflows {
 /// Version v3. Scopes: workflows.readonly. Tokens: location. Operation `get-workflow`.
 struct get_workflow {
     using response_type = types::get_workflow_successful_response;
+    using item_type = types::workflow;
     static const operation_meta meta;
 
     get_workflow() = default;
@@ -128,5 +129,8 @@ inline constexpr operation_meta get_workflow::meta{
     .location = {.in = place::query, .name = "locationId"},
     .pages = &operation_tables::get_workflow_pages,
 };
+
+/// Every operation of this family.
+using operations = operation_list<get_workflow>;
 
 } // namespace highlevel::v3::workflows

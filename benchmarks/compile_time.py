@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSL-1.0
+"""What including the library costs a compiler: CPU seconds and memory of five files, at -O0.
+
+usage: compile_time.py [--compiler g++] [--runs N] [--check] [FILE...]
+
+Of N runs the fastest counts. Each file is also given as a multiple of `beast`. With --check the
+exit status is 1 when a file costs more than docs/compile-time.md promises.
+"""
+
+import argparse
+import os
+import pathlib
+import shlex
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+CALLS = """
+boost::asio::awaitable<std::string> first_name(highlevel::client& client) {
+    auto const location = client.location("location");
+    highlevel::v2::contacts::create_contact create;
+    create.body.email = "ada@example.com";
+    auto const created = co_await location.call(create);
+    auto const got = co_await location.call(highlevel::v2::contacts::get_contact{"contact"});
+    co_return got->contact->first_name.value_or("");
+}
+"""
+
+BUILDS = """
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+int main() {
+    boost::asio::io_context context;
+    highlevel::client client{
+        context.get_executor(), highlevel::client_options::from_environment()};
+    boost::asio::co_spawn(context, first_name(client), [](std::exception_ptr, std::string) {});
+    context.run();
+}
+"""
+
+FILES = {
+    # A GET over TLS with Boost.Beast and coroutines, as its examples do it.
+    "beast": """
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/ssl.hpp>
+#include <iostream>
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+asio::awaitable<void> get(std::string host) {
+    auto executor = co_await asio::this_coro::executor;
+    asio::ssl::context tls{asio::ssl::context::tls_client};
+    tls.set_default_verify_paths();
+    tls.set_verify_mode(asio::ssl::verify_peer);
+    asio::ip::tcp::resolver resolver{executor};
+    auto const found = co_await resolver.async_resolve(host, "443", asio::use_awaitable);
+    beast::ssl_stream<beast::tcp_stream> stream{executor, tls};
+    co_await beast::get_lowest_layer(stream).async_connect(found, asio::use_awaitable);
+    co_await stream.async_handshake(asio::ssl::stream_base::client, asio::use_awaitable);
+    http::request<http::empty_body> request{http::verb::get, "/", 11};
+    request.set(http::field::host, host);
+    co_await http::async_write(stream, request, asio::use_awaitable);
+    beast::flat_buffer buffer;
+    http::response<http::string_body> response;
+    co_await http::async_read(stream, buffer, response, asio::use_awaitable);
+    std::cout << response.body();
+}
+int main() {
+    asio::io_context context;
+    asio::co_spawn(context, get("example.com"), asio::detached);
+    context.run();
+}
+""",
+    "client": "#include <highlevel/highlevel.hpp>\n#include <highlevel/v2/contacts.hpp>\n"
+    + CALLS
+    + BUILDS,
+    "all": "#include <highlevel/highlevel.hpp>\n#include <highlevel/v2/all.hpp>\n"
+    + CALLS
+    + BUILDS,
+    "types": "#include <highlevel/v2/contacts.hpp>\n",
+    "calls": "#include <highlevel/client.hpp>\n#include <highlevel/v2/contacts.hpp>\n" + CALLS,
+}
+
+# Most that a file may cost: as a multiple of `beast`, or in seconds.
+GOALS = {"client": (1.3, None), "calls": (0.25, None), "types": (None, 2.5)}
+
+
+def compile_once(compiler: list[str], source: pathlib.Path) -> tuple[float, float]:
+    """CPU seconds and MB."""
+    command = [*compiler, "-std=c++20", "-O0", f"-I{ROOT / 'include'}", "-c", str(source)]
+    pid = os.posix_spawnp(command[0], [*command, "-o", os.devnull], os.environ)
+    _, status, used = os.wait4(pid, 0)
+    if status != 0:
+        sys.exit(f"{source.stem} does not compile")
+    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--compiler", default="g++", type=shlex.split)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("files", nargs="*", metavar="FILE", help=", ".join(FILES))
+    options = parser.parse_args()
+    measured: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in options.files or FILES:
+            source = pathlib.Path(folder) / f"{name}.cpp"
+            source.write_text(FILES[name], encoding="utf-8")
+            runs = [compile_once(options.compiler, source) for _ in range(options.runs)]
+            measured[name], memory = min(runs)
+            ratio = measured[name] / measured["beast"] if "beast" in measured else 0
+            print(f"{name:8} {measured[name]:6.2f} s {ratio:6.2f} x {memory:6.0f} MB", flush=True)
+    if not options.check:
+        return 0
+    wrong = 0
+    for name, (multiple, seconds) in GOALS.items():
+        most = seconds if multiple is None else multiple * measured.get("beast", 0)
+        if name in measured and most and measured[name] > most:
+            print(f"{name}: more than {most:.2f} s")
+            wrong = 1
+    return wrong
+
+
+if __name__ == "__main__":
+    sys.exit(main())
