@@ -4,6 +4,7 @@
 // inside a co_await expression (g++ 12.2 destroys other aggregates twice there).
 #pragma once
 
+#include <highlevel/http/phase.hpp>
 #include <highlevel/quota/lane.hpp>
 
 #include <chrono>
@@ -13,6 +14,10 @@
 #include <type_traits>
 
 namespace highlevel {
+
+namespace http {
+class body_sink;
+}
 
 /// Whether a failed request may be sent again.
 enum class retry_mode : std::uint8_t {
@@ -33,6 +38,15 @@ struct call_options {
     /// `bulk` leaves a reserve for `interactive` calls of the same resource.
     quota::lane lane = quota::lane::interactive;
     retry_mode retry = retry_mode::automatic;
+    /// Attempts that may end in a transport error or 5xx, the first included; at least 1. Default:
+    /// `retry.max_attempts`.
+    std::optional<int> max_attempts{};
+    /// Bounds on the parts of each attempt. Default: the client's `timeouts`.
+    http::phase_timeouts timeouts{};
+    /// Takes the content of a success while it comes (recordings, exports; http::file_sink writes a
+    /// file), so that it is never in memory as a whole; `max_response_body` does not apply. The
+    /// response's body and value then stay empty. It must live until the call ends. Mind `timeout`.
+    http::body_sink* sink = nullptr;
     /// Sent as the `Version` header instead of the operation's own. Read before the first
     /// suspension.
     std::string_view version{};

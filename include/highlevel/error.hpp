@@ -4,6 +4,7 @@
 // error code, `cause` (what it means to a caller of this API), and `failure` (everything known).
 #pragma once
 
+#include <highlevel/call_times.hpp>
 #include <highlevel/method.hpp>
 
 #include <boost/system/error_category.hpp>
@@ -69,6 +70,15 @@ enum class errc : int {
     decode_failed,
     /// The server refused in the body of a 2xx response.
     refused_in_body,
+    /// The OAuth refresh token is no longer valid: the app must be installed again.
+    reinstall_required,
+    /// Connecting has failed too often in a row and is not tried for a while; nothing was sent.
+    circuit_open,
+    /// A file to be sent cannot be read, or received content cannot be stored.
+    file_failed,
+    /// A list cannot be read to its end: the server repeated a page or a cursor, or gave no way on
+    /// from a full page. Nothing was sent.
+    paging_stuck,
 };
 
 /// Classes of error codes; compare an error_code with one to branch on the class.
@@ -101,6 +111,8 @@ enum class cause : std::uint8_t {
     wrong_location,
     /// The token is not valid: mistyped, rotated, revoked or expired.
     invalid_token,
+    /// The OAuth tokens can no longer be renewed: the app must be installed again.
+    reinstall_required,
     /// An API 1.0 key was sent to API 2.0.
     v1_key,
     /// The `Version` header is missing or not accepted.
@@ -144,6 +156,7 @@ enum class cause : std::uint8_t {
     case cause::wrong_token_kind: return "wrong_token_kind";
     case cause::wrong_location: return "wrong_location";
     case cause::invalid_token: return "invalid_token";
+    case cause::reinstall_required: return "reinstall_required";
     case cause::v1_key: return "v1_key";
     case cause::wrong_version: return "wrong_version";
     case cause::unknown_route: return "unknown_route";
@@ -204,6 +217,10 @@ public:
         case errc::unexpected_content: return "the response body is not JSON";
         case errc::decode_failed: return "the response body does not match its type";
         case errc::refused_in_body: return "the server reported an error in a success response";
+        case errc::reinstall_required: return "the app must be installed again";
+        case errc::circuit_open: return "connecting has failed too often to be tried now";
+        case errc::file_failed: return "content could not be read or stored";
+        case errc::paging_stuck: return "the list cannot be read to its end";
         }
         return "unknown error";
     }
@@ -293,7 +310,7 @@ inline bool condition_category::equivalent(const error_code& code, int value) co
     case condition::retryable:
         return limited || timed_out || status == 408 || status >= 500 ||
             ours == errc::resolve_failed || ours == errc::connect_failed ||
-            ours == errc::connection_lost;
+            ours == errc::connection_lost || ours == errc::circuit_open;
     }
     return false;
 }
@@ -318,6 +335,7 @@ public:
     std::string matching_field;
     std::string canonical_code;
     std::string phase;
+    call_times times;
     std::vector<std::string> scopes;
     std::optional<std::chrono::milliseconds> retry_in;
     std::string body;
@@ -369,11 +387,15 @@ public:
     [[nodiscard]] const std::string& canonical_code() const noexcept {
         return data_->canonical_code;
     }
-    /// Where a time-out or a lost connection struck, for example "first_byte"; empty otherwise.
+    /// Where a time-out, a lost connection or the cancellation struck: "token", "permit", "pause"
+    /// (between attempts), or a phase of the exchange, for example "first_byte"; empty otherwise.
     [[nodiscard]] const std::string& reached() const noexcept { return data_->phase; }
+    /// Where the call's time went, all attempts together.
+    [[nodiscard]] const call_times& times() const noexcept { return data_->times; }
     /// The OAuth scopes that the operation needs.
     [[nodiscard]] const std::vector<std::string>& scopes() const noexcept { return data_->scopes; }
-    /// For a limit: when a permit could be had, counted from the failure.
+    /// For a limit: when a permit could be had, counted from the failure. For errc::circuit_open:
+    /// when connecting will be tried again.
     [[nodiscard]] std::optional<std::chrono::milliseconds> retry_in() const noexcept {
         return data_->retry_in;
     }
@@ -404,7 +426,12 @@ public:
             text += ']';
         }
         if (!data_->detail.empty()) text += ": " + data_->detail;
-        if (!data_->phase.empty()) text += " (in phase " + data_->phase + ')';
+        if (!data_->phase.empty()) {
+            text += " (in phase " + data_->phase;
+            auto const spent = data_->times.text();
+            if (!spent.empty()) text += "; time spent: " + spent;
+            text += ')';
+        }
         for (auto const& m : data_->messages)
             text += "; server: " + m;
         if (!data_->trace_id.empty()) text += "; trace id " + data_->trace_id;

@@ -4,6 +4,8 @@
 // observer pays one null check per event.
 #pragma once
 
+#include <highlevel/http/phase.hpp>
+
 #include <boost/system/error_code.hpp>
 
 #include <chrono>
@@ -45,6 +47,8 @@ public:
     std::chrono::nanoseconds waited{0};
     /// Time from the permit to the end of the response.
     std::chrono::nanoseconds took{0};
+    /// The parts of `took`.
+    http::phase_times times;
     /// The request is sent again; otherwise the call ends here.
     bool retried = false;
     /// Pause before the next attempt.

@@ -28,6 +28,8 @@ public:
     json::diagnostics bent;
     std::string trace_id;
     int attempts = 0;
+    /// The content went to a sink.
+    bool streamed = false;
 };
 
 template <class T>

@@ -93,7 +93,7 @@ public:
     bool dressed_timeout = false;
     /// The call was cancelled, or what failed will fail again (a certificate, a malformed request).
     bool final = false;
-    /// From a Retry-After field.
+    /// From a Retry-After field, or the time for which connecting is not tried.
     std::optional<std::chrono::milliseconds> retry_after;
 };
 
@@ -118,10 +118,16 @@ public:
         std::chrono::milliseconds delay{0};
     };
 
+    /// `max_attempts`, when given, takes the place of the options' one.
     retry_policy(
-        const retry_options& options, retry_budget& budget, method verb, retry_mode mode) noexcept
+        const retry_options& options,
+        retry_budget& budget,
+        method verb,
+        retry_mode mode,
+        std::optional<int> max_attempts = std::nullopt) noexcept
         : options_(&options),
           budget_(&budget),
+          max_attempts_(max_attempts.value_or(options.max_attempts)),
           repeatable_(mode == retry_mode::always || is_idempotent(verb)),
           enabled_(mode != retry_mode::never) {}
 
@@ -142,7 +148,7 @@ public:
         bool const lost = outcome.status == 0;
         if (!server_failed && !lost) return decision{};
         if (!outcome.surely_not_processed && !repeatable_) return decision{};
-        if (attempts_ - rate_limited_ >= options_->max_attempts) return decision{};
+        if (attempts_ - rate_limited_ >= max_attempts_) return decision{};
         if (!budget_->take()) return decision{};
         auto const shift = std::min(attempts_ - rate_limited_ - 1, 20);
         auto const bound = std::min<std::int64_t>(
@@ -162,6 +168,7 @@ public:
 private:
     const retry_options* options_;
     retry_budget* budget_;
+    int max_attempts_;
     int attempts_ = 0;
     int rate_limited_ = 0;
     bool repeatable_;

@@ -28,6 +28,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <future>
 #include <memory>
@@ -66,6 +67,8 @@ public:
     /// With the connection, before TLS and before anything is read. Looked at for the first request
     /// of a connection only.
     act at_accept = act::proceed;
+    /// Sent as it is right after that, in place of a TLS handshake; the first request's only.
+    std::string greeting;
     /// After the request has been read, before the reply.
     act before = act::proceed;
     /// Sent as it is.
@@ -276,7 +279,9 @@ private:
             auto& below = stream.next_layer();
             sockets_.insert(&below);
             behaviour const first = script_(number, 0);
-            if (co_await perform(first.at_accept, below)) {
+            if (!first.greeting.empty()) {
+                co_await greet(first.greeting, below);
+            } else if (co_await perform(first.at_accept, below)) {
                 error_code ec;
                 co_await stream.async_handshake(
                     boost::asio::ssl::stream_base::server,
@@ -293,6 +298,15 @@ private:
             sockets_.erase(&socket);
         }
         note([&] { --open_; });
+    }
+
+    // Sends the bytes and reads what comes until the client leaves, so that they surely arrive.
+    [[nodiscard]] awaitable<void> greet(const std::string& bytes, tcp::socket& socket) {
+        error_code ec;
+        co_await boost::asio::async_write(
+            socket, boost::asio::buffer(bytes),
+            boost::asio::redirect_error(boost::asio::use_awaitable, ec));
+        co_await perform(act::stall, socket);
     }
 
     // Whether the connection goes on.
@@ -392,6 +406,32 @@ private:
     std::size_t peak_ = 0;
     std::size_t resumed_ = 0;
     std::vector<seen_request> requests_;
+};
+
+/// A listening socket whose queue is full, so that connecting to it takes for ever.
+class full_listener {
+public:
+    full_listener() : acceptor_(context_) {
+        using tcp = boost::asio::ip::tcp;
+        tcp::endpoint const any{boost::asio::ip::address_v4::loopback(), 0};
+        acceptor_.open(any.protocol());
+        acceptor_.bind(any);
+        acceptor_.listen(0);
+        for (int i = 0; i < 8; ++i) {
+            auto& s = fill_.emplace_back(context_);
+            s.async_connect(acceptor_.local_endpoint(), [](boost::system::error_code) {});
+        }
+        context_.poll();
+    }
+    [[nodiscard]] std::string url(const char* scheme = "http") const {
+        return scheme + std::string{"://127.0.0.1:"} +
+            std::to_string(acceptor_.local_endpoint().port());
+    }
+
+private:
+    boost::asio::io_context context_;
+    boost::asio::ip::tcp::acceptor acceptor_;
+    std::deque<boost::asio::ip::tcp::socket> fill_;
 };
 
 /// A loopback port on which nobody listens.

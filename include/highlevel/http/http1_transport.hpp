@@ -5,7 +5,10 @@
 #pragma once
 
 #include <highlevel/error.hpp>
+#include <highlevel/http/body.hpp>
+#include <highlevel/http/circuit_breaker.hpp>
 #include <highlevel/http/connector.hpp>
+#include <highlevel/http/inflater.hpp>
 #include <highlevel/http/message.hpp>
 #include <highlevel/http/net_stream.hpp>
 #include <highlevel/http/one_shot.hpp>
@@ -29,7 +32,6 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -55,6 +57,8 @@ public:
     std::uint64_t resumed = 0;
     /// Attempts to open a connection that failed.
     std::uint64_t open_failures = 0;
+    /// Attempts that were not made because too many had failed before (errc::circuit_open).
+    std::uint64_t refused = 0;
     /// How often a kept connection was taken from the pool, dead ones included.
     std::uint64_t reused = 0;
     /// Kept connections found dead before a request was sent on them.
@@ -68,6 +72,8 @@ public:
     std::size_t waiting = 0;
     /// Exchanges under way, those that wait for a connection included.
     std::size_t active = 0;
+    /// Whether connecting has failed too often to be tried now.
+    bool circuit_open = false;
 };
 
 namespace detail {
@@ -153,34 +159,30 @@ public:
     std::string output;
 };
 
-/// An exchange's result in the making, and where its time went.
+/// An exchange's result in the making, its limits, and the time at which its phase began.
 class trip : public exchange_result {
 public:
-    explicit trip(time_point begun) : since_(begun) {}
+    trip(time_point begun, const timeouts& own_limits) : limits(own_limits), since_(begun) {}
 
     void enter(phase next, time_point now) noexcept {
-        spent_[static_cast<std::size_t>(reached)] += now - since_;
+        times.add(reached, now - since_);
         since_ = now;
         reached = next;
     }
 
-    /// For people: the milliseconds of each phase that took any.
-    [[nodiscard]] std::string times(time_point now) {
+    /// Begins anew on another connection; the time that was spent stays spent.
+    void restart(time_point now) {
         enter(reached, now);
-        std::string text;
-        for (std::size_t i = 0; i < spent_.size(); ++i) {
-            if (spent_[i] == clock::duration::zero()) continue;
-            auto const ms = std::chrono::round<std::chrono::milliseconds>(spent_[i]).count();
-            if (!text.empty()) text += ", ";
-            text.append(to_string(static_cast<phase>(i))).append(" ");
-            text.append(std::to_string(ms)).append(" ms");
-        }
-        return text;
+        auto const spent = times;
+        exchange_result::operator=(exchange_result{});
+        times = spent;
     }
+
+    timeouts limits;
+    time_point deadline = time_point::max();
 
 private:
     time_point since_;
-    std::array<clock::duration, static_cast<std::size_t>(phase::done) + 1> spent_{};
 };
 
 /// What every part of the transport shares; owned by the transport and by each exchange under way.
@@ -201,7 +203,8 @@ public:
           pooling_(pooling),
           limits_(limits),
           host_field_(base_.host_field()),
-          pool_(pooling) {
+          pool_(pooling),
+          breaker_(pooling.circuit_threshold, pooling.circuit_pause, pooling.circuit_max_pause) {
         pooling_.validate();
         limits_.validate();
         if (!base_.secure() && !base_.loopback())
@@ -224,13 +227,13 @@ public:
     [[nodiscard]] static asio::awaitable<exchange_result> exchange(
         std::shared_ptr<transport_core> self, const request& r, exchange_options options) {
         auto const begun = clock::now();
-        trip out{begun};
+        trip out{begun, self->limits_.with(options.limits)};
         if (!self->acceptable(r, out)) co_return std::move(out);
         presence const here{*self};
-        time_point deadline = options.deadline;
-        if (deadline == time_point::max() && self->limits_.total.count() > 0)
-            deadline = begun + self->limits_.total;
-        if (deadline <= begun) {
+        out.deadline = options.deadline;
+        if (out.deadline == time_point::max() && self->limits_.total.count() > 0)
+            out.deadline = begun + self->limits_.total;
+        if (out.deadline <= begun) {
             out.error = errc::timeout;
             out.detail = "the deadline had passed already";
             co_return std::move(out);
@@ -239,8 +242,8 @@ public:
             lease held{self};
             bool again = false;
             try {
-                co_await self->acquire(held, r, options, deadline, moves, out);
-                if (!out.error) again = co_await self->converse(held, r, options, deadline, out);
+                co_await self->acquire(held, options, out);
+                if (!out.error) again = co_await self->converse(held, r, options, out);
             } catch (const boost::system::system_error& e) {
                 // How Asio reports a cancellation that came between two operations.
                 out.error = e.code();
@@ -249,8 +252,9 @@ public:
             held.settle();
             if (!again || moves == max_moves) break;
             self->count(&transport_stats::moved);
-            out = trip{clock::now()};
+            out.restart(clock::now());
         }
+        out.enter(out.reached, clock::now());
         if (out.error) out.reply = response{};
         co_return std::move(out);
     }
@@ -277,6 +281,7 @@ public:
         now.connecting = pool_.connecting();
         now.waiting = pool_.waiting();
         now.active = present_.load();
+        now.circuit_open = breaker_.open();
         return now;
     }
 
@@ -284,8 +289,6 @@ private:
     // A request that finds its kept connection closed by the server moves on; after a restart of
     // the server each of the kept ones may be dead, so the moves must be few and end.
     static constexpr int max_moves = 2;
-    // Requests that can be repeated skip the look at a connection that was used just now.
-    static constexpr std::chrono::milliseconds trusted_idle{50};
     // Larger bodies are sent from where they are instead of being copied behind the header.
     static constexpr std::size_t max_joined_body = 64 * 1024;
     // Buffers of 64 KiB that are kept when nobody needs them.
@@ -335,6 +338,7 @@ private:
         }
 
         state what = state::nothing;
+        circuit_breaker::ticket admitted = circuit_breaker::ticket::refused;
         bool reusable = false;
         std::shared_ptr<connection> link;
         std::unique_ptr<scratch> memory;
@@ -385,20 +389,19 @@ private:
                 if (field_name_equal(f.name, own))
                     return refuse(std::string{own} + " belongs to the transport");
             if (field_name_equal(f.name, "Content-Length") &&
-                f.value != std::to_string(r.body.size()))
+                f.value != std::to_string(content_size(r)))
                 return refuse("Content-Length is not the length of the body");
         }
+        if (r.source && !r.body.empty()) return refuse("there is a body beside the source");
         return true;
     }
 
+    [[nodiscard]] static std::uint64_t content_size(const request& r) {
+        return r.source ? r.source->size() : r.body.size();
+    }
+
     /// Gets a connection into `held`, kept or new; on failure `out` says why.
-    [[nodiscard]] asio::awaitable<void> acquire(
-        lease& held,
-        const request& r,
-        exchange_options options,
-        time_point deadline,
-        int moves,
-        trip& out) {
+    [[nodiscard]] asio::awaitable<void> acquire(lease& held, exchange_options options, trip& out) {
         for (;;) {
             pool_type::grant granted;
             std::vector<std::shared_ptr<connection>> discarded;
@@ -418,17 +421,15 @@ private:
             }
             discarded.clear();
             if (granted.what == pool_type::outcome::wait) {
-                co_await queue(held, granted, options, deadline, out);
+                co_await queue(held, granted, options, out);
                 if (out.error) co_return;
             }
             if (granted.what == pool_type::outcome::open) {
-                co_await open(held, deadline, out);
+                co_await open(held, out);
                 co_return;
             }
-            bool const look = moves > 0 || !is_idempotent(r.verb) ||
-                clock::now() - granted.idle_since >= trusted_idle;
             held.link->reused = true;
-            if (!look || held.link->io().quiet()) co_return;
+            if (held.link->io().quiet()) co_return;
             count(&transport_stats::stale);
             held.settle();
         }
@@ -447,11 +448,7 @@ private:
 
     /// Waits for a grant.
     [[nodiscard]] asio::awaitable<void> queue(
-        lease& held,
-        pool_type::grant& granted,
-        exchange_options options,
-        time_point deadline,
-        trip& out) {
+        lease& held, pool_type::grant& granted, exchange_options options, trip& out) {
         // Takes itself out of the queue, and gives back what came too late for it.
         class queued_place {
         public:
@@ -497,7 +494,7 @@ private:
 
         queued_place mine{*this, held, options.group};
         wake_waiters();
-        limit const bound{*watchdog_, deadline, mine.at.bell};
+        limit const bound{*watchdog_, out.deadline, mine.at.bell};
         error_code ec;
         co_await mine.at.bell->async_wait(asio::redirect_error(asio::use_awaitable, ec));
         auto& got = mine.leave();
@@ -518,39 +515,66 @@ private:
     }
 
     /// Opens a connection for the granted place.
-    [[nodiscard]] asio::awaitable<void> open(lease& held, time_point deadline, trip& out) {
+    [[nodiscard]] asio::awaitable<void> open(lease& held, trip& out) {
+        {
+            std::lock_guard const lock{mutex_};
+            auto const now = clock::now();
+            held.admitted = breaker_.admit(now);
+            if (held.admitted == circuit_breaker::ticket::refused) {
+                ++counts_.refused;
+                out.error = errc::circuit_open;
+                out.retry_in = breaker_.retry_in(now);
+                out.detail = std::to_string(breaker_.failures()) +
+                    " failures in a row; the last: " + last_open_error_.message() + ": " +
+                    last_open_detail_;
+                co_return;
+            }
+        }
         held.link = std::make_shared<connection>();
         watchdog_->add(*held.link);
         // close() may have gone through the list before we were on it.
         if (closed_.load()) held.link->shut_down();
-        co_await dial(*held.link, deadline, out);
+        co_await dial(*held.link, out);
         std::vector<std::shared_ptr<connection>> discarded;
         std::lock_guard const lock{mutex_};
+        auto const now = clock::now();
         if (out.error) {
             if (out.error == asio::error::operation_aborted) co_return;
             ++counts_.open_failures;
             last_open_error_ = out.error;
             last_open_detail_ = out.detail;
+            // A certificate is bad for as long as it is, and callers should read of it; one call's
+            // haste is no sign of an outage.
+            bool const hasty = out.error == errc::timeout &&
+                (now >= out.deadline || out.limits.connect != limits_.connect ||
+                 out.limits.tls != limits_.tls);
+            if (hasty || out.error == errc::certificate_untrusted ||
+                out.error == errc::hostname_mismatch)
+                co_return;
+            breaker_.failed(held.admitted, now);
+            held.admitted = circuit_breaker::ticket::refused;
             co_return;
         }
         ++counts_.opened;
         last_open_error_ = {};
+        breaker_.succeeded();
+        held.admitted = circuit_breaker::ticket::refused;
         pool_.opened();
         held.what = lease::state::in_use;
-        held.link->opened_at = clock::now();
+        held.link->opened_at = now;
         wake_locked(discarded); // one more may be in the opening now
     }
 
-    [[nodiscard]] asio::awaitable<void> dial(connection& link, time_point deadline, trip& out) {
-        if (!enter(phase::resolve, link, limits_.connect, deadline, out))
-            co_return fail(link, {}, limits_.connect, out);
+    [[nodiscard]] asio::awaitable<void> dial(connection& link, trip& out) {
+        auto const limit = out.limits.connect;
+        if (!enter(phase::resolve, link, limit, out)) co_return fail(link, {}, limit, out);
         auto bell = std::make_shared<one_shot>();
         link.wait_at(bell);
         error_code ec;
         auto found = addresses_->ask(clock::now(), bell);
         if (!found) {
             co_await bell->async_wait(asio::redirect_error(asio::use_awaitable, ec));
-            if (ec) co_return fail(link, ec, limits_.connect, out);
+            if (ec) co_return fail(link, ec, limit, out);
             found = addresses_->latest();
         }
         auto const& peer = proxy_ ? proxy_->address() : base_;
@@ -589,7 +613,7 @@ private:
                 out.detail = racing->report();
                 co_return;
             }
-            fail(link, ec, limits_.connect, out);
+            fail(link, ec, limit, out);
             if (out.error == errc::timeout) out.detail += " (" + racing->report() + ')';
             co_return;
         }
@@ -598,7 +622,7 @@ private:
             co_await tunnel(link, out);
             if (out.error) co_return;
         }
-        if (tls_) co_await secure(link, deadline, out);
+        if (tls_) co_await secure(link, out);
     }
 
     /// Asks the proxy for a tunnel. Belongs to phase `connect` and its limit.
@@ -627,7 +651,7 @@ private:
             }
         }
         if (ec) {
-            fail(link, ec, limits_.connect, out);
+            fail(link, ec, out.limits.connect, out);
             if (out.error == errc::connection_lost) out.error = errc::proxy_failed;
         } else if (reply.status / 100 != 2) {
             out.error = errc::proxy_failed;
@@ -636,9 +660,9 @@ private:
         }
     }
 
-    [[nodiscard]] asio::awaitable<void> secure(connection& link, time_point deadline, trip& out) {
-        if (!enter(phase::tls, link, limits_.tls, deadline, out))
-            co_return fail(link, {}, limits_.tls, out);
+    [[nodiscard]] asio::awaitable<void> secure(connection& link, trip& out) {
+        auto const limit = out.limits.tls;
+        if (!enter(phase::tls, link, limit, out)) co_return fail(link, {}, limit, out);
         auto plain = link.uninstall();
         auto owned = std::make_unique<tls_stream>(static_cast<tcp_stream&>(*plain).release(), tls_);
         auto& s = *owned;
@@ -651,19 +675,20 @@ private:
             co_return;
         }
         if (link.expired() || link.shut() || ec == asio::error::operation_aborted)
-            co_return fail(link, ec, limits_.tls, out);
+            co_return fail(link, ec, limit, out);
         out.error = ec;
         out.detail = base_.host_and_port() + ": " + why;
     }
 
     /// Sends and receives. True when the exchange should move to another connection.
     [[nodiscard]] asio::awaitable<bool> converse(
-        lease& held, const request& r, exchange_options options, time_point deadline, trip& out) {
+        lease& held, const request& r, exchange_options options, trip& out) {
         if (!held.memory) held.memory = std::make_unique<scratch>();
         auto& memory = *held.memory;
         auto& link = *held.link;
         auto& io = link.io();
-        write_head(memory.output, r);
+        bool const compress = can_inflate && !r.fields.contains("Accept-Encoding");
+        write_head(memory.output, r, compress);
         bool const joined = r.body.size() <= max_joined_body;
         if (joined) memory.output += r.body;
 
@@ -671,8 +696,8 @@ private:
         std::size_t sent = 0;
         std::size_t const total = memory.output.size() + (joined ? 0 : r.body.size());
         while (sent < total) {
-            if (!enter(phase::write, link, limits_.write, deadline, out)) {
-                fail(link, {}, limits_.write, out);
+            if (!enter(phase::write, link, out.limits.write, out)) {
+                fail(link, {}, out.limits.write, out);
                 co_return false;
             }
             asio::const_buffer const rest = sent < memory.output.size()
@@ -684,6 +709,10 @@ private:
             out.may_have_been_processed = true;
         }
         memory.wipe();
+        if (!ec && r.source) {
+            co_await send_source(link, *r.source, memory, ec, out);
+            if (out.error) co_return false;
+        }
         if (ec) {
             // A first write that fails by itself took nothing along: not a byte, or with TLS a cut
             // record, which no server can decrypt. One that we broke off may have gone out whole.
@@ -691,19 +720,21 @@ private:
                 link.expired() || link.shut() || ec == asio::error::operation_aborted;
             if (own_doing) out.may_have_been_processed = true;
             if (own_doing || sent == 0) {
-                fail(link, ec, limits_.write, out);
+                fail(link, ec, out.limits.write, out);
                 co_return !own_doing && link.reused;
             }
             // The server may have refused early and closed; what it said is worth reading.
         }
 
         auto stage = phase::first_byte;
-        response_parser parser{out.reply, r.verb == method::head, options.max_body};
+        response_parser parser{
+            out.reply, r.verb == method::head, options.max_body, options.sink, compress};
         char* const input = memory.input.get();
         std::size_t filled = 0;
         while (!parser.done()) {
-            auto const patience = stage == phase::first_byte ? limits_.first_byte : limits_.idle;
-            if (!enter(stage, link, patience, deadline, out)) {
+            auto const patience =
+                stage == phase::first_byte ? out.limits.first_byte : out.limits.idle;
+            if (!enter(stage, link, patience, out)) {
                 fail(link, {}, patience, out);
                 co_return false;
             }
@@ -714,16 +745,22 @@ private:
                 if (read_error == asio::error::eof && !link.expired() && !link.shut() &&
                     parser.put_end())
                     break;
+                if (parser.end_error()) {
+                    out.error = parser.end_error();
+                    out.detail = parser.detail();
+                    co_return false;
+                }
                 fail(link, read_error, patience, out);
-                co_return stage == phase::first_byte&& link.reused&& is_idempotent(r.verb) &&
-                    out.error == errc::connection_lost;
+                // Also a GET does not move now: the server may have counted it, and only the caller
+                // can get a permit for another.
+                co_return false;
             }
             stage = phase::read;
             filled += n;
             error_code parse_error;
             std::size_t const used = parser.put(std::string_view{input, filled}, parse_error);
             if (parse_error) {
-                out.reached = stage;
+                out.enter(stage, clock::now());
                 out.error = parse_error;
                 out.detail = parser.detail();
                 co_return false;
@@ -731,43 +768,67 @@ private:
             filled -= used;
             if (filled != 0 && used != 0) std::memmove(input, input + used, filled);
             if (filled == scratch::input_size && !parser.done()) {
-                out.reached = stage;
+                out.enter(stage, clock::now());
                 out.error = errc::malformed_response;
                 out.detail = "a line or header that does not end";
                 co_return false;
             }
         }
-        out.reached = phase::done;
+        out.enter(phase::done, clock::now());
         // Bytes behind the response would be taken for the answer to the next request.
         held.reusable = parser.keep_alive() && filled == 0 && !ec && !link.shut() &&
             watchdog_->set(link, time_point::max());
         co_return false;
     }
 
-    void write_head(std::string& to, const request& r) const {
+    /// Sends the request's content from its source. A failure of the source is put into `out`, one
+    /// of the connection into `ec`.
+    [[nodiscard]] asio::awaitable<void> send_source(
+        connection& link, const body_source& source, scratch& memory, error_code& ec, trip& out) {
+        auto const limit = out.limits.write;
+        auto const reader = source.open();
+        char* const room = memory.input.get();
+        for (std::uint64_t left = source.size(); left != 0 && !ec;) {
+            std::string why;
+            auto const have = reader->read(
+                room, static_cast<std::size_t>(std::min<std::uint64_t>(left, scratch::input_size)),
+                why);
+            if (have == 0) {
+                out.error = errc::file_failed;
+                out.detail = why.empty() ? "the content is shorter than announced" : why;
+                co_return;
+            }
+            left -= have;
+            for (std::size_t gone = 0; gone < have && !ec;) {
+                if (!enter(phase::write, link, limit, out)) co_return fail(link, {}, limit, out);
+                gone +=
+                    co_await link.io().write_some(asio::const_buffer(room + gone, have - gone), ec);
+            }
+        }
+    }
+
+    void write_head(std::string& to, const request& r, bool compress) const {
         to.clear();
         to.append(to_string(r.verb)).append(" ").append(base_.path()).append(r.target);
         to.append(" HTTP/1.1\r\n");
         if (!r.fields.contains("Host")) to.append("Host: ").append(host_field_).append("\r\n");
         for (auto const& f : r.fields)
             to.append(f.name).append(": ").append(f.value).append("\r\n");
-        bool const has_content = !r.body.empty() || r.verb == method::post ||
-            r.verb == method::put || r.verb == method::patch;
+        if (compress) to.append("Accept-Encoding: gzip\r\n");
+        auto const size = content_size(r);
+        bool const has_content =
+            size != 0 || r.verb == method::post || r.verb == method::put || r.verb == method::patch;
         if (has_content && !r.fields.contains("Content-Length"))
-            to.append("Content-Length: ").append(std::to_string(r.body.size())).append("\r\n");
+            to.append("Content-Length: ").append(std::to_string(size)).append("\r\n");
         to.append("\r\n");
     }
 
     /// Begins a step of the phase and gives it its limit: `span` from now or the deadline, if
     /// earlier. False when the former limit has struck; the phase stays the former one then.
     [[nodiscard]] bool enter(
-        phase next,
-        connection& link,
-        std::chrono::milliseconds span,
-        time_point deadline,
-        trip& out) {
+        phase next, connection& link, std::chrono::milliseconds span, trip& out) {
         auto const now = clock::now();
-        auto const limit = span.count() > 0 ? std::min(now + span, deadline) : deadline;
+        auto const limit = span.count() > 0 ? std::min(now + span, out.deadline) : out.deadline;
         if (!watchdog_->set(link, limit)) return false;
         if (next != out.reached) out.enter(next, now);
         return true;
@@ -784,8 +845,9 @@ private:
             out.error = asio::error::operation_aborted;
         } else if (link.expired()) {
             out.error = errc::timeout;
-            out.detail = "more than " + std::to_string(span.count()) +
-                " ms without progress, or the deadline passed (" + out.times(clock::now()) + ')';
+            out.detail = clock::now() >= out.deadline
+                ? "the deadline of the call passed"
+                : "no progress for " + std::to_string(span.count()) + " ms";
         } else {
             bool const tls_alert = ec.category() == asio::error::get_ssl_category();
             out.error = tls_alert ? errc::tls_failed : errc::connection_lost;
@@ -800,6 +862,8 @@ private:
             std::lock_guard const lock{mutex_};
             if (held.what == lease::state::opening) {
                 pool_.open_failed();
+                breaker_.abandoned(held.admitted);
+                held.admitted = circuit_breaker::ticket::refused;
             } else if (held.reusable && !closed_.load()) {
                 auto const opened = held.link->opened_at;
                 pool_.put_back(std::move(held.link), opened, clock::now(), discarded);
@@ -868,6 +932,7 @@ private:
 
     mutable std::mutex mutex_;
     pool_type pool_;
+    circuit_breaker breaker_;
     std::vector<std::unique_ptr<scratch>> spare_;
     transport_stats counts_;
     error_code last_open_error_;
@@ -903,7 +968,8 @@ public:
 
     /// The base URL's path is put in front of the target. `Host` and `Content-Length` are added
     /// when missing; hop-by-hop fields, and anything that cannot stand in a header, are refused
-    /// with errc::invalid_argument.
+    /// with errc::invalid_argument. A build with zlib asks for gzip unless the request has an
+    /// `Accept-Encoding` of its own, and undoes it.
     [[nodiscard]] asio::awaitable<exchange_result> exchange(
         const request& r, exchange_options options) override {
         return detail::transport_core::exchange(core_, r, options);

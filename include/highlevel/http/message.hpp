@@ -4,10 +4,12 @@
 // the socket can be written, tested and scripted without a network library.
 #pragma once
 
+#include <highlevel/detail/wiping_allocator.hpp>
 #include <highlevel/method.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +19,8 @@
 namespace highlevel::http {
 
 using highlevel::method;
+
+class body_source;
 
 /// Whether two field names are equal; names are ASCII and case does not count (RFC 9110 5.1).
 [[nodiscard]] constexpr bool field_name_equal(std::string_view a, std::string_view b) noexcept {
@@ -123,7 +127,7 @@ public:
     void set(std::string_view name, std::string_view value) {
         // The arguments may be views into this container, which erase() and add() change.
         std::string const own_name{name};
-        std::string const own_value{value};
+        highlevel::detail::wiping_string const own_value{value};
         erase(own_name);
         add(own_name, own_value);
     }
@@ -153,7 +157,8 @@ private:
         std::uint32_t value;
     };
 
-    std::string text_;
+    // A request's fields hold its bearer token.
+    highlevel::detail::wiping_string text_;
     std::vector<slot> slots_;
 };
 
@@ -174,6 +179,8 @@ public:
     headers fields;
     /// The content; empty means that no content is sent.
     std::string body;
+    /// Content that is read while it is sent, in place of `body`; see http/body.hpp. Null: none.
+    std::shared_ptr<const body_source> source;
 };
 
 /// A response, complete and with any transfer coding removed.

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// Writes multipart/form-data bodies (RFC 7578), which HighLevel takes its uploads in.
+// Writes multipart/form-data bodies (RFC 7578), which HighLevel takes its uploads in. Files on disk
+// are read when the request is sent, not before.
 #pragma once
 
 #include <highlevel/file_part.hpp>
+#include <highlevel/http/body.hpp>
+#include <highlevel/http/message.hpp>
 
 #include <cstdint>
-#include <fstream>
-#include <iterator>
+#include <memory>
 #include <random>
 #include <string>
 #include <string_view>
@@ -15,7 +17,7 @@
 
 namespace highlevel::http {
 
-/// Builds one multipart/form-data body in memory.
+/// Builds one multipart/form-data body.
 ///
 /// The boundary is 128 random bits, so that no content can hold it but by chance.
 /// Thread safety: distinct objects: safe; shared objects: unsafe.
@@ -43,12 +45,6 @@ public:
 
     /// Appends a file. Gives what is wrong when it cannot be read, else nothing.
     [[nodiscard]] std::string add(std::string_view name, const file_part& file) {
-        std::string loaded;
-        if (!file.path.empty()) {
-            std::ifstream in{file.path, std::ios::binary};
-            if (in) loaded.assign(std::istreambuf_iterator<char>{in}, {});
-            if (!in) return "cannot read " + file.path;
-        }
         auto filename = file.filename;
         if (filename.empty()) filename = file.path.substr(file.path.find_last_of('/') + 1);
         if (filename.empty()) filename = "file";
@@ -62,20 +58,36 @@ public:
         body_ += "\r\nContent-Type: ";
         body_ += type;
         body_ += "\r\n\r\n";
-        body_ += file.path.empty() ? file.data : loaded;
+        if (file.path.empty()) {
+            body_ += file.data;
+        } else {
+            flush();
+            if (auto why = source_->add_file(file.path); !why.empty()) return why;
+        }
         body_ += "\r\n";
         return {};
     }
 
-    /// The complete body.
-    [[nodiscard]] std::string finish() && {
+    /// Gives the request its content: the body, or a source when there are files on disk.
+    void finish(request& to) && {
         body_ += "--";
         body_ += boundary_;
         body_ += "--\r\n";
-        return std::move(body_);
+        to.fields.set("Content-Type", content_type());
+        if (source_->has_files()) {
+            flush();
+            to.source = std::move(source_);
+        } else {
+            to.body = std::move(body_);
+        }
     }
 
 private:
+    void flush() {
+        source_->add_text(body_);
+        body_.clear();
+    }
+
     void begin(std::string_view name) {
         body_ += "--";
         body_ += boundary_;
@@ -101,7 +113,9 @@ private:
     }
 
     std::string boundary_;
+    /// What follows the last file.
     std::string body_;
+    std::shared_ptr<segmented_source> source_ = std::make_shared<segmented_source>();
 };
 
 } // namespace highlevel::http

@@ -4,6 +4,8 @@
 // to whoever builds a transport, without a network library in between.
 #pragma once
 
+#include <highlevel/http/phase.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <stdexcept>
@@ -107,6 +109,14 @@ public:
     /// address (RFC 8305 section 5). Zero: addresses are tried strictly one after the other.
     /// Default: 250 ms.
     std::chrono::milliseconds happy_eyeballs_delay{250};
+    /// After so many failures to connect in a row, with no success between them, no connection is
+    /// tried for a while (errc::circuit_open); then one goes ahead as a probe. Zero: never.
+    /// Default: 10.
+    unsigned circuit_threshold = 10;
+    /// How long that while is at first; a probe that fails doubles it. Default: 1 s.
+    std::chrono::milliseconds circuit_pause{std::chrono::seconds{1}};
+    /// How long it gets at most. Default: 30 s.
+    std::chrono::milliseconds circuit_max_pause{std::chrono::seconds{30}};
 
     /// Throws `std::invalid_argument` that names the field that cannot be used.
     void validate() const {
@@ -116,6 +126,10 @@ public:
         detail::not_negative("pool.max_age", max_age);
         detail::not_negative("pool.dns_ttl", dns_ttl);
         detail::not_negative("pool.happy_eyeballs_delay", happy_eyeballs_delay);
+        if (circuit_pause.count() <= 0)
+            detail::bad_option("pool.circuit_pause", "must be positive");
+        if (circuit_max_pause < circuit_pause)
+            detail::bad_option("pool.circuit_max_pause", "must not be below pool.circuit_pause");
     }
 };
 
@@ -138,6 +152,17 @@ public:
     /// One call as a whole: waiting for a permit and a connection, all attempts, pauses between
     /// them. Default: 2 min.
     std::chrono::milliseconds total{std::chrono::minutes{2}};
+
+    /// These limits but for those that one call sets.
+    [[nodiscard]] timeouts with(const phase_timeouts& own) const {
+        timeouts merged = *this;
+        merged.connect = own.connect.value_or(connect);
+        merged.tls = own.tls.value_or(tls);
+        merged.write = own.write.value_or(write);
+        merged.first_byte = own.first_byte.value_or(first_byte);
+        merged.idle = own.idle.value_or(idle);
+        return merged;
+    }
 
     /// Throws `std::invalid_argument` that names the field that cannot be used.
     void validate() const {

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <highlevel/error.hpp>
+#include <highlevel/http/body.hpp>
+#include <highlevel/http/inflater.hpp>
 #include <highlevel/http/message.hpp>
 
 #include <boost/asio/buffer.hpp>
@@ -18,13 +20,17 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace highlevel::http {
 
 /// Reads one response, skipping interim (1xx) ones before it.
 ///
-/// Feed it with put() until done(). The fields of trailers are dropped, since they could contradict
-/// the header after it was acted upon. Thread safety: distinct objects: safe; shared: unsafe.
+/// Feed it with put() until done(). Content goes to the response's body or, where the status is 2xx
+/// and there is a sink, to that. With `may_inflate` gzip content is decoded on the way, and the
+/// fields that speak of its coded form (Content-Encoding, Content-Length) are taken out. The fields
+/// of trailers are dropped, since they could contradict the header after it was acted upon. Thread
+/// safety: distinct objects: safe; shared: unsafe.
 class response_parser {
 public:
     /// Largest header section, status line and interim responses included, in bytes.
@@ -32,15 +38,23 @@ public:
 
     /// Fills `out`, which must outlive the parser. `no_body` for responses to HEAD and CONNECT,
     /// whose header may speak of content that does not follow.
-    response_parser(response& out, bool no_body, std::size_t max_body)
+    response_parser(
+        response& out,
+        bool no_body,
+        std::size_t max_body,
+        body_sink* sink = nullptr,
+        bool may_inflate = false)
         : out_(out),
           max_body_(max_body),
-          no_body_(no_body) {
+          sink_(sink),
+          no_body_(no_body),
+          may_inflate_(may_inflate) {
         restart();
     }
 
     /// Takes bytes in and says how many it used; the rest must be presented again with more behind
-    /// it. On failure `ec` is malformed_response or response_too_large and detail() says why.
+    /// it. On failure `ec` is malformed_response, response_too_large or file_failed (the sink's)
+    /// and detail() says why.
     std::size_t put(std::string_view bytes, boost::system::error_code& ec) {
         std::size_t used = 0;
         ec = {};
@@ -54,6 +68,11 @@ public:
                 ec = errc::malformed_response;
                 return used;
             }
+            // Beast asserts five bytes when it comes back to a last chunk that no other precedes
+            // (basic_parser::parse_chunk_header, Boost 1.81); chunked content never ends in fewer.
+            if (rest.size() < 5 && rest.front() == '0' && parser_->is_header_done() &&
+                parser_->chunked())
+                return used;
             used += parser_->put(boost::asio::const_buffer{rest.data(), rest.size()}, parsed);
             if (parsed == boost::beast::http::error::need_more) {
                 if (!parser_->is_header_done() && bytes.size() - used >= max_header)
@@ -87,8 +106,12 @@ public:
         boost::beast::error_code ec;
         parser_->put_eof(ec);
         done_ = !ec && parser_->is_done();
+        if (!done_ && parser_->own_error()) end_error_ = refuse(ec);
         return done_;
     }
+
+    /// What kept put_end() from completing a response that was not cut.
+    [[nodiscard]] const boost::system::error_code& end_error() const noexcept { return end_error_; }
 
     /// Whether the response is complete.
     [[nodiscard]] bool done() const noexcept { return done_; }
@@ -96,7 +119,7 @@ public:
     [[nodiscard]] bool header_done() const { return parser_->is_header_done(); }
     /// Whether the connection can carry another exchange after this response.
     [[nodiscard]] bool keep_alive() const { return done_ && parser_->keep_alive(); }
-    /// Why put() failed, in words.
+    /// Why put() failed, or put_end() where end_error() is set, in words.
     [[nodiscard]] const std::string& detail() const noexcept { return detail_; }
 
 private:
@@ -111,7 +134,17 @@ private:
 
     class machine final : public base {
     public:
-        explicit machine(response& out) : out_(out) {}
+        machine(response& out, std::size_t max_body, body_sink* sink, bool may_inflate)
+            : out_(out),
+              max_body_(max_body),
+              sink_(sink),
+              may_inflate_(may_inflate) {}
+
+        /// What went wrong in our own hands, if anything did.
+        [[nodiscard]] const boost::system::error_code& own_error() const noexcept {
+            return own_error_;
+        }
+        [[nodiscard]] const std::string& own_detail() const noexcept { return own_detail_; }
 
     private:
         void on_request_impl(
@@ -134,29 +167,107 @@ private:
 
         void on_header_impl(code& /*ec*/) override {}
 
-        void on_body_init_impl(
-            const boost::optional<std::uint64_t>& length, code& /*ec*/) override {
+        void on_body_init_impl(const boost::optional<std::uint64_t>& length, code& ec) override {
             in_content_ = true;
-            if (length)
+            auto const coding = out_.fields.find("Content-Encoding");
+            if (may_inflate_ && coding &&
+                (field_name_equal(*coding, "gzip") || field_name_equal(*coding, "x-gzip")))
+                inflater_.emplace(max_body_);
+            if (!begin_content()) return stop(ec);
+            if (length && !inflater_ && !streams())
                 out_.body.reserve(static_cast<std::size_t>(std::min(*length, max_trusted_length)));
         }
 
-        std::size_t on_body_impl(text bytes, code& /*ec*/) override {
-            out_.body.append(bytes.data(), bytes.size());
+        std::size_t on_body_impl(text bytes, code& ec) override {
+            take({bytes.data(), bytes.size()}, ec);
             return bytes.size();
         }
 
         void on_chunk_header_impl(std::uint64_t /*size*/, text /*ext*/, code& /*ec*/) override {}
 
-        std::size_t on_chunk_body_impl(std::uint64_t /*left*/, text bytes, code& /*ec*/) override {
-            out_.body.append(bytes.data(), bytes.size());
+        std::size_t on_chunk_body_impl(std::uint64_t /*left*/, text bytes, code& ec) override {
+            take({bytes.data(), bytes.size()}, ec);
             return bytes.size();
         }
 
-        void on_finish_impl(code& /*ec*/) override {}
+        void on_finish_impl(code& ec) override {
+            if (out_.status < 200) return;
+            if (inflater_ && !inflater_->complete()) {
+                fail(errc::malformed_response, "gzip content that is cut off");
+                return stop(ec);
+            }
+            if (inflater_) {
+                out_.fields.erase("Content-Encoding");
+                out_.fields.erase("Content-Length");
+            }
+            if (!streams()) return;
+            if (!begin_content()) return stop(ec);
+            if (auto why = sink_->finish(); !why.empty()) {
+                fail(errc::file_failed, std::move(why));
+                stop(ec);
+            }
+        }
+
+        [[nodiscard]] bool streams() const noexcept {
+            return sink_ != nullptr && out_.status >= 200 && out_.status < 300;
+        }
+
+        [[nodiscard]] bool begin_content() {
+            if (begun_ || !streams()) return true;
+            begun_ = true;
+            auto why = sink_->begin(out_);
+            if (why.empty()) return true;
+            fail(errc::file_failed, std::move(why));
+            return false;
+        }
+
+        void take(std::string_view bytes, code& ec) {
+            if (!inflater_) {
+                if (!deliver(bytes)) stop(ec);
+                return;
+            }
+            using outcome = inflater::outcome;
+            switch (inflater_->put(bytes, [this](std::string_view b) { return deliver(b); })) {
+            case outcome::good: return;
+            case outcome::refused: break;
+            case outcome::corrupt: fail(errc::malformed_response, "damaged gzip content"); break;
+            case outcome::too_large:
+                fail(
+                    errc::response_too_large,
+                    "more than " + std::to_string(max_body_) + " bytes when decompressed");
+                break;
+            }
+            stop(ec);
+        }
+
+        bool deliver(std::string_view bytes) {
+            if (!streams()) {
+                out_.body.append(bytes);
+                return true;
+            }
+            auto why = sink_->write(bytes);
+            if (why.empty()) return true;
+            fail(errc::file_failed, std::move(why));
+            return false;
+        }
+
+        void fail(errc what, std::string why) {
+            own_error_ = what;
+            own_detail_ = std::move(why);
+        }
+
+        // Any error of Beast's will do: own_error() says what it is about.
+        static void stop(code& ec) { ec = boost::beast::http::error::body_limit; }
 
         response& out_;
+        std::size_t max_body_;
+        body_sink* sink_;
+        std::optional<inflater> inflater_;
+        boost::system::error_code own_error_;
+        std::string own_detail_;
+        bool may_inflate_;
         bool in_content_ = false;
+        bool begun_ = false;
     };
 
     // True when the status line has been read already.
@@ -170,7 +281,7 @@ private:
         out_.status = 0;
         out_.fields.clear();
         out_.body.clear();
-        parser_.emplace(out_);
+        parser_.emplace(out_, max_body_, sink_, may_inflate_);
         parser_->header_limit(static_cast<std::uint32_t>(max_header));
         parser_->body_limit(max_body_);
         parser_->eager(true);
@@ -178,6 +289,10 @@ private:
     }
 
     boost::system::error_code refuse(const code& ec) {
+        if (parser_->own_error()) {
+            detail_ = parser_->own_detail();
+            return parser_->own_error();
+        }
         if (ec == boost::beast::http::error::body_limit) {
             detail_ = "more than " + std::to_string(max_body_) + " bytes";
             return errc::response_too_large;
@@ -189,9 +304,12 @@ private:
     response& out_;
     std::optional<machine> parser_;
     std::string detail_;
+    boost::system::error_code end_error_;
     std::size_t max_body_;
+    body_sink* sink_;
     int interim_ = 0;
     bool no_body_;
+    bool may_inflate_;
     bool done_ = false;
 };
 

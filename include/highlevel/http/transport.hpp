@@ -5,13 +5,14 @@
 #pragma once
 
 #include <highlevel/http/message.hpp>
+#include <highlevel/http/phase.hpp>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/system/error_code.hpp>
 
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,42 +20,10 @@ namespace highlevel::http {
 
 namespace asio = boost::asio;
 
-/// How far an exchange came; tells which time-out ran off and whether a repeat is harmless.
-enum class phase : std::uint8_t {
-    /// Waiting for a pooled connection or for room to open one.
-    queued,
-    /// Looking the host name up.
-    resolve,
-    /// Opening the TCP connection, or the proxy's tunnel.
-    connect,
-    /// TLS handshake.
-    tls,
-    /// Sending the request.
-    write,
-    /// Waiting for the first byte of the response.
-    first_byte,
-    /// Receiving the rest of the response.
-    read,
-    /// All of the response is here.
-    done,
-};
+class body_sink;
 
-/// The phase's name, for example "first_byte".
-[[nodiscard]] constexpr std::string_view to_string(phase p) noexcept {
-    switch (p) {
-    case phase::queued: return "queued";
-    case phase::resolve: return "resolve";
-    case phase::connect: return "connect";
-    case phase::tls: return "tls";
-    case phase::write: return "write";
-    case phase::first_byte: return "first_byte";
-    case phase::read: return "read";
-    case phase::done: return "done";
-    }
-    return "done";
-}
-
-/// Bounds of one exchange. Trivially destructible; the view must live until the exchange ends.
+/// Bounds of one exchange. Trivially destructible; what it points to must live until the exchange
+/// ends.
 class exchange_options {
 public:
     constexpr exchange_options() noexcept = default;
@@ -65,7 +34,13 @@ public:
     /// gives the resource, so that one busy location cannot starve the others).
     std::string_view group;
     /// Largest accepted response body in bytes; a larger one fails with errc::response_too_large.
+    /// Compressed content counts as it is after decoding.
     std::size_t max_body = 64U * 1024U * 1024U;
+    /// In place of the transport's own limits.
+    phase_timeouts limits;
+    /// Takes the content of a 2xx response while it comes; `reply.body` then stays empty. Null: the
+    /// content is held in memory.
+    body_sink* sink = nullptr;
 };
 
 /// What came of one exchange: a response, or an error and how far it came.
@@ -84,6 +59,10 @@ public:
     /// Whether any byte of the request may have reached the server. When false the request was
     /// surely not processed and may be repeated whatever its method.
     bool may_have_been_processed = false;
+    /// Where the time went, that of connections which were given up included.
+    phase_times times;
+    /// For errc::circuit_open: when connecting will be tried again.
+    std::optional<std::chrono::milliseconds> retry_in;
     /// Valid when ok().
     response reply;
 };

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// What more threads are worth to one client: requests per second through everything but the
+// network, whose place a transport takes that answers at once.
+
+#include "../examples/support/command_line.hpp"
+
+#include <highlevel/highlevel.hpp>
+#include <highlevel/v2/contacts.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace asio = boost::asio;
+namespace contacts = highlevel::v2::contacts;
+namespace http = highlevel::http;
+using command_line::usage_error;
+using steady = std::chrono::steady_clock;
+
+namespace {
+
+constexpr std::string_view usage =
+    R"(Measures one client on 1, 2, 4 and 8 threads, without a network.
+
+  threads [options]
+
+  --seconds S        for each number of threads (default: 3)
+  --locations N      accounts that are called (default: 1000)
+  --workers N        calls at once (default: 256)
+  --threads T        measure only this number
+  --quick            a tenth of a second each, to see that it works
+)";
+
+struct arguments {
+    double seconds = 3;
+    std::size_t locations = 1000;
+    std::size_t workers = 256;
+    std::vector<int> threads{1, 2, 4, 8};
+    bool help = false;
+};
+
+arguments parse(int argc, char** argv) {
+    arguments a;
+    command_line::cursor at{argc, argv};
+    while (at.next()) {
+        if (at.is("--help") || at.is("-h"))
+            a.help = true;
+        else if (at.is("--seconds"))
+            a.seconds = at.number<double>(0.01, 3600);
+        else if (at.is("--locations"))
+            a.locations = at.number<std::size_t>(1, 10'000);
+        else if (at.is("--workers"))
+            a.workers = at.number<std::size_t>(1, 100'000);
+        else if (at.is("--threads"))
+            a.threads = {at.number<int>(1, 256)};
+        else if (at.is("--quick"))
+            a.seconds = 0.1;
+        else
+            at.unknown();
+    }
+    return a;
+}
+
+/// Answers every request with the same contact, after one turn of the executor, as a network would.
+class instant_transport final : public http::transport {
+public:
+    asio::awaitable<http::exchange_result> exchange(
+        const http::request& /*request*/, http::exchange_options /*options*/) override {
+        co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+        http::exchange_result r;
+        r.reached = http::phase::done;
+        r.may_have_been_processed = true;
+        r.reply.status = 200;
+        r.reply.fields.add("content-type", "application/json; charset=utf-8");
+        r.reply.fields.add("x-ratelimit-limit-daily", "1000000000");
+        r.reply.fields.add("x-ratelimit-daily-remaining", "999999999");
+        r.reply.fields.add("x-ratelimit-interval-milliseconds", "100");
+        r.reply.fields.add("x-ratelimit-max", "60000");
+        r.reply.fields.add("x-ratelimit-remaining", "59999");
+        r.reply.body =
+            R"({"contact":{"id":"ocQHyuzHvysMo5N5VsXc","locationId":"ve9EPM428h8vShlRW1KT",)"
+            R"("firstName":"Ada","lastName":"Lovelace","email":"ada@example.com","phone":)"
+            R"("+15550100","tags":["vip","new"],"dateAdded":"2025-06-15T15:10:00.000Z",)"
+            R"("customFields":[{"id":"f1","value":"x"},{"id":"f2","value":12}]}})";
+        co_return r;
+    }
+
+    void close() noexcept override {}
+};
+
+/// Requests per second of one client on so many threads.
+double measure(const arguments& args, int threads) {
+    highlevel::client_options options;
+    options.credentials = highlevel::auth::private_integration{"pit-threads"};
+    options.transport = std::make_shared<instant_transport>();
+    options.limits.max = 60'000;
+    options.limits.interval = std::chrono::milliseconds{100};
+    asio::io_context context{threads};
+    highlevel::client client{context.get_executor(), options};
+    std::vector<highlevel::account> accounts;
+    for (std::size_t i = 0; i < args.locations; ++i)
+        accounts.push_back(client.location("location-" + std::to_string(i)));
+
+    std::atomic<bool> over{false};
+    std::vector<std::uint64_t> done(args.workers);
+    std::atomic<std::uint64_t> failed{0};
+    auto const work = [&](std::size_t n) -> asio::awaitable<void> {
+        std::uint64_t mine = 0;
+        // Each worker goes through accounts of its own first, and meets the others' in time.
+        for (std::size_t i = n * 7; !over.load(std::memory_order_relaxed); ++i) {
+            contacts::get_contact const get{"ocQHyuzHvysMo5N5VsXc"};
+            auto const got = co_await accounts[i % accounts.size()].try_call(get);
+            if (got)
+                ++mine;
+            else
+                failed.fetch_add(1, std::memory_order_relaxed);
+        }
+        done[n] = mine;
+    };
+    for (std::size_t n = 0; n < args.workers; ++n)
+        asio::co_spawn(context, work(n), asio::detached);
+    auto const begin = steady::now();
+    std::vector<std::thread> pool;
+    for (int i = 0; i < threads; ++i)
+        pool.emplace_back([&] { context.run(); });
+    std::this_thread::sleep_for(std::chrono::duration<double>(args.seconds));
+    over = true;
+    for (auto& t : pool)
+        t.join();
+    auto const elapsed = std::chrono::duration<double>(steady::now() - begin).count();
+    std::uint64_t all = 0;
+    for (auto const n : done)
+        all += n;
+    if (failed != 0 || all == 0) throw std::runtime_error{std::to_string(failed) + " calls failed"};
+    return static_cast<double>(all) / elapsed;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        auto const args = parse(argc, argv);
+        if (args.help) {
+            std::cout << usage;
+            return 0;
+        }
+        double alone = 0;
+        for (int const threads : args.threads) {
+            auto const rate = measure(args, threads);
+            if (alone == 0) alone = rate;
+            std::printf("%d threads: %.0f requests/s, %.2f x\n", threads, rate, rate / alone);
+        }
+        return 0;
+    } catch (const usage_error& e) {
+        std::cerr << "threads: " << e.what() << '\n';
+        return 2;
+    } catch (const std::exception& e) {
+        std::cerr << "threads: " << e.what() << '\n';
+        return 1;
+    }
+}

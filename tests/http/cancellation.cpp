@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// The cancellation matrix: a call is stopped at each point at which it can be suspended, by
+// terminal cancellation, by its deadline and by the end of its client. Afterwards permits and
+// connections are back, and nothing has run inside the function that stopped it.
+#include "support/catch.hpp"
+#include "support/client_bench.hpp"
+#include "support/fault_server.hpp"
+
+#include <highlevel/auth/credentials.hpp>
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace {
+
+using namespace std::chrono_literals;
+using namespace highlevel::test;
+using highlevel::errc;
+using highlevel::method;
+namespace asio = boost::asio;
+namespace auth = highlevel::auth;
+namespace http = highlevel::http;
+
+/// A source of tokens that never has one ready.
+class slow_provider final : public auth::provider {
+public:
+    asio::awaitable<auth::grant> authorize(auth::token_request /*request*/) override {
+        ++waiting;
+        asio::steady_timer timer{
+            co_await asio::this_coro::executor, std::chrono::steady_clock::time_point::max()};
+        boost::system::error_code ec;
+        co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        co_return auth::grant{ec, "no token came"};
+    }
+    asio::awaitable<bool> renew(
+        auth::token_request /*request*/, std::shared_ptr<const auth::secret> /*refused*/) override {
+        co_return false;
+    }
+
+    std::size_t waiting = 0;
+};
+
+enum class point {
+    token,
+    permit,
+    connection,
+    connecting,
+    tls,
+    writing,
+    first_byte,
+    reading,
+    pause
+};
+
+constexpr std::string_view name_of(point p) {
+    switch (p) {
+    case point::token: return "token";
+    case point::permit: return "permit";
+    case point::connection: return "queued";
+    case point::connecting: return "connect";
+    case point::tls: return "tls";
+    case point::writing: return "write";
+    case point::first_byte: return "first_byte";
+    case point::reading: return "read";
+    case point::pause: return "pause";
+    }
+    return {};
+}
+
+/// A server, a client, and one call that sleeps at the point.
+class scene {
+public:
+    explicit scene(point where, std::chrono::milliseconds timeout = {}) {
+        behaviour fault;
+        switch (where) {
+        case point::connection: fault.gated = true; break;
+        case point::permit:
+        case point::first_byte: fault.before = act::stall; break;
+        case point::tls: fault.at_accept = act::stall; break;
+        case point::writing: fault.early = fault.gated = true; break;
+        case point::reading:
+            fault = behaviour{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", act::stall};
+            break;
+        case point::pause:
+            fault = behaviour{http_reply("", "503 Unavailable", "Retry-After: 60\r\n")};
+            break;
+        case point::token:
+        case point::connecting: break;
+        }
+        server = std::make_unique<fault_server>(fault);
+        auto url = server->url();
+        if (where == point::tls) url.replace(0, 4, "https");
+        if (where == point::connecting) {
+            silent = std::make_unique<full_listener>();
+            url = silent->url();
+        }
+        b = std::make_unique<client_bench>(url);
+        if (where == point::connection) b->options.pool.max_connections = 1;
+        if (where == point::token) {
+            provider = std::make_shared<slow_provider>();
+            b->options.credentials = std::shared_ptr<auth::provider>{provider};
+        }
+        b->start();
+        // The first request of a bucket is alone: the next waits until its answer is here.
+        if (where == point::permit) {
+            holder = b->begin({method::get, "/holder"});
+            b->run_until([&] { return server->request_count() == 1; });
+        }
+        // Beside the rate limit, so that only the connection is held.
+        if (where == point::connection) {
+            holding = http::request{method::get, "/holder"};
+            asio::co_spawn(
+                b->context, b->transport->exchange(*holding, {}),
+                [this](std::exception_ptr, http::exchange_result) { held = true; });
+            b->run_until([&] { return server->request_count() == 1; });
+        }
+
+        http::request r{where == point::writing ? method::post : method::get, "/x"};
+        if (where == point::writing) r.body.assign(64 * 1024 * 1024, 'x');
+        highlevel::call_options how;
+        if (timeout.count() != 0) how.timeout = timeout;
+        call = b->begin(std::move(r), how);
+        if (timeout.count() != 0) return;
+        b->run_until([&] { return there(where); });
+        for (int i = 0; i < 20; ++i)
+            b->context.poll();
+    }
+
+    /// Whether the call sleeps where it should, as far as can be seen from outside.
+    [[nodiscard]] bool there(point where) const {
+        auto const s = b->transport->stats();
+        switch (where) {
+        case point::token: return provider->waiting == 1;
+        case point::permit:
+            return b->client->quota("loc").waiting_in(highlevel::quota::lane::interactive) == 1;
+        case point::connection: return s.waiting == 1;
+        case point::connecting: return s.connecting == 1;
+        case point::tls: return server->accepted() == 1;
+        case point::writing:
+        case point::first_byte:
+        case point::reading: return server->request_count() == 1;
+        case point::pause: return b->client->quota("loc").settled == 1;
+        }
+        return false;
+    }
+
+    /// Lets go of what was held in the way, and says whether everything is back then.
+    [[nodiscard]] bool balanced() {
+        server->open_gate();
+        if (holder) {
+            holder->signal.emit(asio::cancellation_type::terminal);
+            b->run_until([&] { return holder->done(); });
+        }
+        if (holding) b->run_until([&] { return held; });
+        if (!b->balanced()) return false;
+        // Nothing is left to do either: no timer, no attempt to connect.
+        b->context.restart();
+        b->context.run_for(20s);
+        return b->context.stopped();
+    }
+
+    std::unique_ptr<fault_server> server;
+    std::unique_ptr<full_listener> silent;
+    std::shared_ptr<slow_provider> provider;
+    std::unique_ptr<client_bench> b;
+    std::shared_ptr<running_call> holder;
+    std::optional<http::request> holding;
+    bool held = false;
+    std::shared_ptr<running_call> call;
+};
+
+constexpr point all_points[] = {point::token,      point::permit,  point::connection,
+                                point::connecting, point::tls,     point::writing,
+                                point::first_byte, point::reading, point::pause};
+
+} // namespace
+
+TEST_CASE("call_can_be_cancelled_wherever_it_sleeps", "[http][cancellation]") {
+    for (point where : all_points) {
+        CAPTURE(name_of(where));
+        scene s{where};
+        REQUIRE(!s.call->done());
+        s.call->signal.emit(asio::cancellation_type::terminal);
+        CHECK(!s.call->done()); // nothing completes inside emit()
+        s.b->run_until([&] { return s.call->done(); });
+        REQUIRE(s.call->result->has_error());
+        auto const& failure = s.call->result->error();
+        CHECK((failure.code() == asio::error::operation_aborted));
+        CHECK(failure.cause() == highlevel::cause::cancelled);
+        // Whether the first half of the body was taken in already cannot be seen from outside.
+        if (where != point::reading || failure.reached() != "first_byte")
+            CHECK(failure.reached() == name_of(where));
+        CHECK(s.balanced());
+    }
+}
+
+TEST_CASE("call_ends_with_its_client_wherever_it_sleeps", "[http][cancellation]") {
+    for (point where : all_points) {
+        // A source of tokens is the caller's own and ends its waits itself.
+        if (where == point::token) continue;
+        CAPTURE(name_of(where));
+        scene s{where};
+        REQUIRE(!s.call->done());
+        s.b->client.reset();
+        CHECK(!s.call->done()); // nothing completes inside the destructor
+        s.b->run_until([&] { return s.call->done(); });
+        REQUIRE(s.call->result->has_error());
+        CHECK((s.call->result->error().code() == asio::error::operation_aborted));
+        CHECK(s.balanced());
+    }
+}
+
+TEST_CASE("deadline_ends_a_call_wherever_it_sleeps_and_says_where", "[http][cancellation]") {
+    for (point where : all_points) {
+        // A pause that would end too late is not begun; a source of tokens has limits of its own.
+        if (where == point::token || where == point::pause) continue;
+        CAPTURE(name_of(where));
+        scene s{where, 60ms};
+        s.b->run_until([&] { return s.call->done(); });
+        REQUIRE(s.call->result->has_error());
+        auto const& failure = s.call->result->error();
+        CAPTURE(failure.what());
+        CHECK(
+            (failure.code() ==
+             (where == point::permit ? make_error_code(errc::permit_timeout)
+                                     : make_error_code(errc::timeout))));
+        CHECK(failure.reached() == name_of(where));
+        auto const& times = failure.times();
+        auto spent = times.permit;
+        for (auto p :
+             {http::phase::queued, http::phase::connect, http::phase::tls, http::phase::write,
+              http::phase::first_byte, http::phase::read})
+            if (to_string(p) == name_of(where)) spent = times.network[p];
+        CHECK(spent > 0ns);
+        CHECK(
+            failure.what().find("(in phase " + std::string{name_of(where)} + "; time spent: ") !=
+            std::string::npos);
+        CHECK(s.balanced());
+    }
+}
