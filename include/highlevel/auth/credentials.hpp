@@ -4,9 +4,11 @@
 // Integration token and a rotating OAuth token alike; and the fixed kind itself.
 #pragma once
 
+#include <highlevel/auth/resource.hpp>
 #include <highlevel/auth/secret.hpp>
 #include <highlevel/operation.hpp>
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/system/error_code.hpp>
 
@@ -21,15 +23,13 @@
 #include <string_view>
 #include <utility>
 
+namespace highlevel::http {
+class transport;
+}
+
 namespace highlevel::auth {
 
-/// What an account is: a location (sub-account) or a company (agency).
-enum class resource_kind : std::uint8_t { location, company };
-
-/// The name, for example "location".
-[[nodiscard]] constexpr std::string_view to_string(resource_kind k) noexcept {
-    return k == resource_kind::location ? "location" : "company";
-}
+class token_store;
 
 /// What a token is wanted for.
 class token_request {
@@ -45,6 +45,8 @@ public:
     std::string_view id;
     /// The kinds that the operation accepts.
     token_kinds accepted = token_kinds::any;
+    /// When to give up waiting for a token, with errc::timeout.
+    std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
 };
 
 /// A token for one attempt, or why there is none. Never printed.
@@ -59,6 +61,20 @@ public:
     std::string detail;
     std::shared_ptr<const secret> token;
     token_kinds kind = token_kinds::none;
+};
+
+/// What a client lends to the source of its tokens.
+class attachment {
+public:
+    attachment() = default;
+
+    boost::asio::any_io_executor executor;
+    /// Sends to the API's origin. A request whose `exchange_options::group` is a resource's key()
+    /// first waits for a permit of that resource.
+    std::shared_ptr<http::transport> transport;
+    /// `client_options::token_store`; null when that is not set.
+    std::shared_ptr<token_store> store;
+    std::string user_agent;
 };
 
 /// A source of bearer tokens.
@@ -79,6 +95,12 @@ public:
     /// so that the call is worth repeating once. Fixed tokens have nothing to renew.
     [[nodiscard]] virtual boost::asio::awaitable<bool> renew(
         token_request request, std::shared_ptr<const secret> refused) = 0;
+
+    /// A client begins to use this source.
+    virtual void attach(const attachment& /*client*/) {}
+
+    /// The client of that transport ends: what it lent must no longer be used.
+    virtual void detach(const http::transport& /*client*/) noexcept {}
 };
 
 /// Fixed tokens: Private Integrations (`pit-...`). One for every account, or one per location or

@@ -4,6 +4,7 @@
 // over the response, so that each row of the table is a test.
 #pragma once
 
+#include <highlevel/detail/base64.hpp>
 #include <highlevel/error.hpp>
 #include <highlevel/http/message.hpp>
 #include <highlevel/operation.hpp>
@@ -12,10 +13,12 @@
 #include <boost/json/value.hpp>
 
 #include <algorithm>
-#include <optional>
+#include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace highlevel::detail {
 
@@ -132,73 +135,219 @@ public:
     return text;
 }
 
-/// Reads a refusal.
+/// Whether a token is one of API 1.0: a JSON Web Token without the claim `authClass`, which every
+/// OAuth token of API 2.0 has; Private Integrations (`pit-...`) are no such tokens at all.
+[[nodiscard]] inline bool is_v1_key(std::string_view token) {
+    auto const first = token.find('.');
+    auto const second = first == token.npos ? token.npos : token.find('.', first + 1);
+    if (!token.starts_with("eyJ") || second == token.npos) return false;
+    std::string claims{token.substr(first + 1, second - first - 1)};
+    std::replace(claims.begin(), claims.end(), '-', '+');
+    std::replace(claims.begin(), claims.end(), '_', '/');
+    claims.resize((claims.size() + 3) / 4 * 4, '=');
+    auto const text = decode_base64(claims);
+    return text && text->starts_with('{') && text->find("\"authClass\"") == text->npos;
+}
+
+/// The number that a gateway's page gives itself ("Error 1010"), its "Ray ID", and so on: the word
+/// of letters, digits and '-' after `name`, with any mark-up skipped. Empty when it is not there.
+[[nodiscard]] inline std::string_view word_after(
+    std::string_view page, std::string_view name) noexcept {
+    constexpr std::size_t longest = 40;
+    auto const letter = [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+            c == '-';
+    };
+    auto const found = page.find(name);
+    if (found == page.npos) return {};
+    page.remove_prefix(found + name.size());
+    while (!page.empty() && !letter(page.front())) {
+        auto const skip = page.front() == '<' ? page.find('>') : 0;
+        if (skip == page.npos) return {};
+        page.remove_prefix(skip + 1);
+    }
+    std::size_t length = 0;
+    while (length < page.size() && length <= longest && letter(page[length]))
+        ++length;
+    return length > longest ? std::string_view{} : page.substr(0, length);
+}
+
+/// Reads a page of the gateway before the API (Cloudflare).
+[[nodiscard]] inline reading read_gateway_page(const http::response& reply) {
+    std::string hint{
+        reply.status >= 500 && reply.status != 503 ? "a gateway could not reach the API"
+                                                   : "a gateway refused the client, not the API"};
+    if (auto const number = word_after(reply.body, "Error "); number.starts_with('1')) {
+        hint += " (error ";
+        hint += number;
+        hint += ')';
+    }
+    auto const field = reply.fields.find("cf-ray");
+    auto const ray = field ? *field : word_after(reply.body, "Ray ID:");
+    if (!ray.empty()) {
+        hint += "; ray id ";
+        hint += ray;
+    }
+    bool const failed = reply.status >= 500 && reply.status != 503;
+    return {failed ? cause::server_error : cause::blocked, std::move(hint)};
+}
+
+/// The quota that a 429 is about, in words.
+[[nodiscard]] inline reading read_limit(const http::response& reply) {
+    auto const field = [&](std::string_view name) {
+        auto const value = reply.fields.find(name);
+        return value ? std::string{*value} : std::string{};
+    };
+    if (field("x-ratelimit-daily-remaining") == "0") {
+        auto const limit = field("x-ratelimit-limit-daily");
+        std::string hint{"the resource's "};
+        if (!limit.empty()) hint += limit + ' ';
+        return {cause::daily_limit, hint + "requests of the day are used up"};
+    }
+    auto const limit = field("x-ratelimit-max");
+    auto const interval = field("x-ratelimit-interval-milliseconds");
+    std::string hint{"the resource may not send "};
+    if (!limit.empty() && !interval.empty())
+        hint += "more than " + limit + " requests within " + interval + " ms";
+    else
+        hint += "so many requests at once";
+    return {cause::burst_limit, hint + "; others may share its quota"};
+}
+
+/// The name in "property NAME should not exist", as the API's validation words it; else empty.
+[[nodiscard]] inline std::string_view unwanted_property(const error_body& body) noexcept {
+    constexpr std::string_view before = "property ";
+    constexpr std::string_view after = " should not exist";
+    for (std::string_view const m : body.messages) {
+        auto const start = m.find(before);
+        auto const end = m.find(after);
+        if (start == m.npos || end == m.npos || end < start + before.size()) continue;
+        return m.substr(start + before.size(), end - start - before.size());
+    }
+    return {};
+}
+
+/// Reads a 401 or 403, which this API gives for far more than tokens.
+///
+/// Only `cause::invalid_token` says that another token may help: refreshing for any other would use
+/// up refresh tokens because of a mistyped path.
+[[nodiscard]] inline reading read_denial(
+    const http::response& reply,
+    const error_body& body,
+    std::span<const std::string_view> scopes,
+    std::string_view token) {
+    if (body.says("not authorized for this scope")) {
+        std::string const agency =
+            "; an agency's Private Integration gets this answer for a location's data, too";
+        if (scopes.empty()) return {cause::scope_missing, "the token lacks a scope" + agency};
+        return {cause::scope_missing, scopes_hint("the token needs the scope", scopes) + agency};
+    }
+    if (body.says("authclass type is not allowed"))
+        return {
+            cause::wrong_token_kind,
+            scopes.empty()
+                ? "the scope wants the other class of token: mint a location's from the agency's"
+                : scopes_hint(
+                      "mint a location's token from the agency's; this class may not use", scopes)};
+    if (body.says("user type mismatch"))
+        return {
+            cause::wrong_token_kind,
+            "an agency's token cannot be used for a location's data, nor the other way round"};
+    if (body.says("does not have access to this location"))
+        return {cause::wrong_location, "the token is another location's, or locationId is missing"};
+    if (body.says("location is not accessible"))
+        return {
+            cause::wrong_location,
+            "the token does not cover locationId; custom objects answer so to Private "
+            "Integrations"};
+    if (body.says("forbidden resource"))
+        return {cause::wrong_token_kind, "this takes an agency's token, not a location's"};
+    if (body.says("e01 - unauthorized request"))
+        return {
+            cause::invalid_request,
+            "a required parameter is missing; look for companyId and locationId"};
+    if (body.says("invalid jwt") && (token.empty() || is_v1_key(token)))
+        return {
+            cause::v1_key,
+            "API 1.0 keys do not work with API 2.0: use a Private Integration or OAuth; "
+            "docs/migrate-from-v1.md shows the way"};
+    if (reply.status == 403) {
+        if (body.says(" plan") || body.says("upgrade"))
+            return {cause::plan_level, "the account's plan does not include this"};
+        return {
+            cause::forbidden,
+            scopes.empty() ? std::string{} : scopes_hint("the operation's scopes:", scopes)};
+    }
+    if (body.says("invalid private integration token"))
+        return {
+            cause::invalid_token,
+            "the Private Integration's token is mistyped, or was rotated: take the new one over"};
+    for (auto const* about : {"token", "jwt", "unauthor", "expired", "authentic", "authorization"})
+        if (body.says(about) || body.messages.empty())
+            return {cause::invalid_token, "the token is mistyped, rotated, revoked or expired"};
+    return {cause::forbidden, "refused with status 401 for another reason than the token"};
+}
+
+/// Reads a refusal. `scopes` are the operation's; `token` is what the request carried, as far as
+/// it is at hand.
 ///
 /// The rows are what integrators report of the live API; HighLevel documents few of them. The HTTP
 /// status decides where a body's own status contradicts it.
 [[nodiscard]] inline reading read_refusal(
-    const http::response& reply, const error_body& body, std::span<const std::string_view> scopes) {
+    const http::response& reply,
+    const error_body& body,
+    std::span<const std::string_view> scopes,
+    std::string_view token = {}) {
     auto const status = reply.status;
 
-    if (status == 429) {
-        auto const left = reply.fields.find("x-ratelimit-daily-remaining");
-        if (left && *left == "0")
-            return {cause::daily_limit, "the resource's requests of the day are used up"};
-        return {cause::burst_limit, {}};
-    }
-    if ((status == 403 || status == 503) && looks_like_html(reply.body)) {
-        std::string hint{"a gateway refused the client, not the API"};
-        if (auto const ray = reply.fields.find("cf-ray")) {
-            hint += "; ray id ";
-            hint += *ray;
-        }
-        return {cause::blocked, std::move(hint)};
-    }
+    if (looks_like_html(reply.body) &&
+        (status == 403 || status == 429 || status >= 500 ||
+         (status >= 400 && contains_text(reply.body, "cloudflare"))))
+        return read_gateway_page(reply);
+    if (status == 429) return read_limit(reply);
     if (body.says("command timed out"))
-        return {cause::server_error, "a gateway's time-out, not a matter of the token"};
+        return {cause::server_error, "a gateway's time-out, not a matter of the token: try again"};
     if (status >= 500) return {cause::server_error, {}};
 
-    if (body.says("version header") || body.says("invalid api version"))
+    if (body.says("version header") || body.says("invalid api version") ||
+        body.says("removed in version"))
         return {cause::wrong_version, "the path exists only under another Version header"};
     if (body.says("not yet supported by the iam service"))
         return {
             cause::unknown_route, "no such path or method; letter case and trailing slash count"};
-    if (body.says("not authorized for this scope"))
+    if (body.says("endpoint has been removed"))
+        return {cause::unknown_route, "HighLevel has taken this operation away"};
+    if (body.says("invalid grant"))
         return {
-            cause::scope_missing,
-            scopes.empty() ? "the token lacks the operation's scope, or is an agency token"
-                           : scopes_hint("the token needs the scope", scopes)};
-    if (body.says("user type mismatch") || body.says("authclass type is not allowed"))
+            cause::invalid_token,
+            "the refresh token was used up or revoked: the app must be installed again"};
+    if (body.says("authorization code not found"))
+        return {cause::invalid_token, "the code was used before, has expired, or is another app's"};
+    if (body.says("location is not active"))
         return {
-            cause::wrong_token_kind,
-            "an agency token cannot be used for a location's data, nor the other way round"};
-    if (body.says("does not have access to this location") ||
-        body.says("location is not accessible"))
-        return {cause::wrong_location, "the token is another location's, or locationId is missing"};
-    if (body.says("invalid jwt"))
-        return {cause::v1_key, "API 1.0 keys do not work here; use a Private Integration or OAuth"};
-    if (status == 401) {
-        if (body.says("e01 - unauthorized request"))
-            return {cause::invalid_request, "a required parameter is missing"};
-        return {cause::invalid_token, "the token is mistyped, rotated, revoked or expired"};
+            cause::forbidden, "the location is deactivated; its tokens work again when it is not"};
+    if (status == 402) return {cause::plan_level, "the account's plan does not include this"};
+    if (body.says("duplicated contacts") || !body.matching_field.empty()) {
+        if (body.matching_field.empty())
+            return {cause::duplicate, "the existing contact's id is in recovery_id()"};
+        return {
+            cause::duplicate,
+            "a contact with the same " + body.matching_field + " exists; recovery_id() is its id"};
     }
-    if (body.says("duplicated contacts") || !body.matching_field.empty())
-        return {cause::duplicate, "the existing record's id is in recovery_id()"};
     if (!body.conversation_id.empty() && contains_text(body.canonical_code, "already_exists"))
         return {cause::duplicate, "the existing conversation's id is in recovery_id()"};
+    if (status == 401 || status == 403) return read_denial(reply, body, scopes, token);
     if (status == 404 &&
         (body.says("cannot get") || body.says("cannot post") || body.says("cannot put") ||
          body.says("cannot delete") || body.says("cannot patch")))
         return {cause::unknown_route, "the path does not exist under this Version header"};
     if (status == 404) return {cause::not_found, {}};
-    if (status == 403) {
-        if (body.says("plan"))
-            return {cause::plan_level, "the account's plan does not include this"};
-        if (body.says("forbidden resource"))
-            return {cause::wrong_token_kind, "this takes an agency token"};
-        return {cause::forbidden, {}};
-    }
     if (body.says("not found")) return {cause::not_found, {}};
+    if (auto const name = unwanted_property(body); !name.empty())
+        return {
+            cause::invalid_request,
+            "leave out " + std::string{name} +
+                "; under another Version header the parameter may have another spelling"};
     if (status >= 400) return {cause::invalid_request, {}};
     return {};
 }

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// An OAuth app as a source of tokens: it exchanges codes, renews what ends, mints location tokens
+// from the agency's, and keeps all of them in a store that other processes may share.
+#pragma once
+
+#include <highlevel/auth/credentials.hpp>
+#include <highlevel/auth/installation.hpp>
+#include <highlevel/auth/refresh_machine.hpp>
+#include <highlevel/auth/token.hpp>
+#include <highlevel/auth/token_store.hpp>
+#include <highlevel/error.hpp>
+#include <highlevel/operation.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace highlevel::auth {
+
+namespace detail {
+class oauth_service;
+}
+
+/// How an OAuth app is set up. Every member but the first two has a working default.
+class oauth_options {
+public:
+    oauth_options() = default;
+
+    /// The app's id, `<app id>-<8 characters>`.
+    std::string client_id;
+    secret client_secret;
+    /// Where tokens are kept. Null: the client's `token_store`; without that, in memory.
+    std::shared_ptr<token_store> store;
+    /// Which spelling of the OAuth endpoints is used: `/oauth/locationToken` and snake_case, or
+    /// `/oauth/location-token` and camelCase. The answers of both are understood.
+    generation wire = generation::v2;
+    refresh_options refresh;
+    /// Time of day; what tokens' ends are compared with.
+    std::function<timestamp()> now = [] {
+        return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    };
+
+    /// Throws std::invalid_argument that names the member that cannot be used.
+    void validate() const;
+};
+
+/// How install_locations() went.
+class bulk_install_report {
+public:
+    bulk_install_report() = default;
+
+    /// Locations that have a token now.
+    std::vector<std::string> ready;
+    /// Those that have none, and why.
+    std::vector<std::pair<std::string, token_problem>> failed;
+};
+
+/// An OAuth app (a Marketplace app) as credentials of a client. A copy stands for the same app.
+///
+///     highlevel::auth::oauth_app app{client_id, client_secret, store};
+///     options.credentials = app;
+///     highlevel::client client{executor, options};
+///     auto installed = co_await app.exchange_code(code, redirect_uri);
+///     co_await client.location(installed.what.id).call(...);
+///
+/// Tokens are renewed ahead of their end, once for all callers, and once for all processes that
+/// share the store; a new pair is stored before it is used. refresh_machine.hpp has the rules.
+///
+/// An app works through the client that it was given to: construct the client before calling any of
+/// the awaitable functions. Given to several clients, it works through the latest that lives.
+///
+/// - Errors: awaitable functions throw `highlevel::error`.
+/// - Executor: those of the awaiting coroutine; renewals run on the client's.
+/// - Cancellation: terminal, but for what would lose a token: an exchange or a renewal that has
+///   begun goes on.
+/// - Thread safety: shared objects: safe.
+class oauth_app {
+public:
+    /// Throws std::invalid_argument that names the option that cannot be used.
+    explicit oauth_app(oauth_options options);
+    oauth_app(
+        std::string client_id, secret client_secret, std::shared_ptr<token_store> store = nullptr);
+    oauth_app(
+        std::string client_id, const char* client_secret, std::shared_ptr<token_store> store = {})
+        : oauth_app(std::move(client_id), secret{client_secret}, std::move(store)) {}
+
+    /// The app as `client_options::credentials`.
+    operator credentials() const;
+
+    /// Turns the code that the redirect URI received into a stored token.
+    ///
+    /// `redirect_uri`: as in the authorization URL; may be empty where the app has only one.
+    [[nodiscard]] boost::asio::awaitable<installation> exchange_code(
+        secret code, std::string redirect_uri = {});
+
+    /// As exchange_code(), saying which class of token is wanted (`user_type`).
+    [[nodiscard]] boost::asio::awaitable<installation> exchange_code(
+        secret code, std::string redirect_uri, resource_kind user_type);
+
+    /// Gets a token by the app's own id and secret (`grant_type=client_credentials`); the API
+    /// describes it, but not which apps may.
+    [[nodiscard]] boost::asio::awaitable<installation> client_credentials();
+
+    /// Puts a token that was got elsewhere into the store, in place of what is there: how an
+    /// existing connection moves in. Its `version` is not looked at.
+    [[nodiscard]] boost::asio::awaitable<void> adopt(token value);
+
+    /// Renews the token now, for example after the app's scopes were changed.
+    [[nodiscard]] boost::asio::awaitable<void> renew(resource what);
+
+    /// Makes sure that the location has a token: the stored one, or one minted from the company's.
+    [[nodiscard]] boost::asio::awaitable<void> install_location(
+        std::string company_id, std::string location_id);
+
+    /// Does that for each location that the app is installed on, `concurrency` at a time (at least
+    /// 1). Where one fails, the others go on.
+    [[nodiscard]] boost::asio::awaitable<bulk_install_report> install_locations(
+        std::string company_id, std::size_t concurrency = 8);
+
+    /// All locations of a company that the app is installed on, from all pages.
+    [[nodiscard]] boost::asio::awaitable<std::vector<installed_location>> installed_locations(
+        std::string company_id);
+
+    /// Uninstalls the app at HighLevel and forgets the token; of a company, also the tokens of its
+    /// locations.
+    [[nodiscard]] boost::asio::awaitable<void> uninstall(resource what);
+
+    /// Forgets a token, here and in the store: what to do on an UNINSTALL webhook.
+    [[nodiscard]] boost::asio::awaitable<void> forget(resource what);
+
+    /// Everything that the store has a token for.
+    [[nodiscard]] boost::asio::awaitable<std::vector<resource>> resources();
+
+private:
+    std::shared_ptr<detail::oauth_service> service_;
+};
+
+} // namespace highlevel::auth
+
+#if !defined(HIGHLEVEL_SEPARATE_COMPILATION)
+#    include <highlevel/auth/impl/oauth.ipp>
+#endif

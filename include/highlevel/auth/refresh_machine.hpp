@@ -1,0 +1,596 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// When and how the OAuth token of one resource is renewed, as a plain state machine: it is told
+// what happened and at what time, and answers what to do next. oauth.hpp drives it.
+#pragma once
+
+#include <highlevel/auth/secret.hpp>
+#include <highlevel/auth/token.hpp>
+#include <highlevel/error.hpp>
+
+#include <boost/asio/error.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace highlevel::auth {
+
+/// How tokens are renewed. All times are in milliseconds.
+class refresh_options {
+public:
+    refresh_options() = default;
+
+    /// A token is renewed between this long and half of it before its end, each time another moment
+    /// by chance, so that many processes and resources do not meet. At most a fifth of the token's
+    /// life. Calls go on with the old token meanwhile. 0: only when it has ended.
+    std::chrono::milliseconds ahead{std::chrono::minutes{20}};
+    /// A token is no longer handed out this long before its end: clocks differ, and requests take
+    /// time. At most a tenth of the token's life.
+    std::chrono::milliseconds skew{std::chrono::seconds{30}};
+    /// How long other processes keep their hands off while one renews. Longer than a renewal takes,
+    /// shorter than the 30 s in which the server repeats its answer: so a process takes over in
+    /// time from one that was killed before it could store the new pair.
+    std::chrono::milliseconds lease{std::chrono::seconds{20}};
+    /// Tries of one renewal that fails for reasons that pass (network, 5xx, 429, store); at least
+    /// 1. After these the waiting calls fail.
+    int attempts = 3;
+    /// Pause after the first failure; doubles with each further one, up to `max_delay`.
+    std::chrono::milliseconds base_delay{200};
+    std::chrono::milliseconds max_delay{std::chrono::seconds{30}};
+    /// A token that the server refuses with 401 is renewed at most this often: a renewal does not
+    /// help where every token is refused.
+    std::chrono::milliseconds refused_interval{std::chrono::seconds{10}};
+
+    /// Throws std::invalid_argument that names the member that cannot be used.
+    void validate() const {
+        using std::chrono::milliseconds;
+        auto const check = [](bool good, const char* what) {
+            if (!good) throw std::invalid_argument{what};
+        };
+        check(ahead >= milliseconds::zero(), "refresh.ahead: must not be negative");
+        check(skew >= milliseconds::zero(), "refresh.skew: must not be negative");
+        check(lease > milliseconds::zero(), "refresh.lease: must be positive");
+        check(attempts >= 1, "refresh.attempts: must be at least 1");
+        check(base_delay > milliseconds::zero(), "refresh.base_delay: must be positive");
+        check(max_delay >= base_delay, "refresh.max_delay: must not be below base_delay");
+        check(
+            refused_interval >= milliseconds::zero(),
+            "refresh.refused_interval: must not be negative");
+    }
+};
+
+/// Why there is no token.
+class token_problem {
+public:
+    token_problem() = default;
+    token_problem(error_code c, std::string why) : code(c), detail(std::move(why)) {}
+
+    error_code code;
+    /// In words; holds no secret.
+    std::string detail;
+};
+
+/// How the server refused a refresh or a mint.
+enum class refusal : std::uint8_t {
+    /// It may work soon, and nothing was done: no connection, 429.
+    transient,
+    /// There was no answer, or a 5xx: it may have been done, and the answer be lost.
+    lost,
+    /// It may work once something has changed at HighLevel: "Location is not active".
+    lasting,
+    /// The refresh token is used up, or the company's token may not mint for this location.
+    final,
+};
+
+/// The token of one resource.
+///
+/// Two sides use it. Callers ask for a token with ask(), and report one that the server refused
+/// with refuse(); when `start` is set they begin a flight, of which there is at most one at a time.
+/// The flight performs actions one after the other and reports each with the function that the
+/// action names; callers that were told to wait ask settled() when the flight is done, or when the
+/// machine says so by release_waiters().
+///
+/// What it keeps to: a new pair is stored before it is used or handed out; a pair that could not be
+/// stored is stored again, not fetched again; a refresh token is given up only when the server
+/// refuses it as used up and the store has no newer one; what the store holds is never replaced by
+/// something older.
+///
+/// Thread safety: distinct objects: safe; shared objects: unsafe.
+class refresh_machine {
+public:
+    using duration = std::chrono::milliseconds;
+
+    /// The time, and a number from 0 to below 1 by chance. Given with every event.
+    class moment {
+    public:
+        moment(timestamp n, double r) noexcept : now(n), random(r) {}
+        timestamp now;
+        double random;
+    };
+
+    /// What a caller gets.
+    class answer {
+    public:
+        answer() = default;
+
+        enum class verdict : std::uint8_t { ready, wait, failed } what = verdict::failed;
+        /// A flight must be started now.
+        bool start = false;
+        /// For `ready`.
+        std::shared_ptr<const secret> access;
+        /// For `failed`.
+        token_problem problem;
+    };
+
+    /// What the flight does next, and the function that reports it.
+    enum class todo : std::uint8_t {
+        /// Nothing: the flight is over.
+        done,
+        /// Read the store: loaded() or store_failed().
+        load,
+        /// Take the lease: locked() or store_failed().
+        lock,
+        /// Give the lease back, whatever comes of it: unlocked().
+        unlock,
+        /// Let `delay` pass, or less when the client ends: paused().
+        pause,
+        /// Send current().refresh to the server: obtained() or refused().
+        refresh,
+        /// Have the company's token mint one: obtained() or refused().
+        mint,
+        /// Store pending() in place of version expected(): replaced() or store_failed().
+        replace,
+    };
+
+    class action {
+    public:
+        action(todo w, duration d = duration::zero()) noexcept : what(w), delay(d) {}
+        todo what;
+        duration delay;
+    };
+
+    /// `options` must live as long as the machine.
+    refresh_machine(const refresh_options& options, resource_kind kind)
+        : options_(&options),
+          kind_(kind) {}
+
+    // ---- callers
+
+    /// Asks for a token. After `wait`, ask settled() once woken.
+    [[nodiscard]] answer ask(moment at) {
+        answer out;
+        if (usable(at.now)) {
+            out.what = answer::verdict::ready;
+            out.access = access_;
+            out.start = !flying_ && at.now >= refresh_at_ && at.now >= retry_at_;
+        } else if (flying_ ? released_ : at.now < retry_at_) {
+            out.problem = problem_;
+        } else {
+            out.what = answer::verdict::wait;
+            out.start = !flying_;
+        }
+        if (out.start) take_off();
+        return out;
+    }
+
+    /// What has come of the wait: `ready` or `failed`.
+    [[nodiscard]] answer settled(moment at) const {
+        answer out;
+        if (usable(at.now)) {
+            out.what = answer::verdict::ready;
+            out.access = access_;
+        } else {
+            out.problem = problem_;
+        }
+        return out;
+    }
+
+    /// Told that the server refused `token` as invalid. `ready`: another one is at hand; `wait`: it
+    /// is being fetched; `failed`: there is nothing to be done.
+    [[nodiscard]] answer refuse(const secret& token, moment at) {
+        answer out;
+        if (!access_) return out;
+        if (*access_ == token && refused_ != held_->version) {
+            // A flight that is up already fetches a new one, so it counts as this one's.
+            if (!flying_ && forced_ && at.now < *forced_ + options_->refused_interval) return out;
+            refused_ = held_->version;
+            forced_ = at.now;
+            retry_at_ = timestamp::min();
+        }
+        return ask(at);
+    }
+
+    /// A token that the application got and stored itself (an installation).
+    void install(token value, moment at) {
+        adopt(std::move(value), at);
+        retry_at_ = timestamp::min();
+        forced_.reset();
+    }
+
+    /// The application removed the token from the store (an uninstallation).
+    void forget() {
+        held_.reset();
+        access_.reset();
+    }
+
+    /// Looks into the store, and renews even what has not ended. Starts a flight when true.
+    [[nodiscard]] bool force() {
+        if (held_) refused_ = held_->version;
+        retry_at_ = timestamp::min();
+        if (flying_) return false;
+        take_off();
+        return true;
+    }
+
+    // ---- the flight
+
+    /// The flight begins.
+    [[nodiscard]] action begin() {
+        state_ = state::looking;
+        return todo::load;
+    }
+
+    [[nodiscard]] action loaded(std::optional<token> found, moment at) {
+        auto const old_state = std::exchange(state_, state::looking);
+        if (!found) {
+            held_.reset();
+            access_.reset();
+            if (old_state == state::reading_conflict) {
+                pending_.reset();
+                return fail(
+                    {make_error_code(errc::no_token), "the token was removed while it was renewed"},
+                    at, duration::zero());
+            }
+        } else if (!held_ || found->version > held_->version) {
+            adopt(*std::move(found), at);
+        }
+        if (old_state == state::reading_conflict) pending_.reset();
+        if (satisfied(at.now)) return succeed(at);
+        if (old_state == state::looking) {
+            state_ = state::locking;
+            return todo::lock;
+        }
+        if (old_state == state::reading_after_refusal && held_ && held_->version == base_)
+            dead_ = base_;
+        if (old_state == state::reading_conflict && usable(at.now)) return succeed(at);
+        return renew(at);
+    }
+
+    [[nodiscard]] action locked(bool got, moment at) {
+        if (got) {
+            locked_ = true;
+            state_ = state::reading_under_lock;
+            return todo::load;
+        }
+        // Another process renews. One that still has a good token leaves it to that.
+        if (usable(at.now)) {
+            retry_at_ = at.now + options_->lease / 4;
+            return land();
+        }
+        if (waited_ > 3 * options_->lease)
+            return fail(
+                {make_error_code(errc::timeout), "another process holds the token's lease"}, at,
+                duration::zero());
+        auto const delay = std::min(
+            duration{static_cast<duration::rep>(
+                static_cast<double>(20 << std::min(polls_, 5)) * (0.5 + at.random / 2))},
+            options_->max_delay);
+        ++polls_;
+        waited_ += delay;
+        state_ = state::waiting_for_other;
+        return {todo::pause, delay};
+    }
+
+    [[nodiscard]] action obtained(token fresh, moment /*at*/) {
+        if (held_) complete(fresh);
+        pending_ = std::move(fresh);
+        failures_ = 0;
+        lost_.reset();
+        released_ = false;
+        state_ = state::storing;
+        return todo::replace;
+    }
+
+    /// `retry_after`: for how long at least to leave it, as the server asked or as is sensible;
+    /// zero for nothing.
+    [[nodiscard]] action refused(refusal how, token_problem why, duration retry_after, moment at) {
+        bool const minting = state_ == state::minting;
+        if (how == refusal::final && !minting) {
+            // It is used up, perhaps by a process that has stored the next one since.
+            problem_ = std::move(why);
+            state_ = state::reading_after_refusal;
+            return todo::load;
+        }
+        if (how == refusal::final && dead()) why = ended();
+        if (how == refusal::lasting) retry_after = std::max(retry_after, options_->max_delay);
+        if (how == refusal::lasting || how == refusal::final)
+            return fail(std::move(why), at, retry_after);
+        if (how == refusal::lost && !minting && !lost_) lost_ = sent_at_;
+        return repeat(
+            std::move(why), minting ? state::minting : state::refreshing, at, retry_after);
+    }
+
+    /// Gives the version, or nothing when the store held another one than expected().
+    [[nodiscard]] action replaced(std::optional<std::uint64_t> version, moment at) {
+        if (!version) {
+            state_ = state::reading_conflict;
+            return todo::load;
+        }
+        pending_->version = *version;
+        adopt(*std::exchange(pending_, std::nullopt), at);
+        return succeed(at);
+    }
+
+    [[nodiscard]] action store_failed(token_problem why, moment at) {
+        switch (state_) {
+        case state::storing:
+        case state::reading_conflict:
+            // The pair exists only here: keep it until it is stored. What failed may have worked,
+            // which the next attempt finds out as a conflict.
+            problem_ = std::move(why);
+            ++failures_;
+            if (failures_ >= options_->attempts) released_ = true;
+            if (stopping_) return land();
+            state_ = state::pausing_to_store;
+            return {todo::pause, backoff(failures_, at)};
+        case state::reading_after_refusal:
+            // Whether it is final is known only once the store has been read.
+            return fail(std::move(why), at, duration::zero());
+        default: return repeat(std::move(why), state::looking, at, duration::zero());
+        }
+    }
+
+    [[nodiscard]] action paused(moment at) {
+        switch (state_) {
+        case state::pausing_to_store:
+            state_ = state::storing;
+            return todo::replace; // once more, also when the client ends
+        case state::waiting_for_other:
+            if (stopping_) return land();
+            state_ = state::looking;
+            return todo::load;
+        default: break;
+        }
+        if (stopping_) return land();
+        state_ = after_pause_;
+        if (state_ == state::refreshing) return send(at);
+        if (state_ == state::minting) return todo::mint;
+        if (locked_) state_ = state::reading_under_lock;
+        return todo::load;
+    }
+
+    [[nodiscard]] action unlocked() {
+        locked_ = false;
+        return land();
+    }
+
+    /// The client ends: pauses are cut short, and nothing new is fetched.
+    void stop() noexcept { stopping_ = true; }
+    /// A client is there again.
+    void resume() noexcept { stopping_ = false; }
+    [[nodiscard]] bool stopping() const noexcept { return stopping_; }
+
+    /// The flight that was asked for cannot begin.
+    void abandon(token_problem why) {
+        problem_ = std::move(why);
+        flying_ = false;
+    }
+
+    /// Waiting callers should ask settled() now, though the flight goes on: the store does not take
+    /// the new pair, or an answer of the server is missing that may be had once more.
+    [[nodiscard]] bool release_waiters() const noexcept { return released_; }
+
+    /// The token that the store held last; null for none.
+    [[nodiscard]] const std::shared_ptr<const token>& current() const noexcept { return held_; }
+    /// What `replace` stores.
+    [[nodiscard]] const token& pending() const noexcept { return *pending_; }
+    /// The version that `replace` expects.
+    [[nodiscard]] std::uint64_t expected() const noexcept { return base_; }
+    [[nodiscard]] bool flying() const noexcept { return flying_; }
+
+private:
+    enum class state : std::uint8_t {
+        looking,
+        locking,
+        waiting_for_other,
+        reading_under_lock,
+        refreshing,
+        minting,
+        pausing,
+        reading_after_refusal,
+        storing,
+        pausing_to_store,
+        reading_conflict,
+        leaving,
+    };
+
+    [[nodiscard]] bool usable(timestamp now) const noexcept {
+        return access_ && now < usable_until_ && refused_ != held_->version;
+    }
+    /// Nothing is left to do for a flight.
+    [[nodiscard]] bool satisfied(timestamp now) const noexcept {
+        return usable(now) && now < refresh_at_;
+    }
+    [[nodiscard]] bool dead() const noexcept { return held_ && dead_ == held_->version; }
+
+    static token_problem ended() {
+        return {
+            make_error_code(errc::reinstall_required),
+            "the refresh token is no longer valid: the app must be installed again"};
+    }
+
+    void take_off() {
+        flying_ = true;
+        released_ = false;
+        failures_ = 0;
+        polls_ = 0;
+        renewals_ = 0;
+        waited_ = duration::zero();
+        lost_.reset();
+        problem_ = token_problem{boost::asio::error::operation_aborted, "the client ended"};
+    }
+
+    void adopt(token value, moment at) {
+        usable_until_ = refresh_at_ = value.expires_at;
+        if (value.expires_at != timestamp::max()) {
+            auto const life = std::max(value.expires_at - value.issued_at, duration::zero());
+            auto const ahead = std::min(options_->ahead, duration{life / 5});
+            usable_until_ -= std::min(options_->skew, duration{life / 10});
+            refresh_at_ -= ahead -
+                duration{
+                    static_cast<duration::rep>(static_cast<double>(ahead.count()) / 2 * at.random)};
+        }
+        held_ = std::make_shared<const token>(std::move(value));
+        access_ = std::shared_ptr<const secret>{held_, &held_->access};
+        if (refused_ != held_->version) refused_ = 0;
+    }
+
+    /// Takes over what an answer leaves out (RFC 6749 section 6 for the refresh token).
+    void complete(token& fresh) const {
+        auto const fill = [](auto& to, auto const& from) {
+            if (to.empty()) to = from;
+        };
+        if (state_ == state::refreshing) fill(fresh.refresh, held_->refresh);
+        fill(fresh.scopes, held_->scopes);
+        fill(fresh.company_id, held_->company_id);
+        fill(fresh.user_id, held_->user_id);
+    }
+
+    [[nodiscard]] action renew(moment at) {
+        constexpr int enough = 4;
+        if (++renewals_ > enough)
+            return fail(
+                {make_error_code(errc::no_token), "every new token was replaced at once"}, at,
+                options_->max_delay);
+        if (stopping_) return leave();
+        base_ = held_ ? held_->version : 0;
+        if (held_ && !held_->refresh.empty() && !dead()) {
+            state_ = state::refreshing;
+            return send(at);
+        }
+        if (kind_ == resource_kind::location) {
+            state_ = state::minting;
+            return todo::mint;
+        }
+        if (!held_)
+            return fail({make_error_code(errc::no_token), "the app is not installed"}, at, {});
+        if (dead()) return fail(ended(), at, options_->base_delay);
+        return fail(
+            {make_error_code(errc::reinstall_required),
+             "the token has ended, and no refresh token came with it"},
+            at, options_->base_delay);
+    }
+
+    [[nodiscard]] action send(moment at) {
+        sent_at_ = at.now;
+        return todo::refresh;
+    }
+
+    /// A failure that may pass: the same again after a pause, or the end of this flight.
+    [[nodiscard]] action repeat(token_problem why, state after, moment at, duration retry_after) {
+        ++failures_;
+        auto delay = std::max(backoff(failures_, at), retry_after);
+        // A lost answer can be had once more for 30 s, and then no more: that is worth insisting,
+        // also when nobody waits for it.
+        constexpr duration repeated{std::chrono::seconds{25}};
+        if (after == state::refreshing && lost_ && !stopping_) {
+            delay = std::min(delay, repeated / 5);
+            if (at.now + delay < *lost_ + repeated) {
+                released_ = released_ || failures_ >= options_->attempts;
+                return pause(std::move(why), after, delay);
+            }
+        }
+        // Nobody waits for a renewal that is ahead of time, so that a later flight may do it.
+        if (stopping_ || failures_ >= options_->attempts || usable(at.now) ||
+            retry_after > options_->max_delay)
+            return fail(std::move(why), at, retry_after);
+        return pause(std::move(why), after, delay);
+    }
+
+    [[nodiscard]] action pause(token_problem why, state after, duration delay) {
+        problem_ = std::move(why);
+        after_pause_ = after;
+        state_ = state::pausing;
+        return {todo::pause, delay};
+    }
+
+    [[nodiscard]] action fail(token_problem why, moment at, duration least) {
+        problem_ = std::move(why);
+        // A missing token may be installed by another process at any time: looked for every time.
+        if (problem_.code == errc::no_token && least == duration::zero())
+            retry_at_ = at.now;
+        else
+            retry_at_ = at.now + std::max(least, backoff(++failed_flights_, at));
+        return leave();
+    }
+
+    [[nodiscard]] action succeed(moment /*at*/) {
+        failed_flights_ = 0;
+        retry_at_ = timestamp::min();
+        return leave();
+    }
+
+    [[nodiscard]] action leave() {
+        state_ = state::leaving;
+        if (locked_) return todo::unlock;
+        return land();
+    }
+
+    [[nodiscard]] action land() {
+        if (locked_) return leave();
+        state_ = state::looking;
+        flying_ = false;
+        released_ = false;
+        return todo::done;
+    }
+
+    /// Half of it fixed and half by chance, doubling with each failure.
+    [[nodiscard]] duration backoff(int failures, moment at) const {
+        auto const doubled = static_cast<double>(options_->base_delay.count()) *
+            static_cast<double>(std::int64_t{1} << std::clamp(failures - 1, 0, 20));
+        auto const bound = std::min(doubled, static_cast<double>(options_->max_delay.count()));
+        return duration{static_cast<duration::rep>(bound * (0.5 + at.random / 2))};
+    }
+
+    const refresh_options* options_;
+    resource_kind kind_;
+
+    std::shared_ptr<const token> held_;
+    std::shared_ptr<const secret> access_;
+    timestamp usable_until_{};
+    timestamp refresh_at_{};
+    /// The version that the server refused with 401.
+    std::uint64_t refused_ = 0;
+    /// The version whose refresh token is used up.
+    std::uint64_t dead_ = 0;
+    std::optional<timestamp> forced_;
+
+    token_problem problem_;
+    timestamp retry_at_ = timestamp::min();
+    int failed_flights_ = 0;
+
+    bool flying_ = false;
+    bool stopping_ = false;
+    bool released_ = false;
+    bool locked_ = false;
+    state state_ = state::looking;
+    state after_pause_ = state::looking;
+    /// The version that is renewed.
+    std::uint64_t base_ = 0;
+    timestamp sent_at_{};
+    /// When the first refresh was sent whose answer is missing.
+    std::optional<timestamp> lost_;
+    std::optional<token> pending_;
+    int failures_ = 0;
+    int polls_ = 0;
+    int renewals_ = 0;
+    duration waited_{0};
+};
+
+} // namespace highlevel::auth
