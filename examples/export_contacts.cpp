@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// Exports all contacts of many locations at once, one JSON Lines file per location, inside the rate
-// limits. Can be stopped and run again: locations that are complete are skipped. Without a token it
-// starts a sandbox and exports that.
+// Exports all contacts of many locations at once, one JSON Lines or CSV file per location, inside
+// the rate limits. Can be stopped, also by force, and run again: it goes on after the last page
+// that was written. Without a token it starts a sandbox and exports that.
 
 #include "support/command_line.hpp"
 
 #include <highlevel/highlevel.hpp>
 #include <highlevel/json/encode.hpp>
+#include <highlevel/pages.hpp>
 #include <highlevel/sandbox/server.hpp>
+#include <highlevel/time.hpp>
 #include <highlevel/v2/contacts.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -18,6 +20,8 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <unistd.h>
 
@@ -32,6 +36,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -59,6 +64,10 @@ constexpr std::string_view usage = R"(Exports all contacts of many locations at 
   --base-url URL     the API's origin (default: $HIGHLEVEL_BASE_URL, else the live API)
   --out DIR          where the files go (default: export)
   --limit N          at most N contacts of each location
+  --since TIME       only contacts updated since then, for example 2026-01-31 or
+                     2026-01-31T08:00:00Z; a folder that was exported with another
+                     TIME needs another --out
+  --csv              the best-known fields as CSV instead of all as JSON Lines
   --page-size N      contacts per request, 1 to 500 (default: 100; 20 with the sandbox)
   --quiet            no progress, only the summary
 
@@ -68,8 +77,11 @@ Without a token a sandbox is started in this process and exported instead:
   --sandbox-contacts N    contacts in each of them (default: 2000)
   --sandbox-interval MS   its rate limit interval (default: 1000; live: 10000)
   --sandbox-max N         requests per interval and location (default: 25; live: 100)
+  --sandbox-seed N        what its contacts are made from (default: 1)
 
-Each location becomes DIR/ID.jsonl when it is complete. Ctrl-C stops; run it again to go on.
+Each location becomes DIR/ID.jsonl (or .csv) when it is complete. Until then DIR/ID.jsonl.part has
+what is there, and DIR/ID.jsonl.place where it goes on. Run it again after it was stopped or killed:
+no contact is missing and none comes twice.
 )";
 
 struct arguments {
@@ -79,12 +91,15 @@ struct arguments {
     fs::path out = "export";
     std::uint64_t limit = 0;
     std::int64_t page_size = 0;
+    std::optional<highlevel::time::point> since;
+    bool csv = false;
     bool quiet = false;
     bool help = false;
     std::size_t sandbox_locations = 50;
     std::size_t sandbox_contacts = 2000;
     std::int64_t sandbox_interval = 1000;
     std::uint32_t sandbox_max = 25;
+    std::uint64_t sandbox_seed = 1;
 };
 
 arguments parse(int argc, char** argv) {
@@ -107,6 +122,14 @@ arguments parse(int argc, char** argv) {
             a.limit = at.number<std::uint64_t>(1, 1U << 31U);
         else if (at.is("--page-size"))
             a.page_size = at.number<std::int64_t>(1, 500);
+        else if (at.is("--csv"))
+            a.csv = true;
+        else if (at.is("--since")) {
+            auto const text = at.value();
+            a.since = highlevel::time::parse(text);
+            if (!a.since) throw usage_error{"--since: '" + std::string{text} + "' is not a time"};
+        } else if (at.is("--sandbox-seed"))
+            a.sandbox_seed = at.number<std::uint64_t>(0, 1U << 31U);
         else if (at.is("--sandbox-locations"))
             a.sandbox_locations = at.number<std::size_t>(1, 100'000);
         else if (at.is("--sandbox-contacts"))
@@ -153,77 +176,187 @@ public:
     asio::cancellation_signal stop;
 };
 
-/// A file that appears under its name only when it is complete, and vanishes otherwise.
-class pending_file {
+/// Replaces a file in one step.
+void replace_file(const fs::path& target, std::string_view text) {
+    auto fresh = target;
+    fresh += ".new";
+    std::ofstream stream{fresh, std::ios::binary | std::ios::trunc};
+    stream.write(text.data(), static_cast<std::streamsize>(text.size()));
+    stream.close();
+    if (!stream) throw std::runtime_error{"cannot write " + fresh.string() + " (disk full?)"};
+    fs::rename(fresh, target);
+}
+
+/// A file that appears under its name only when it is complete. Until then its beginning is kept
+/// beside a note of where the list goes on, which always agree: what was written after the note is
+/// cut off when it is opened again.
+class resumable_file {
 public:
-    explicit pending_file(fs::path target) : target_(std::move(target)), part_(target_) {
+    /// `what` says what is exported; a beginning of something else is thrown away.
+    resumable_file(const fs::path& target, std::string what)
+        : target_(target),
+          part_(target),
+          place_(target),
+          what_(std::move(what)) {
         part_ += ".part";
-        stream_.open(part_, std::ios::binary | std::ios::trunc);
+        place_ += ".place";
+        recover();
+        stream_.open(part_, std::ios::binary | std::ios::app);
         if (!stream_) throw std::runtime_error{"cannot write " + part_.string()};
     }
-    pending_file(const pending_file&) = delete;
-    pending_file& operator=(const pending_file&) = delete;
-    ~pending_file() {
-        if (complete_) return;
-        stream_.close();
-        std::error_code ignored;
-        fs::remove(part_, ignored);
-    }
 
-    void write(std::string_view text) {
+    [[nodiscard]] const std::string& token() const noexcept { return token_; }
+    [[nodiscard]] std::uint64_t records() const noexcept { return records_; }
+    [[nodiscard]] bool empty() const noexcept { return bytes_ == 0; }
+
+    /// Appends whole records, then notes the place after them.
+    void append(std::string_view text, std::uint64_t records, std::string token) {
         stream_.write(text.data(), static_cast<std::streamsize>(text.size()));
+        stream_.flush();
         if (!stream_) throw std::runtime_error{"cannot write " + part_.string() + " (disk full?)"};
+        bytes_ += text.size();
+        records_ += records;
+        token_ = std::move(token);
+        boost::json::object note;
+        note["what"] = what_;
+        note["bytes"] = bytes_;
+        note["records"] = records_;
+        note["token"] = token_;
+        replace_file(place_, boost::json::serialize(note));
     }
 
     void commit() {
         stream_.close();
         if (!stream_) throw std::runtime_error{"cannot write " + part_.string() + " (disk full?)"};
         fs::rename(part_, target_);
-        complete_ = true;
+        fs::remove(place_);
     }
 
 private:
+    void recover() {
+        std::ifstream stream{place_, std::ios::binary};
+        std::string const text{std::istreambuf_iterator<char>{stream}, {}};
+        boost::system::error_code ec;
+        auto const note = boost::json::parse(text, ec);
+        if (!ec && note.is_object() && fs::exists(part_)) {
+            auto const& o = note.get_object();
+            auto const bytes = o.at("bytes").to_number<std::uint64_t>();
+            if (std::string_view{o.at("what").as_string()} == what_ &&
+                fs::file_size(part_) >= bytes) {
+                fs::resize_file(part_, bytes);
+                bytes_ = bytes;
+                records_ = o.at("records").to_number<std::uint64_t>();
+                token_ = std::string_view{o.at("token").as_string()};
+                return;
+            }
+        }
+        fs::remove(place_);
+        fs::remove(part_);
+    }
+
     fs::path target_;
     fs::path part_;
+    fs::path place_;
+    std::string what_;
     std::ofstream stream_;
-    bool complete_ = false;
+    std::uint64_t bytes_ = 0;
+    std::uint64_t records_ = 0;
+    std::string token_;
 };
+
+using contact_type = contacts::types::searched_contact;
+
+void append_csv(std::string& out, std::string_view text, bool last = false) {
+    bool const quoted = text.find_first_of(",\"\r\n") != std::string_view::npos;
+    if (quoted) out += '"';
+    for (char const c : text) {
+        if (c == '"') out += '"';
+        out += c;
+    }
+    if (quoted) out += '"';
+    out += last ? "\r\n" : ",";
+}
+
+constexpr std::string_view csv_heading =
+    "id,firstName,lastName,email,phone,companyName,tags,dateAdded,dateUpdated\r\n";
+
+void append_record(std::string& out, const contact_type& contact, bool csv) {
+    if (!csv) {
+        highlevel::json::encode(contact, out);
+        out += '\n';
+        return;
+    }
+    std::string tags;
+    for (auto const& tag : contact.tags) {
+        if (!tags.empty()) tags += ';';
+        tags += tag;
+    }
+    append_csv(out, contact.id.value_or(""));
+    append_csv(out, contact.first_name.value_or(""));
+    append_csv(out, contact.last_name.value_or(""));
+    append_csv(out, contact.email.value_or(""));
+    append_csv(out, contact.phone.value_or(""));
+    append_csv(out, contact.company_name.value_or(""));
+    append_csv(out, tags);
+    append_csv(out, contact.date_added.value_or(""));
+    append_csv(out, contact.date_updated.value_or(""), true);
+}
+
+/// The search for what is wanted of a location.
+contacts::search_contacts_advanced search_of(const arguments& args) {
+    contacts::search_contacts_advanced search;
+    search.body.page_limit = args.page_size;
+    if (args.since) {
+        boost::json::object range;
+        range["gte"] = highlevel::time::to_iso(*args.since);
+        boost::json::object filter;
+        filter["field"] = "dateUpdated";
+        filter["operator"] = "range";
+        filter["value"] = std::move(range);
+        search.body.filters.emplace().emplace_back(std::move(filter));
+    }
+    return search;
+}
 
 /// Pages through one location's contacts and writes each as a line.
 asio::awaitable<void> export_location(
     const highlevel::client& client, const arguments& args, job& work) {
-    auto const target = args.out / (work.id + ".jsonl");
+    auto const target = args.out / (work.id + (args.csv ? ".csv" : ".jsonl"));
     if (fs::exists(target)) {
         work.at = stage::skipped;
         co_return;
     }
     work.at = stage::running;
-    pending_file file{target};
-    auto const location = client.location(work.id);
-    contacts::search_contacts_advanced search;
-    search.body.page_limit = args.page_size;
+    auto const search = search_of(args);
+    resumable_file file{
+        target,
+        boost::json::serialize(
+            search.body.filters.has_value() ? boost::json::value(search.body.filters->front())
+                                            : boost::json::value())};
+    work.written = file.records();
     std::string lines;
-    for (;;) {
-        auto const page = co_await location.call(search, {.lane = highlevel::quota::lane::bulk});
-        if (page->total) work.total = static_cast<std::uint64_t>(*page->total);
-        lines.clear();
-        for (auto const& contact : page->contacts) {
+    if (args.csv && file.empty()) lines = csv_heading;
+
+    // region: begin pages
+    highlevel::page_options options;
+    options.from = file.token();
+    options.call.lane = highlevel::quota::lane::bulk;
+    auto pages = client.location(work.id).pages(search, options);
+    while (args.limit == 0 || work.written < args.limit) {
+        auto const page = co_await pages.next();
+        if (!page) break;
+        work.total = pages.total().value_or(0);
+        std::uint64_t records = 0;
+        for (auto const& contact : (*page)->contacts) {
             if (args.limit != 0 && work.written == args.limit) break;
-            highlevel::json::encode(contact, lines);
-            lines += '\n';
+            append_record(lines, contact, args.csv);
             ++work.written;
+            ++records;
         }
-        file.write(lines);
-        bool const last = page->contacts.size() < static_cast<std::size_t>(args.page_size);
-        if (last || (args.limit != 0 && work.written == args.limit)) break;
-        // The next page begins after the last record. A server that repeats itself must not keep
-        // this going for ever.
-        auto const& next = page->contacts.back().search_after;
-        if (next.empty() || next == search.body.search_after)
-            throw std::runtime_error{
-                "the server gave no next page after " + std::to_string(work.written) + " contacts"};
-        search.body.search_after = next;
+        file.append(lines, records, pages.page_token());
+        lines.clear();
     }
+    // region: end pages
     file.commit();
     work.at = stage::done;
 }
@@ -404,6 +537,7 @@ int run(arguments args) {
         house.contacts_per_location = args.sandbox_contacts;
         house.interval = std::chrono::milliseconds{args.sandbox_interval};
         house.max = args.sandbox_max;
+        house.seed = args.sandbox_seed;
         sandbox = std::make_unique<highlevel::sandbox::server>(house);
         sandbox->start();
         options.base_url = sandbox->base_url();

@@ -4,7 +4,7 @@
 // translation unit that makes calls compiles neither the codec nor the network.
 #pragma once
 
-#include <highlevel/auth/credentials.hpp>
+#include <highlevel/auth/resource.hpp>
 #include <highlevel/call_options.hpp>
 #include <highlevel/error.hpp>
 #include <highlevel/http/message.hpp>
@@ -20,6 +20,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace highlevel::detail {
 
@@ -65,6 +66,9 @@ public:
     response_parts parts;
 };
 
+class page_field;
+class page_start;
+
 /// The client's machinery.
 ///
 /// Thread safety: shared objects: safe.
@@ -100,6 +104,12 @@ public:
         const json::type& type,
         void* target,
         call_outcome& outcome) = 0;
+
+    /// What an operation that lists says of its first page; for operations with `meta.pages`.
+    [[nodiscard]] virtual page_start read_page(const operation_meta& meta, void* op) const = 0;
+    /// Makes an operation ask for another page.
+    virtual void write_page(
+        const operation_meta& meta, void* op, const std::vector<page_field>& fields) const = 0;
 
     [[nodiscard]] virtual quota::bucket_snapshot snapshot(const account_ref& account) const = 0;
 

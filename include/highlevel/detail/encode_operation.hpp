@@ -206,8 +206,7 @@ private:
                     return {errc::invalid_argument, why};
             }
         }
-        request.fields.add("Content-Type", parts.content_type());
-        request.body = std::move(parts).finish();
+        std::move(parts).finish(request);
         return {};
     }
 

@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Decides how a list goes on: what the next request must say, and whether there is one. Works on
+// the raw JSON of each page, because several operations' types do not describe their cursors. Does
+// no I/O.
+#pragma once
+
+#include <highlevel/operation.hpp>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+#include <boost/system/error_code.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace highlevel::detail {
+
+/// A request field for the next page; null takes the field out of the request.
+class page_field {
+public:
+    page_field() = default;
+    page_field(std::string_view field_name, json::value field_value)
+        : name(field_name),
+          value(std::move(field_value)) {}
+
+    std::string_view name;
+    json::value value;
+};
+
+/// What the caller's operation says of its first page; null where it says nothing.
+class page_start {
+public:
+    page_start() = default;
+
+    json::value position;
+    json::value position_id;
+    json::value size;
+    /// Whether the request is refused without the `position_id` field.
+    bool position_id_required = false;
+};
+
+/// How far a list has been read, and the way on.
+///
+/// It ends with a page that is shorter than asked for, an empty page, a `has more` that says no, or
+/// a cursor that is missing where the API documents that as the end. A total alone never ends it
+/// unless it is met exactly after more than one page, since several endpoints give the count of the
+/// page for it; and it keeps a list going that it says is not complete.
+///
+/// It fails instead of going on when the server repeats a page or a cursor, or gives no way on from
+/// a full page.
+class pager {
+public:
+    /// The server serves no page of /contacts/search beyond this record; cursors have no bound.
+    static constexpr std::int64_t page_window = 10'000;
+
+    /// `meta` must outlive the pager.
+    pager(const operation_meta& meta, page_start start)
+        : meta_(&meta),
+          how_(meta.pages),
+          start_(std::move(start)),
+          size_(integer_in(start_.size).value_or(0)) {
+        if (how_ == nullptr) return;
+        switch (kind()) {
+        case way::none: break;
+        case way::items:
+            number_ = integer_in(start_.position).value_or(0);
+            seen_ = number_;
+            break;
+        case way::pages:
+            number_ = integer_in(start_.position).value_or(how_->first_page);
+            if (number_ != how_->first_page) forget_count();
+            break;
+        case way::search_after:
+            number_ = integer_in(start_.position_id).value_or(how_->first_page);
+            if (number_ != how_->first_page || !is_empty(start_.position)) forget_count();
+            cursor_ = start_.position;
+            break;
+        case way::cursor:
+            cursor_ = start_.position;
+            cursor_id_ = start_.position_id;
+            if (!is_empty(cursor_)) forget_count();
+            break;
+        }
+    }
+
+    /// What the next request must say, over what the operation says itself.
+    [[nodiscard]] std::vector<page_field> fields() const {
+        std::vector<page_field> made;
+        if (how_ == nullptr) return made;
+        switch (kind()) {
+        case way::none: break;
+        case way::items:
+        case way::pages: made.emplace_back(how_->position, number_); break;
+        case way::search_after:
+            // With a cursor, a page number would be a second, different position.
+            if (!is_empty(cursor_)) {
+                made.emplace_back(how_->position, cursor_);
+                made.emplace_back(
+                    how_->position_id,
+                    start_.position_id_required ? json::value(how_->first_page) : json::value());
+            } else if (
+                number_ != how_->first_page || start_.position_id_required ||
+                !is_empty(start_.position_id)) {
+                made.emplace_back(how_->position_id, number_);
+            }
+            break;
+        case way::cursor:
+            if (is_empty(cursor_)) break;
+            made.emplace_back(how_->position, cursor_);
+            if (!how_->position_id.empty()) {
+                made.emplace_back(how_->position_id, cursor_id_);
+                // Some of these also take a page number, which would be a second position.
+                made.emplace_back("page", json::value());
+            }
+            break;
+        }
+        return made;
+    }
+
+    /// Learns from a page. False when the page must not be used: it is the previous one again.
+    [[nodiscard]] bool observe(std::string_view body) {
+        boost::system::error_code ec;
+        auto const root =
+            json::value(boost::json::parse(boost::json::string_view(body.data(), body.size()), ec));
+        return read(ec ? json::value() : root);
+    }
+
+    /// Whether nothing more is to be fetched.
+    [[nodiscard]] bool done() const noexcept { return ended_; }
+    /// Why the list cannot be read to its end, in words; empty while it can.
+    [[nodiscard]] std::string_view problem() const noexcept { return problem_; }
+    /// Items on the last page.
+    [[nodiscard]] std::size_t count() const noexcept { return count_; }
+    /// What the server last said of the number of items.
+    [[nodiscard]] std::optional<std::int64_t> total() const noexcept { return total_; }
+    /// How many items of the next page belong to what was read before.
+    [[nodiscard]] std::size_t skip() const noexcept { return skip_; }
+
+    /// Ends the list here.
+    void end() noexcept { ended_ = true; }
+
+    /// This place as text: a pager of the same operation that takes it goes on from here.
+    [[nodiscard]] std::string token() const { return token(0); }
+    /// The place `items` after the beginning of the page that `fields` asks for.
+    [[nodiscard]] std::string token(std::size_t items) const {
+        json::object made;
+        made["op"] = name();
+        if (ended_) {
+            made["end"] = true;
+            return boost::json::serialize(made);
+        }
+        bool const counts_items = kind() == way::items;
+        made["n"] = number_ + (counts_items ? static_cast<std::int64_t>(items) : 0);
+        if (!cursor_.is_null()) made["at"] = cursor_;
+        if (!cursor_id_.is_null()) made["id"] = cursor_id_;
+        if (seen_) made["seen"] = *seen_ + (counts_items ? static_cast<std::int64_t>(items) : 0);
+        if (items != 0 && !counts_items) made["skip"] = items;
+        return boost::json::serialize(made);
+    }
+
+    /// Goes on from a token. False, and unchanged, when it is not one of this operation.
+    [[nodiscard]] bool resume(std::string_view token) {
+        boost::system::error_code ec;
+        auto const root =
+            boost::json::parse(boost::json::string_view(token.data(), token.size()), ec);
+        auto const* const from = ec ? nullptr : root.if_object();
+        auto const* const op = from != nullptr ? from->if_contains("op") : nullptr;
+        if (op == nullptr || !op->is_string() || std::string_view(op->get_string()) != name())
+            return false;
+        if (from->contains("end")) {
+            ended_ = true;
+            return true;
+        }
+        auto const integer = [&](const char* key) -> std::optional<std::int64_t> {
+            auto const* const v = from->if_contains(key);
+            return v != nullptr ? integer_in(*v) : std::nullopt;
+        };
+        auto const n = integer("n");
+        auto const skipped = integer("skip").value_or(0);
+        if (!n || *n < 0 || skipped < 0) return false;
+        number_ = *n;
+        skip_ = static_cast<std::size_t>(skipped);
+        seen_ = integer("seen");
+        cursor_ = value_of(*from, "at");
+        cursor_id_ = value_of(*from, "id");
+        return true;
+    }
+
+private:
+    /// What a position is made of.
+    enum class way : std::uint8_t { none, items, pages, search_after, cursor };
+
+    [[nodiscard]] way kind() const noexcept {
+        if (how_ == nullptr) return way::none;
+        switch (how_->style) {
+        case paging_style::none: return way::none;
+        case paging_style::skip_limit:
+        case paging_style::offset_limit: return way::items;
+        case paging_style::page_limit:
+        case paging_style::page_page_size:
+        case paging_style::page_only:
+        case paging_style::page_page_length: return way::pages;
+        case paging_style::page_limit_search_after: return way::search_after;
+        case paging_style::start_after_pair:
+        case paging_style::start_after_item_id:
+        case paging_style::start_after_date:
+        case paging_style::last_item_id:
+        case paging_style::cursor:
+        case paging_style::page_token: return way::cursor;
+        }
+        return way::none;
+    }
+
+    /// Whether a missing cursor is the documented sign of the last page.
+    [[nodiscard]] bool missing_cursor_ends() const noexcept {
+        return how_->style == paging_style::cursor || how_->style == paging_style::page_token;
+    }
+
+    void forget_count() noexcept { seen_.reset(); }
+
+    [[nodiscard]] std::string name() const {
+        std::string made{to_string(meta_->version_of_description)};
+        made += '.';
+        made += meta_->family;
+        made += '.';
+        made += meta_->name;
+        return made;
+    }
+
+    // -- reading ----------------------------------------------------------------------------------
+
+    static bool is_empty(const json::value& v) noexcept {
+        if (v.is_null()) return true;
+        if (auto const* const text = v.if_string()) return text->empty();
+        if (auto const* const list = v.if_array()) return list->empty();
+        return false;
+    }
+
+    static json::value value_of(const json::object& from, const char* key) {
+        auto const* const v = from.if_contains(key);
+        return v != nullptr ? *v : json::value();
+    }
+
+    /// A whole number, also as text: several endpoints write their totals so.
+    static std::optional<std::int64_t> integer_in(const json::value& v) noexcept {
+        if (auto const* const i = v.if_int64()) return *i;
+        if (auto const* const u = v.if_uint64()) {
+            if (*u > static_cast<std::uint64_t>(INT64_MAX)) return std::nullopt;
+            return static_cast<std::int64_t>(*u);
+        }
+        if (auto const* const d = v.if_double()) {
+            constexpr double bound = 9'007'199'254'740'992.0;
+            if (!(*d >= -bound && *d <= bound)) return std::nullopt;
+            return static_cast<std::int64_t>(*d);
+        }
+        if (auto const* const text = v.if_string()) {
+            std::int64_t made = 0;
+            auto const* const end = text->data() + text->size();
+            auto const [at, ec] = std::from_chars(text->data(), end, made);
+            if (ec == std::errc{} && at == end && !text->empty()) return made;
+        }
+        return std::nullopt;
+    }
+
+    static const json::value* step(const json::value& from, std::string_view pointer) noexcept {
+        boost::system::error_code ec;
+        return from.find_pointer(boost::json::string_view(pointer.data(), pointer.size()), ec);
+    }
+
+    /// A value of the response. Real responses put the list and its cursor into one more object
+    /// than described, or one less; both are looked at.
+    [[nodiscard]] const json::value* find(
+        const json::value& root, std::string_view pointer) const noexcept {
+        if (pointer.empty()) return nullptr;
+        if (auto const* const v = step(root, pointer)) return v;
+        auto const second = pointer.find('/', 1);
+        if (second != std::string_view::npos) {
+            if (auto const* const v = step(root, pointer.substr(second))) return v;
+        }
+        auto const outer = how_->items.substr(0, how_->items.find('/', 1));
+        auto const* const inner = outer.empty() ? nullptr : step(root, outer);
+        return inner != nullptr && inner->is_object() ? step(*inner, pointer) : nullptr;
+    }
+
+    [[nodiscard]] const json::array* items_of(const json::value& root) const noexcept {
+        if (auto const* const list = root.if_array()) return list;
+        auto const& pointer = how_->items;
+        if (!pointer.empty()) {
+            auto const* const v = step(root, pointer);
+            if (v != nullptr && v->is_array()) return v->if_array();
+            // One object more: {"messages":{"messages":[...]}}.
+            auto const inner = pointer.substr(pointer.rfind('/'));
+            if (v != nullptr && v->is_object()) {
+                auto const* const nested = step(*v, inner);
+                return nested != nullptr ? nested->if_array() : nullptr;
+            }
+            // One object less.
+            auto const* const flat = step(root, inner);
+            return flat != nullptr ? flat->if_array() : nullptr;
+        }
+        // Not described: the only list there is.
+        const json::array* only = nullptr;
+        if (auto const* const members = root.if_object()) {
+            for (auto const& member : *members) {
+                auto const* const list = member.value().if_array();
+                if (list != nullptr && only != nullptr) return nullptr;
+                if (list != nullptr) only = list;
+            }
+        }
+        return only;
+    }
+
+    [[nodiscard]] std::optional<std::int64_t> integer_at(
+        const json::value& root, std::string_view pointer) const noexcept {
+        auto const* const v = find(root, pointer);
+        return v != nullptr ? integer_in(*v) : std::nullopt;
+    }
+
+    [[nodiscard]] std::optional<bool> more_in(const json::value& root) const noexcept {
+        auto const* const v = find(root, how_->has_more);
+        if (v == nullptr) return std::nullopt;
+        if (auto const* const b = v->if_bool()) return *b;
+        if (auto const* const text = v->if_string()) {
+            if (*text == "true") return true;
+            if (*text == "false") return false;
+        }
+        return std::nullopt;
+    }
+
+    /// The cursor to the next page; null when the page has none.
+    [[nodiscard]] json::value next_of(const json::value& root, const json::value* last) const {
+        const json::value* v = nullptr;
+        if (how_->next_in_last_item || how_->style == paging_style::page_limit_search_after) {
+            auto const pointer = how_->next.empty() ? std::string_view{"/searchAfter"} : how_->next;
+            if (last != nullptr) v = step(*last, pointer);
+        } else {
+            v = find(root, how_->next);
+        }
+        if (v == nullptr || is_empty(*v)) return {};
+        // A sort value may come as a list of one; the query takes the date.
+        if (how_->style == paging_style::start_after_date && v->is_array())
+            return v->get_array().front();
+        return *v;
+    }
+
+    [[nodiscard]] bool read(const json::value& root) {
+        skip_ = 0;
+        if (how_ == nullptr) {
+            ended_ = true;
+            return true;
+        }
+        auto const* const list = items_of(root);
+        count_ = list != nullptr ? list->size() : 0;
+        if (kind() == way::none) {
+            ended_ = true;
+            if (seen_) *seen_ += static_cast<std::int64_t>(count_);
+            return true;
+        }
+        auto const fingerprint =
+            count_ == 0 ? 0 : std::hash<std::string>{}(boost::json::serialize(*list));
+        if (count_ != 0 && pages_ != 0 && fingerprint == fingerprint_) {
+            problem_ = "the server answered with the same page again";
+            return false;
+        }
+        fingerprint_ = fingerprint;
+        ++pages_;
+        if (auto const said = integer_at(root, how_->total)) total_ = said;
+        if (seen_) *seen_ += static_cast<std::int64_t>(count_);
+        auto const* const last = count_ != 0 ? &list->back() : nullptr;
+        advance(root, last);
+        largest_ = std::max(largest_, count_);
+        return true;
+    }
+
+    // -- deciding ---------------------------------------------------------------------------------
+
+    void advance(const json::value& root, const json::value* last) {
+        auto const more = more_in(root);
+        if (more.has_value() && !*more) return end();
+        bool const promised = more.value_or(false);
+        if (count_ == 0 && !promised) return end();
+
+        switch (kind()) {
+        case way::none: return end();
+        case way::items:
+            number_ += static_cast<std::int64_t>(count_);
+            if (count_ == 0) return stuck("the server says that more follows an empty page");
+            if (!promised && complete()) end();
+            return;
+        case way::pages: return advance_page(root, promised);
+        case way::search_after:
+            if (complete()) return end();
+            return advance_search(root, last);
+        case way::cursor: return advance_cursor(root, last, promised);
+        }
+    }
+
+    void advance_page(const json::value& root, bool promised) {
+        if (count_ == 0) return stuck("the server says that more follows an empty page");
+        ++number_;
+        auto const* const next = find(root, how_->next);
+        if (next == nullptr) {
+            if (!promised && complete()) end();
+            return;
+        }
+        auto const said = integer_in(*next);
+        if (!said) return end();
+        if (*said < number_) return stuck("the server gave a page that was read before as next");
+        number_ = *said;
+    }
+
+    void advance_search(const json::value& root, const json::value* last) {
+        auto next = next_of(root, last);
+        if (!next.is_null()) return take(std::move(next), {});
+        if (!is_empty(cursor_)) return stuck("the last item of a full page has no searchAfter");
+        ++number_;
+        auto const size = size_ != 0 ? size_ : static_cast<std::int64_t>(count_);
+        if ((number_ - how_->first_page + 1) * size > page_window)
+            stuck("pages end at 10,000 items, and the last item has no searchAfter");
+    }
+
+    void advance_cursor(const json::value& root, const json::value* last, bool promised) {
+        auto next = next_of(root, last);
+        json::value next_id;
+        bool missing = next.is_null();
+        if (!how_->next_id.empty()) {
+            auto const* const id = find(root, how_->next_id);
+            if (id != nullptr) next_id = *id;
+            // One alone gives the first page again.
+            missing = missing || is_empty(next_id);
+        }
+        if (missing_cursor_ends()) {
+            if (missing) return end();
+        } else {
+            if (!promised && complete()) return end();
+            if (missing) {
+                if (total_ && seen_ && *seen_ >= *total_) return end();
+                return stuck("a full page gives no position of the next one");
+            }
+        }
+        take(std::move(next), std::move(next_id));
+    }
+
+    /// Whether the page that was just read is the last, by its size and the total.
+    [[nodiscard]] bool complete() const noexcept {
+        auto const count = static_cast<std::int64_t>(count_);
+        bool const known = total_.has_value() && seen_.has_value();
+        if (known && *seen_ == *total_ && *seen_ > count) return true;
+        bool const is_short = size_ != 0 ? count < size_ : count_ < largest_;
+        return is_short && !(known && *seen_ < *total_);
+    }
+
+    void take(json::value next, json::value next_id) {
+        if ((next == cursor_ && next_id == cursor_id_) ||
+            (pages_ > 1 && next == mark_ && next_id == mark_id_))
+            return stuck("the server gave the same cursor again");
+        // Brent: a mark that moves at powers of two meets every cycle, however long, with the
+        // memory of one cursor.
+        if (std::size_t{1} << mark_power_ == pages_) {
+            mark_ = next;
+            mark_id_ = next_id;
+            ++mark_power_;
+        }
+        cursor_ = std::move(next);
+        cursor_id_ = std::move(next_id);
+    }
+
+    void stuck(std::string_view why) noexcept { problem_ = why; }
+
+    const operation_meta* meta_;
+    const paging* how_;
+    page_start start_;
+    /// Items per page as asked for; 0 when the server chooses.
+    std::int64_t size_;
+    /// Position of the styles that count items or pages.
+    std::int64_t number_ = 0;
+    json::value cursor_;
+    json::value cursor_id_;
+    json::value mark_;
+    json::value mark_id_;
+    std::size_t mark_power_ = 0;
+    std::size_t pages_ = 0;
+    std::size_t count_ = 0;
+    std::size_t largest_ = 0;
+    std::size_t skip_ = 0;
+    std::size_t fingerprint_ = 0;
+    /// Items from the beginning of the list to here, when known.
+    std::optional<std::int64_t> seen_ = 0;
+    std::optional<std::int64_t> total_;
+    std::string_view problem_;
+    bool ended_ = false;
+};
+
+} // namespace highlevel::detail
