@@ -6,6 +6,7 @@
 
 #include <highlevel/sandbox/message.hpp>
 #include <highlevel/sandbox/meter.hpp>
+#include <highlevel/sandbox/oauth.hpp>
 #include <highlevel/sandbox/options.hpp>
 #include <highlevel/sandbox/stats.hpp>
 #include <highlevel/sandbox/store.hpp>
@@ -39,12 +40,15 @@ public:
     unsigned status = 200;
     std::string body;
     std::string_view content_type = "application/json; charset=utf-8";
+    /// Where a redirection leads.
+    std::string location;
     std::optional<quota_reading> quota;
     std::optional<std::chrono::seconds> retry_after;
 
     void clear() {
         status = 200;
         body.clear();
+        location.clear();
         content_type = "application/json; charset=utf-8";
         quota.reset();
         retry_after.reset();
@@ -62,8 +66,10 @@ public:
     /// `wall` is the time of day that belongs to the steady time zero.
     api(const options& settings, duration wall);
 
-    /// Answers one request.
-    void handle(const request_view& request, duration now, timestamp date, reply& out);
+    /// Answers one request. Without `process` only the token and the limit are looked at: what they
+    /// refuse is refused, and the rest is counted and goes no further.
+    void handle(
+        const request_view& request, duration now, timestamp date, reply& out, bool process = true);
     /// Charges the bucket that the request belongs to, without looking at it otherwise, and puts
     /// the reading into `out` if the token is known.
     void charge(const request_view& request, duration now, reply& out);
@@ -76,6 +82,7 @@ public:
 
     void add_token(token_grant grant);
     void remove_token(std::string_view text);
+    [[nodiscard]] oauth_house& oauth() noexcept { return oauth_; }
 
     void set_limits(std::uint32_t max, std::chrono::milliseconds interval);
     /// Runs `use(meter&)` on the bucket of a token's app and a resource.
@@ -91,6 +98,7 @@ public:
     [[nodiscard]] std::uint64_t accepted() const noexcept { return accepted_; }
     [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }
     [[nodiscard]] std::uint64_t refused_daily() const noexcept { return refused_daily_; }
+    [[nodiscard]] std::uint64_t expired() const noexcept { return expired_; }
 
 private:
     class endpoint;
@@ -101,6 +109,7 @@ private:
     static std::span<const endpoint> endpoints();
 
     std::shared_ptr<const token_grant> find_token(std::string_view text) const;
+    bool has_expired(const token_grant& grant, duration now);
     meter& bucket(const std::string& owner, std::string_view resource);
     quota_reading charge_bucket(
         const token_grant& grant, std::string_view resource, duration now, bool answered_anyway);
@@ -132,6 +141,9 @@ private:
     void list_contacts(context& c);
     void add_tags(context& c);
     void remove_tags(context& c);
+    void tell(std::string_view event, const contact& changed) const {
+        if (options_.on_change) options_.on_change(event, changed);
+    }
     bool apply_fields(context& c, contact& target) const;
     bool find_conflict(
         context& c, const contact& candidate, std::optional<std::uint32_t> self) const;
@@ -152,8 +164,11 @@ private:
     duration wall_;
     store store_;
 
+    oauth_house oauth_;
+
     mutable std::shared_mutex tokens_mutex_;
     text_map<std::shared_ptr<const token_grant>> tokens_;
+    text_map<duration> token_ends_; // of those that expire and were used
 
     mutable std::mutex meters_mutex_;
     std::uint32_t max_;
@@ -163,10 +178,12 @@ private:
 
     mutable std::mutex counts_mutex_;
     std::map<std::string, std::uint64_t, std::less<>> counts_;
+    std::map<std::string, std::uint64_t, std::less<>> processed_;
 
     std::atomic<std::uint64_t> accepted_{0};
     std::atomic<std::uint64_t> refused_{0};
     std::atomic<std::uint64_t> refused_daily_{0};
+    std::atomic<std::uint64_t> expired_{0};
     mutable std::atomic<std::uint64_t> traces_{0};
 };
 
@@ -175,3 +192,4 @@ private:
 #include <highlevel/sandbox/impl/api.ipp>
 #include <highlevel/sandbox/impl/contacts.ipp>
 #include <highlevel/sandbox/impl/locations.ipp>
+#include <highlevel/sandbox/impl/oauth.ipp>

@@ -80,6 +80,8 @@ public:
     /// Writes only so many bytes of the answer, counted from its status line, and closes the
     /// connection without a word (for TLS: without close_notify). 0 closes it before any byte.
     std::optional<std::size_t> close_after_bytes;
+    /// Whether such a close is a reset (RST) instead of an orderly end.
+    bool reset = false;
     /// Never answers, but keeps the connection open until the peer closes it or the server stops.
     bool stall = false;
 };

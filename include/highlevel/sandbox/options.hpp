@@ -4,17 +4,50 @@
 // with.
 #pragma once
 
+#include <highlevel/sandbox/contact.hpp>
 #include <highlevel/sandbox/limiter.hpp>
 #include <highlevel/sandbox/message.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace highlevel::sandbox {
+
+/// Faults that the sandbox makes up by itself: what the internet and a busy service do to clients.
+/// Rates are shares of all requests, from 0 to 1, and together at most 1. Which request is hit
+/// follows from the sandbox's seed and the request's number. Requests that a hook answers are
+/// spared, and a request that is refused (401, 429) is refused all the same.
+class fault_options {
+public:
+    fault_options() = default;
+
+    /// Requests whose connection is reset (RST): a quarter each before the request is processed,
+    /// after it was processed but before an answer, within the answer, and right behind it.
+    double reset_rate = 0;
+    /// Requests answered with 500, 502, 503 or 504, half of them although they were processed.
+    double server_error_rate = 0;
+    /// Requests that are never answered, half of them although they were processed. The connection
+    /// stays open until the peer closes it or the server stops.
+    double stall_rate = 0;
+    /// The longest time that a token is good for, from its first use; each token's own time is
+    /// drawn from half of it to all of it. After it, requests with the token get 401 until it is
+    /// made known again. Tokens for all locations do not expire. 0: none does.
+    std::chrono::milliseconds token_lifetime{0};
+};
+
+/// Runs for every change of a contact that a request makes, with the name of the event that
+/// HighLevel tells of it by webhook ("ContactCreate", "ContactUpdate", "ContactDelete",
+/// "ContactTagUpdate").
+///
+/// It is called while the location is locked: it must be quick, and must neither use the server nor
+/// throw. `webhook_sender::hook` makes one.
+using change_hook = std::function<void(std::string_view event, const contact& changed)>;
 
 /// Settings of a `server`. Every member has a working default.
 class options {
@@ -75,6 +108,14 @@ public:
     /// Largest request body in bytes; a larger one is answered with 413.
     std::size_t body_limit = std::size_t{32} << 20;
 
+    /// What goes wrong by itself; as constructed, nothing.
+    fault_options faults;
+    /// Name of a string member in the bodies of POST requests by which the client tells them apart;
+    /// `statistics::processed` then counts how often each was processed. Empty: not counted.
+    std::string post_id_member;
+
+    /// Told of each change of a contact; see `change_hook`.
+    change_hook on_change;
     /// Looks at each request first; see `scripted_response`.
     response_hook hook;
 };

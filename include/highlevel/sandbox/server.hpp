@@ -6,6 +6,7 @@
 #pragma once
 
 #include <highlevel/sandbox/contact.hpp>
+#include <highlevel/sandbox/oauth.hpp>
 #include <highlevel/sandbox/options.hpp>
 #include <highlevel/sandbox/stats.hpp>
 #include <highlevel/sandbox/token.hpp>
@@ -107,6 +108,19 @@ public:
         std::string text, std::vector<std::string> resources, std::vector<std::string> scopes = {});
     /// Forgets a token: requests with it get 401 from now on.
     void remove_token(std::string_view text);
+
+    /// Makes an OAuth app known.
+    void add_app(app_settings settings);
+    /// The code that the browser of a user who installs the app brings back: of a location, or,
+    /// with an empty id, of the company with the `chosen` locations.
+    std::string issue_code(
+        std::string_view client_id, std::string location_id, std::vector<std::string> chosen = {});
+    /// Deactivates a location, or activates it again: its tokens cannot be renewed meanwhile.
+    void set_location_active(std::string_view location_id, bool active);
+    /// Ends every access token that the OAuth server gave; refresh tokens stay.
+    void end_access_tokens();
+    /// What the OAuth server did.
+    [[nodiscard]] oauth_counts oauth_totals() const;
 
     /// Changes the limits of all buckets, those to come included.
     void set_limits(std::uint32_t max, std::chrono::milliseconds interval);

@@ -24,6 +24,10 @@ public:
     std::uint64_t refused = 0;          ///< answered with 429, for whatever limit
     std::uint64_t refused_daily = 0;    ///< of these, for the daily limit
     std::uint64_t scripted = 0;         ///< answered by the hook
+    std::uint64_t resets = 0;           ///< connections reset (`fault_options::reset_rate`)
+    std::uint64_t server_errors = 0;    ///< made-up 5xx (`fault_options::server_error_rate`)
+    std::uint64_t stalls = 0;           ///< never answered (`fault_options::stall_rate`)
+    std::uint64_t expired = 0;          ///< answered with 401 because the token had expired
 };
 
 /// One bucket: the requests of one app on one location or company.
@@ -65,6 +69,11 @@ public:
     /// Requests by method and path template, for example "GET /contacts/{contactId}"; what fits no
     /// endpoint is under its method and "*".
     std::map<std::string, std::uint64_t> requests;
+    /// How often each POST was processed, by the client's own id in it
+    /// (`options::post_id_member`). A request counts when it reached its endpoint, whatever the
+    /// answer and whether it arrived; one that was refused before (401, 403, 422 for its
+    /// parameters, 429) does not.
+    std::map<std::string, std::uint64_t> processed;
 };
 
 } // namespace highlevel::sandbox

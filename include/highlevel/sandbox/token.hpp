@@ -4,6 +4,8 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,6 +32,10 @@ public:
     std::vector<std::string> scopes;
     /// Tokens of one app share their buckets; empty makes the token an app of its own.
     std::string app;
+    /// Whether the sandbox's OAuth server gave it.
+    bool oauth = false;
+    /// When it ends, counted from the server's construction; nothing: never.
+    std::optional<std::chrono::nanoseconds> ends;
 
     /// Whose quota the token uses.
     [[nodiscard]] const std::string& quota_owner() const noexcept {

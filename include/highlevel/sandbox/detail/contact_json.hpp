@@ -68,6 +68,31 @@ inline void write_contact(json_writer& out, const contact& c) {
     out.end_object();
 }
 
+/// The members of a contact as its webhooks have them, but for its location.
+inline void write_webhook_contact(json_writer& out, const contact& c) {
+    out.member("id", c.id);
+    out.member_if("address1", c.address1);
+    out.member_if("city", c.city);
+    out.member_if("companyName", c.company_name);
+    out.member_if("country", c.country);
+    out.member_if("source", c.source);
+    out.member("dateAdded", iso_text(*c.date_added));
+    out.member_if("dateOfBirth", c.date_of_birth);
+    out.member("dnd", c.dnd);
+    out.member_if("email", c.email);
+    out.member_if("name", c.full_name());
+    out.member_if("firstName", c.first_name);
+    out.member_if("lastName", c.last_name);
+    out.member_if("phone", c.phone);
+    out.member_if("postalCode", c.postal_code);
+    out.member_if("state", c.state);
+    out.strings("tags", c.tags);
+    out.member_if("website", c.website);
+    out.key("attachments").begin_array().end_array();
+    out.member_if("assignedTo", c.assigned_to);
+    write_custom_fields(out, c);
+}
+
 /// As GET /contacts/ lists it: names in lower case beside the names as they were given.
 inline void write_listed_contact(json_writer& out, const contact& c) {
     out.begin_object();

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <highlevel/sandbox/api.hpp>
+#include <highlevel/sandbox/detail/faults.hpp>
 #include <highlevel/sandbox/detail/json_writer.hpp>
 
 #include <boost/json/object.hpp>
@@ -105,6 +106,7 @@ public:
     case 200: return "OK";
     case 201: return "Created";
     case 204: return "No Content";
+    case 302: return "Found";
     case 400: return "Bad Request";
     case 401: return "Unauthorized";
     case 403: return "Forbidden";
@@ -126,6 +128,15 @@ inline api::api(const options& settings, duration wall)
     : options_(settings),
       wall_(wall),
       store_(settings.seed, settings.search_lag),
+      oauth_(
+          settings.seed,
+          {[this](token_grant grant) { add_token(std::move(grant)); },
+           [this](std::string_view text) { remove_token(text); },
+           [this](std::string_view id) {
+               auto const place = store_.find_location(id);
+               return place ? place->company_id() : std::string();
+           },
+           store_.company_id()}),
       max_(settings.max),
       interval_(settings.interval) {
     options_.hook = nullptr; // the server's business
@@ -207,6 +218,7 @@ inline void api::add_token(token_grant grant) {
     auto made = std::make_shared<const token_grant>(std::move(grant));
     std::unique_lock const lock(tokens_mutex_);
     tokens_.insert_or_assign(made->text, made);
+    token_ends_.erase(made->text);
 }
 
 inline void api::remove_token(std::string_view text) {
@@ -219,6 +231,19 @@ inline std::shared_ptr<const token_grant> api::find_token(std::string_view text)
     std::shared_lock const lock(tokens_mutex_);
     auto const found = tokens_.find(text);
     return found == tokens_.end() ? nullptr : found->second;
+}
+
+inline bool api::has_expired(const token_grant& grant, duration now) {
+    auto const longest = options_.faults.token_lifetime;
+    if (longest.count() == 0 || grant.all_locations) return false;
+    {
+        std::shared_lock const lock(tokens_mutex_);
+        auto const found = token_ends_.find(grant.text);
+        if (found != token_ends_.end()) return now >= found->second;
+    }
+    std::unique_lock const lock(tokens_mutex_);
+    token_ends_.emplace(grant.text, now + token_life(longest, options_.seed, grant.text));
+    return false;
 }
 
 inline meter& api::bucket(const std::string& owner, std::string_view resource) {
@@ -281,6 +306,7 @@ inline void api::collect(statistics& into) const {
     }
     std::lock_guard const lock(counts_mutex_);
     into.requests.insert(counts_.begin(), counts_.end());
+    into.processed.insert(processed_.begin(), processed_.end());
 }
 
 inline void api::reset_stats() {
@@ -292,12 +318,14 @@ inline void api::reset_stats() {
     }
     std::lock_guard const lock(counts_mutex_);
     counts_.clear();
-    accepted_ = refused_ = refused_daily_ = 0;
+    processed_.clear();
+    accepted_ = refused_ = refused_daily_ = expired_ = 0;
 }
 
 // ---- the way of a request ----------------------------------------------------------------------
 
-inline void api::handle(const request_view& request, duration now, timestamp date, reply& out) {
+inline void api::handle(
+    const request_view& request, duration now, timestamp date, reply& out, bool process) {
     context c(request, out, date);
     route(c);
     {
@@ -308,6 +336,15 @@ inline void api::handle(const request_view& request, duration now, timestamp dat
         ++counts_[name];
     }
     c.grant = find_token(request.token);
+    bool const ended = c.grant && c.grant->ends && now >= *c.grant->ends;
+    if (ended || (c.grant && has_expired(*c.grant, now))) {
+        ++expired_;
+        c.grant.reset();
+    }
+    if (process && oauth_.answer(request, c.grant.get(), now, out)) {
+        out.quota = default_quota();
+        return;
+    }
     if (!c.grant) {
         out.quota = default_quota();
         fail(
@@ -319,12 +356,18 @@ inline void api::handle(const request_view& request, duration now, timestamp dat
     c.query = parse_query(request.query);
     parse_body(c);
     locate(c);
-    if (!admit(c, now) || !check_version(c) || !check_route(c) || !check_access(c) ||
+    if (!admit(c, now) || !process || !check_version(c) || !check_route(c) || !check_access(c) ||
         !check_query(c))
         return;
     if (c.body_malformed) {
         fail(c, 400, "Unexpected end of JSON input");
         return;
+    }
+    if (request.method == "POST" && !options_.post_id_member.empty()) {
+        if (auto const id = c.body_text(options_.post_id_member); !id.empty()) {
+            std::lock_guard const lock(counts_mutex_);
+            ++processed_[std::string(id)];
+        }
     }
     std::unique_lock<std::mutex> lock;
     if (c.place) lock = std::unique_lock(c.place->mutex);
@@ -462,7 +505,11 @@ inline bool api::check_access(context& c) const {
     // An agency token may look at locations as such, but not at what is in them.
     auto const open_to_agency = c.target->scope.starts_with("locations.");
     if (!grant.has_scope(c.target->scope) || (located && grant.agency_class() && !open_to_agency)) {
-        fail(c, 401, "The token is not authorized for this scope.");
+        fail(
+            c, 401,
+            grant.oauth && grant.agency_class()
+                ? "This authClass type is not allowed to access this scope."
+                : "The token is not authorized for this scope.");
         return false;
     }
     if (!located || c.target->where == location_source::body) {

@@ -210,6 +210,7 @@ inline void api::create_contact(context& c) {
     contact candidate;
     if (!apply_fields(c, candidate) || find_conflict(c, candidate, std::nullopt)) return;
     auto const& added = c.place->add(std::move(candidate), c.date);
+    tell("ContactCreate", *added.own);
     answer_contact(c, 201, *added.own, {}, false);
 }
 
@@ -229,6 +230,7 @@ inline void api::upsert_contact(context& c) {
     if (!found && !candidate.phone.empty()) found = c.place->find_phone(candidate.phone);
     if (!found) {
         auto const& added = c.place->add(std::move(candidate), c.date);
+        tell("ContactCreate", *added.own);
         return answer_contact(c, 201, *added.own, "new", true);
     }
     contact scratch;
@@ -236,6 +238,7 @@ inline void api::upsert_contact(context& c) {
     if (!apply_fields(c, merged) || find_conflict(c, merged, found)) return;
     auto const& record =
         c.place->update(*found, c.date, [&](contact& kept) { kept = std::move(merged); });
+    tell("ContactUpdate", record);
     answer_contact(c, 200, record, "new", false);
 }
 
@@ -255,12 +258,17 @@ inline void api::update_contact(context& c) {
     if (!apply_fields(c, merged) || find_conflict(c, merged, c.contact_ordinal)) return;
     auto const& record = c.place->update(
         *c.contact_ordinal, c.date, [&](contact& kept) { kept = std::move(merged); });
+    tell("ContactUpdate", record);
     answer_contact(c, 200, record, "succeded", true);
 }
 
 inline void api::delete_contact(context& c) {
     auto const* found = c.place ? c.place->find(*c.contact_ordinal) : nullptr;
     if (!found) return fail(c, 400, "Contact not found for id:" + std::string(c.segments[1]));
+    if (options_.on_change) {
+        contact scratch;
+        tell("ContactDelete", c.place->load(*found, scratch));
+    }
     c.place->erase(*c.contact_ordinal, c.date);
     json_writer out(c.out.body);
     out.begin_object().member("succeded", true);
@@ -285,6 +293,7 @@ inline void api::add_tags(context& c) {
             added.push_back(tag);
         }
     });
+    if (!added.empty()) tell("ContactTagUpdate", record);
     c.out.status = 201;
     json_writer out(c.out.body);
     out.begin_object().strings("tags", record.tags).strings("tagsAdded", added);
@@ -306,6 +315,7 @@ inline void api::remove_tags(context& c) {
         for (auto const& tag : *tags)
             if (std::erase(kept.tags, tag) > 0) removed.push_back(tag);
     });
+    if (!removed.empty()) tell("ContactTagUpdate", record);
     json_writer out(c.out.body);
     out.begin_object().strings("tags", record.tags).strings("tagsRemoved", removed);
     write_trace(c, out);

@@ -7,6 +7,7 @@
 #include <highlevel/detail/config.hpp>
 #include <highlevel/sandbox/api.hpp>
 #include <highlevel/sandbox/certificate.hpp>
+#include <highlevel/sandbox/detail/faults.hpp>
 #include <highlevel/sandbox/server.hpp>
 
 #include <boost/asio/buffer.hpp>
@@ -74,6 +75,9 @@ public:
     std::atomic<std::uint64_t> open_connections{0};
     std::atomic<std::uint64_t> requests{0};
     std::atomic<std::uint64_t> scripted{0};
+    std::atomic<std::uint64_t> resets{0};
+    std::atomic<std::uint64_t> server_errors{0};
+    std::atomic<std::uint64_t> stalls{0};
 
     void set_hook(response_hook hook) {
         auto made = hook ? std::make_shared<const response_hook>(std::move(hook)) : nullptr;
@@ -141,6 +145,8 @@ protected:
         closed_ = true;
         timer_.cancel();
         error_code ignored;
+        if (cut_ && script_->reset)
+            socket().set_option(asio::socket_base::linger(true, 0), ignored);
         socket().close(ignored);
     }
 
@@ -276,6 +282,9 @@ private:
         script_.reset();
         reply_.clear();
         if (auto const hook = core_->hook()) script_ = (*hook)(request_);
+        fault drawn;
+        if (!script_)
+            drawn = draw_fault(core_->settings.faults, core_->settings.seed, request_.number);
         if (script_ && script_->status != 0) {
             ++core_->scripted;
             reply_.quota = core_->service.default_quota();
@@ -284,8 +293,10 @@ private:
             core_->service.handle(
                 request_, core_->now(),
                 std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()),
-                reply_);
+                reply_, drawn.processed);
         }
+        // A request that is refused before it is processed is refused whatever was drawn for it.
+        if (reply_.status != 401 && reply_.status != 429) go_wrong(drawn);
         if (script_ && script_->stall) {
             // Nothing is ever written; the read ends when the peer gives up.
             stalled_ = true;
@@ -295,6 +306,32 @@ private:
             downlink_ + (script_ ? std::chrono::microseconds(script_->delay) : downlink_ * 0);
         if (pause.count() > 0) return wait(pause, [](connection& self) { self.answer(); });
         answer();
+    }
+
+    void go_wrong(const fault& drawn) {
+        switch (drawn.what) {
+        case fault::kind::none: return;
+        case fault::kind::reset:
+            ++core_->resets;
+            script_.emplace();
+            script_->close_after_bytes = drawn.bytes;
+            script_->reset = true;
+            return;
+        case fault::kind::server_error: {
+            ++core_->server_errors;
+            auto const status = std::to_string(drawn.status);
+            script_.emplace(
+                drawn.status,
+                R"({"statusCode":)" + status + R"(,"message":")" +
+                    std::string(reason_phrase(drawn.status)) + R"("})");
+            return;
+        }
+        case fault::kind::stall:
+            ++core_->stalls;
+            script_.emplace();
+            script_->stall = true;
+            return;
+        }
     }
 
     void answer() {
@@ -339,6 +376,7 @@ private:
             field("x-ratelimit-max", std::to_string(q.max));
             field("x-ratelimit-remaining", std::to_string(q.remaining));
         }
+        if (!reply_.location.empty()) field("location", reply_.location);
         if (reply_.retry_after) field("retry-after", std::to_string(reply_.retry_after->count()));
         if (script_)
             for (auto const& [name, value] : script_->headers) {
@@ -487,6 +525,12 @@ inline void server_core::check(const options& o) {
     demand(o.latency_min.count() >= 0, "latency_min must not be negative");
     demand(o.latency_uplink >= 0 && o.latency_uplink <= 1, "latency_uplink must be from 0 to 1");
     demand(o.threads > 0, "threads must be positive");
+    auto const& f = o.faults;
+    demand(
+        f.reset_rate >= 0 && f.server_error_rate >= 0 && f.stall_rate >= 0 &&
+            f.reset_rate + f.server_error_rate + f.stall_rate <= 1,
+        "faults must be rates from 0 to 1, together at most 1");
+    demand(f.token_lifetime.count() >= 0, "faults.token_lifetime must not be negative");
     error_code ec;
     (void)asio::ip::make_address(o.address, ec);
     demand(!ec, "address must be a numeric IP address");
@@ -749,6 +793,27 @@ HIGHLEVEL_DECL void server::remove_token(std::string_view text) {
     core_->service.remove_token(text);
 }
 
+HIGHLEVEL_DECL void server::add_app(app_settings settings) {
+    core_->service.oauth().add_app(std::move(settings));
+}
+
+HIGHLEVEL_DECL std::string server::issue_code(
+    std::string_view client_id, std::string location_id, std::vector<std::string> chosen) {
+    return core_->service.oauth().issue_code(client_id, std::move(location_id), std::move(chosen));
+}
+
+HIGHLEVEL_DECL void server::set_location_active(std::string_view location_id, bool active) {
+    core_->service.oauth().set_active(location_id, active);
+}
+
+HIGHLEVEL_DECL void server::end_access_tokens() {
+    core_->service.oauth().end_access_tokens();
+}
+
+HIGHLEVEL_DECL oauth_counts server::oauth_totals() const {
+    return core_->service.oauth().counts();
+}
+
 HIGHLEVEL_DECL void server::set_limits(std::uint32_t max, std::chrono::milliseconds interval) {
     core_->service.set_limits(max, interval);
 }
@@ -797,6 +862,10 @@ HIGHLEVEL_DECL counters server::totals() const {
     all.open_connections = core_->open_connections;
     all.requests = core_->requests;
     all.scripted = core_->scripted;
+    all.resets = core_->resets;
+    all.server_errors = core_->server_errors;
+    all.stalls = core_->stalls;
+    all.expired = core_->service.expired();
     all.accepted = core_->service.accepted();
     all.refused = core_->service.refused();
     all.refused_daily = core_->service.refused_daily();

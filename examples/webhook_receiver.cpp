@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Listens for webhooks and prints what happened. As it stands it listens to a sandbox of its own,
+// in which it makes, changes and removes a contact; with --port it listens to HighLevel, behind a
+// proxy that ends TLS.
+
+#include "support/command_line.hpp"
+
+#include <highlevel/highlevel.hpp>
+#include <highlevel/sandbox/server.hpp>
+#include <highlevel/sandbox/webhooks.hpp>
+#include <highlevel/v2/contacts.hpp>
+#include <highlevel/webhooks/receiver.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <cstdint>
+#include <exception>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace asio = boost::asio;
+namespace contacts = highlevel::v2::contacts;
+namespace sandbox = highlevel::sandbox;
+
+namespace {
+
+constexpr std::string_view usage = R"(Listens for webhooks and prints what happened.
+
+  webhook_receiver                   listens to a sandbox of its own
+  webhook_receiver --port N --app ID listens to HighLevel
+
+  --port N      where to listen, on all addresses, in plain HTTP
+  --app ID      takes the events of this app only
+)";
+
+// docs: begin loop
+namespace webhooks = highlevel::webhooks;
+
+boost::asio::awaitable<void> print_events(webhooks::receiver& receiver) {
+    while (auto event = co_await receiver.next()) {
+        std::cout << event->head.type << " in " << event->head.location_id << ": ";
+        if (auto const* contact = event->get_if<webhooks::types::contact>())
+            std::cout << contact->name.value_or("nobody") << '\n';
+        else if (auto const* message = event->get_if<webhooks::event_kind::inbound_message>())
+            std::cout << message->body.value_or("no text") << '\n';
+        else
+            std::cout << event->body << '\n'; // the JSON as it came
+    }
+}
+// docs: end loop
+
+asio::awaitable<void> change_a_contact(
+    highlevel::account location, sandbox::webhook_sender& sender) {
+    contacts::create_contact create;
+    create.body.first_name = "Ada";
+    auto const made = co_await location.call(create);
+    contacts::update_contact update{*made->contact->id};
+    update.body.last_name = "Lovelace";
+    co_await location.call(update);
+    co_await location.call(contacts::delete_contact{*made->contact->id});
+    co_await sender.settled();
+}
+
+void listen(std::uint16_t port, std::string app) {
+    // docs: begin listen
+    asio::io_context context;
+    webhooks::receiver_options options;
+    options.address = "0.0.0.0";
+    options.port = port;
+    options.inbox.path = "/webhooks";
+    options.inbox.guard.app_ids = {app}; // HighLevel signs for all apps with one key
+    webhooks::receiver receiver{context.get_executor(), options};
+    receiver.start();
+    asio::co_spawn(context, print_events(receiver), asio::detached);
+    context.run();
+    // docs: end listen
+}
+
+void listen_to_a_sandbox() {
+    asio::io_context context;
+    // Sender and receiver must know each other: one gives its keys, the other its port.
+    sandbox::webhook_signer const signer;
+    webhooks::receiver_options options;
+    options.inbox.guard.signing.keys = {webhooks::public_key::from_pem(signer.ed25519_key_pem())};
+    webhooks::receiver receiver{context.get_executor(), options};
+    receiver.start();
+
+    sandbox::webhook_sender_options how;
+    how.port = receiver.port();
+    how.duplicates = 50;
+    sandbox::webhook_sender sender{how, signer};
+    sandbox::options house;
+    house.on_change = sender.hook();
+    sandbox::server server{house};
+    server.start();
+
+    highlevel::client_options calls;
+    calls.base_url = server.base_url();
+    calls.credentials = highlevel::auth::private_integration{server.token()};
+    highlevel::client client{context.get_executor(), calls};
+    asio::co_spawn(context, print_events(receiver), asio::detached);
+    asio::co_spawn(
+        context, change_a_contact(client.location(server.locations().at(0).id), sender),
+        [&](std::exception_ptr thrown) {
+            receiver.stop();
+            if (thrown) std::rethrow_exception(thrown);
+        });
+    context.run();
+    auto const counted = receiver.counters().inbox;
+    std::cout << counted[webhooks::outcome::accepted] << " events, "
+              << counted[webhooks::outcome::duplicate] << " of them came twice\n";
+}
+
+} // namespace
+
+int main(int argc, char** argv) try {
+    std::optional<std::uint16_t> port;
+    std::string app;
+    command_line::cursor at{argc, argv};
+    while (at.next()) {
+        if (at.is("--help") || at.is("-h")) {
+            std::cout << usage;
+            return 0;
+        }
+        if (at.is("--port"))
+            port = at.number<std::uint16_t>(1, 65535);
+        else if (at.is("--app"))
+            app = at.value();
+        else
+            at.unknown();
+    }
+    if (port && app.empty()) throw command_line::usage_error{"--app must be given with --port"};
+    if (port)
+        listen(*port, app);
+    else
+        listen_to_a_sandbox();
+    return 0;
+} catch (const command_line::usage_error& e) {
+    std::cerr << e.what() << '\n';
+    return 2;
+} catch (const std::exception& e) {
+    std::cerr << e.what() << '\n';
+    return 1;
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// The endpoints of the sandbox's OAuth server.
+#pragma once
+
+#include <highlevel/http/uri.hpp>
+#include <highlevel/sandbox/api.hpp>
+#include <highlevel/sandbox/detail/json_writer.hpp>
+#include <highlevel/sandbox/oauth.hpp>
+
+#include <boost/json/parse.hpp>
+
+#include <algorithm>
+#include <charconv>
+
+namespace highlevel::sandbox::detail {
+
+inline oauth_house::oauth_house(std::uint64_t seed, neighbours others)
+    : others_(std::move(others)),
+      seed_(scatter(seed ^ 0x0a7)) {}
+
+inline void oauth_house::add_app(app_settings settings) {
+    std::lock_guard const lock(mutex_);
+    apps_.insert_or_assign(settings.client_id, std::move(settings));
+}
+
+inline std::string oauth_house::issue_code(
+    std::string_view client_id, std::string location, std::vector<std::string> chosen) {
+    std::lock_guard const lock(mutex_);
+    auto text = random_text("code");
+    auto& on = installed_[std::string(client_id)];
+    on.insert(chosen.begin(), chosen.end());
+    if (!location.empty()) on.insert(location);
+    code_record made;
+    made.client_id = client_id;
+    made.location = std::move(location);
+    codes_.insert_or_assign(text, std::move(made));
+    return text;
+}
+
+inline void oauth_house::set_active(std::string_view location, bool active) {
+    std::lock_guard const lock(mutex_);
+    if (active)
+        inactive_.erase(std::string(location));
+    else
+        inactive_.emplace(location);
+}
+
+inline void oauth_house::end_access_tokens() {
+    std::lock_guard const lock(mutex_);
+    for (auto const& text : access_)
+        others_.remove_token(text);
+    access_.clear();
+}
+
+inline oauth_counts oauth_house::counts() const {
+    std::lock_guard const lock(mutex_);
+    return counts_;
+}
+
+inline std::string oauth_house::random_text(std::string_view prefix) {
+    constexpr std::string_view alphabet =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    std::string text(prefix);
+    text += '.';
+    for (int i = 0; i < 48; ++i) {
+        seed_ = scatter(seed_);
+        text += alphabet[seed_ % alphabet.size()];
+    }
+    return text;
+}
+
+inline void oauth_house::refuse(reply& out, unsigned status, std::string_view message) {
+    out.status = status;
+    out.body.clear();
+    json_writer(out.body)
+        .begin_object()
+        .member("statusCode", status)
+        .member("message", message)
+        .end_object();
+}
+
+inline bool oauth_house::answer(
+    const request_view& request, const token_grant* grant, duration now, reply& out) {
+    auto const is = [&](std::string_view method, std::string_view path) {
+        return request.method == method && request.path == path;
+    };
+    auto const version = request.header("version");
+    bool const v3 = version && *version == "v3";
+    if (is("GET", "/v2/oauth/chooselocation")) {
+        std::lock_guard const lock(mutex_);
+        choose(parse_query(request.query), out);
+        return true;
+    }
+    if (is("POST", "/oauth/token")) {
+        std::lock_guard const lock(mutex_);
+        token(parse_query(request.body), v3, now, out);
+        return true;
+    }
+    bool const old_mint = is("POST", "/oauth/locationToken");
+    bool const new_mint = is("POST", "/oauth/location-token");
+    bool const old_list = is("GET", "/oauth/installedLocations");
+    bool const new_list = is("GET", "/oauth/installed-locations");
+    bool const leave = request.method == "DELETE" &&
+        request.path.starts_with("/marketplace/app/") && request.path.ends_with("/installations");
+    if (grant == nullptr || !(old_mint || new_mint || old_list || new_list || leave)) return false;
+    if ((new_mint || new_list) && !v3) {
+        refuse(out, 404, "Cannot " + std::string(request.method) + ' ' + std::string(request.path));
+        return true;
+    }
+    if ((old_mint || old_list) && v3) {
+        refuse(
+            out, 400, "This endpoint was removed in version v3. Please use a version before v3.");
+        return true;
+    }
+    std::string_view const scope = old_list || new_list ? "oauth.readonly" : "oauth.write";
+    if (!grant->oauth || !grant->has_scope(scope) || (!leave && !grant->agency_class())) {
+        refuse(out, 401, "The token is not authorized for this scope.");
+        return true;
+    }
+    std::lock_guard const lock(mutex_);
+    if (old_mint || new_mint)
+        mint(parse_query(request.body), v3, *grant, now, out);
+    else if (leave)
+        uninstall(request, out);
+    else
+        installed(parse_query(request.query), v3, out);
+    return true;
+}
+
+/// The value of a pair, or an empty text.
+[[nodiscard]] inline std::string_view value_of(
+    const std::vector<std::pair<std::string, std::string>>& in, std::string_view name) {
+    for (auto const& [n, v] : in)
+        if (n == name) return v;
+    return {};
+}
+
+inline void oauth_house::choose(const pairs& query, reply& out) {
+    std::string const client(value_of(query, "client_id"));
+    std::string const back(value_of(query, "redirect_uri"));
+    auto const app = apps_.find(client);
+    if (app == apps_.end() || back.empty() ||
+        (!app->second.redirect_uri.empty() && app->second.redirect_uri != back))
+        return refuse(out, 400, "No integration found");
+    auto text = random_text("code");
+    code_record made;
+    made.client_id = client;
+    codes_.insert_or_assign(text, std::move(made));
+    out.status = 302;
+    out.location = back;
+    http::append_query(out.location, "code", text);
+    if (auto const state = value_of(query, "state"); !state.empty())
+        http::append_query(out.location, "state", state);
+}
+
+inline void oauth_house::token(const pairs& form, bool v3, duration now, reply& out) {
+    auto const get = [&](std::string_view snake, std::string_view camel) {
+        return value_of(form, v3 ? camel : snake);
+    };
+    auto const app = apps_.find(get("client_id", "clientId"));
+    auto const grant_type = get("grant_type", "grantType");
+    if (app == apps_.end() || get("client_secret", "clientSecret") != app->second.client_secret) {
+        out.status = 401;
+        out.body = R"({"error":"UnAuthorized!","error_description":"Invalid client credentials!"})";
+        return;
+    }
+    if (grant_type == "authorization_code") {
+        auto const code = codes_.find(get("code", "code"));
+        if (code == codes_.end() || code->second.client_id != app->first) {
+            out.status = 401;
+            out.body =
+                R"({"error":"UnAuthorized!","error_description":"Authorization code not found"})";
+            return;
+        }
+        auto const location = code->second.location;
+        codes_.erase(code);
+        ++counts_.exchanges;
+        out.body = issue(app->second, location, v3, true, now);
+        return;
+    }
+    if (grant_type == "client_credentials") {
+        ++counts_.exchanges;
+        out.body = issue(app->second, {}, v3, true, now);
+        return;
+    }
+    if (grant_type != "refresh_token")
+        return refuse(out, 422, "grant_type must be a valid enum value");
+    ++counts_.refreshes;
+    auto const found = refreshes_.find(get("refresh_token", "refreshToken"));
+    if (found == refreshes_.end() || found->second.client_id != app->first)
+        return refuse(out, 400, "Invalid grant: refresh token is invalid");
+    auto& record = found->second;
+    if (inactive_.contains(record.location)) return refuse(out, 400, "Location is not active");
+    if (!record.used) {
+        ++counts_.rotations;
+        record.used = now;
+        record.answer = issue(app->second, record.location, v3, true, now);
+        out.body = record.answer;
+        return;
+    }
+    if (now - *record.used < app->second.grace) {
+        ++counts_.graces;
+        out.body = record.answer;
+        return;
+    }
+    ++counts_.reuses;
+    refuse(out, 400, "Invalid grant: refresh token is invalid");
+}
+
+inline void oauth_house::mint(
+    const pairs& form, bool v3, const token_grant& grant, duration now, reply& out) {
+    std::string const location(value_of(form, "locationId"));
+    auto const company = value_of(form, "companyId");
+    auto const app = apps_.find(grant.app);
+    if (app == apps_.end() || location.empty() || company.empty())
+        return refuse(out, 422, "locationId and companyId must be a string");
+    if (inactive_.contains(location)) return refuse(out, 400, "Location is not active");
+    if (!grant.may_use_company(company) || others_.company_of(location) != company ||
+        !installed_[app->first].contains(location))
+        return refuse(out, 400, "Location not found");
+    ++counts_.mints;
+    out.status = 201;
+    out.body = issue(app->second, location, v3, app->second.minted_refresh, now);
+}
+
+inline void oauth_house::installed(const pairs& query, bool v3, reply& out) const {
+    std::vector<std::string> ids;
+    for (auto const& [client, on] : installed_)
+        if (client.substr(0, client.rfind('-')) == value_of(query, "appId"))
+            ids.assign(on.begin(), on.end());
+    auto const number = [&](std::string_view name, std::size_t otherwise) {
+        auto const text = value_of(query, name);
+        std::size_t value = otherwise;
+        std::from_chars(text.data(), text.data() + text.size(), value);
+        return value;
+    };
+    auto const size = number(v3 ? "pageSize" : "limit", 20);
+    auto const first = std::min(number(v3 ? "pageToken" : "skip", 0), ids.size());
+    auto const last = std::min(first + size, ids.size());
+    json_writer w(out.body);
+    w.begin_object().key(v3 ? "items" : "locations").begin_array();
+    for (auto i = first; i < last; ++i)
+        w.begin_object().member("_id", ids[i]).member("isInstalled", true).end_object();
+    w.end_array();
+    if (v3) {
+        w.key("pagination").begin_object().member("hasNextPage", last < ids.size());
+        if (last < ids.size()) w.member("nextPageToken", std::to_string(last));
+        w.end_object();
+    } else {
+        w.member("count", ids.size());
+    }
+    w.end_object();
+}
+
+inline void oauth_house::uninstall(const request_view& request, reply& out) {
+    boost::system::error_code ec;
+    auto const body = boost::json::parse(request.body, ec);
+    auto const* const object = body.if_object();
+    auto const* const id = object != nullptr ? object->if_contains("locationId") : nullptr;
+    constexpr std::string_view before = "/marketplace/app/";
+    auto const rest = request.path.substr(before.size());
+    auto const app = rest.substr(0, rest.find('/'));
+    for (auto& [client, on] : installed_) {
+        if (client.substr(0, client.rfind('-')) != app) continue;
+        if (id != nullptr && id->is_string())
+            on.erase(std::string(id->get_string()));
+        else
+            on.clear();
+    }
+    out.body = R"({"success":true})";
+}
+
+inline std::string oauth_house::issue(
+    const app_settings& app,
+    const std::string& location,
+    bool v3,
+    bool with_refresh,
+    duration now) {
+    token_grant grant(random_text("access"));
+    grant.oauth = true;
+    grant.app = app.client_id;
+    grant.scopes = app.scopes;
+    grant.ends = now + app.access_lifetime;
+    if (location.empty())
+        grant.companies = {others_.company_id};
+    else
+        grant.locations = {location};
+    std::string body;
+    json_writer w(body);
+    auto const name = [&](std::string_view snake, std::string_view camel) {
+        return v3 ? camel : snake;
+    };
+    w.begin_object()
+        .member(name("access_token", "accessToken"), grant.text)
+        .member(name("token_type", "tokenType"), "Bearer")
+        .member(name("expires_in", "expiresIn"), app.access_lifetime.count());
+    if (with_refresh) {
+        auto const text = random_text("refresh");
+        refresh_record record;
+        record.client_id = app.client_id;
+        record.location = location;
+        refreshes_.insert_or_assign(text, std::move(record));
+        w.member(name("refresh_token", "refreshToken"), text);
+    }
+    std::string scopes;
+    for (auto const& scope : app.scopes)
+        scopes += (scopes.empty() ? "" : " ") + scope;
+    w.member("scope", scopes)
+        .member("userType", location.empty() ? "Company" : "Location")
+        .member_if("locationId", location)
+        .member("companyId", others_.company_id)
+        .member("userId", "sandboxUser")
+        .end_object();
+    access_.push_back(grant.text);
+    others_.add_token(std::move(grant));
+    return body;
+}
+
+} // namespace highlevel::sandbox::detail

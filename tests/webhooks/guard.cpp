@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// The guard: each reason to refuse a delivery, their order, and what is remembered.
+#include "support/catch.hpp"
+#include "webhooks/support.hpp"
+
+#include <highlevel/webhooks/guard.hpp>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace webhooks = highlevel::webhooks;
+using namespace std::chrono_literals;
+using test::note;
+using test::now;
+using webhooks::guard;
+using webhooks::guard_options;
+using webhooks::outcome;
+
+namespace {
+
+guard_options settings() {
+    guard_options options;
+    options.signing = test::own_keys();
+    return options;
+}
+
+webhooks::verdict check(const guard& g, std::string_view body, test::wall_time at = now) {
+    auto const signature = test::signer().sign_ed25519(body);
+    return g.check(body, {signature, std::nullopt}, at);
+}
+
+} // namespace
+
+TEST_CASE("a_signed_fresh_and_new_delivery_is_accepted_once", "[webhooks]") {
+    guard const g{settings()};
+    auto const first = check(g, note("a"));
+    CHECK(first.outcome == outcome::accepted);
+    CHECK(first.head.webhook_id == "a");
+    CHECK(first.signature.matched == webhooks::scheme::ed25519);
+    CHECK(check(g, note("a")).outcome == outcome::duplicate);
+    // The id counts, not the rest of the body.
+    CHECK(check(g, note("a", now + 1s)).outcome == outcome::duplicate);
+    CHECK(check(g, note("b")).outcome == outcome::accepted);
+}
+
+TEST_CASE("a_delivery_without_an_id_is_known_by_its_body", "[webhooks]") {
+    guard const g{settings()};
+    std::string const body =
+        R"({"contactId":"c","messageId":"m","type":"SMS","attachments":[],"locationId":"l"})";
+    CHECK(check(g, body).outcome == outcome::accepted);
+    CHECK(check(g, body).outcome == outcome::duplicate);
+    CHECK(check(g, body + " ").outcome == outcome::accepted);
+    CHECK(check(g, body, now + 23h).outcome == outcome::duplicate);
+}
+
+TEST_CASE("what_is_forgotten_is_accepted_when_it_comes_again", "[webhooks]") {
+    guard const g{settings()};
+    auto const first = check(g, note("a"));
+    g.forget(first);
+    CHECK(check(g, note("a")).outcome == outcome::accepted);
+}
+
+TEST_CASE("the_signature_is_looked_at_before_anything_else", "[webhooks]") {
+    guard const g{settings()};
+    CHECK(g.check("not json", {std::nullopt, std::nullopt}, now).outcome == outcome::not_signed);
+    CHECK(g.check("not json", {"N/A", std::nullopt}, now).outcome == outcome::not_signed);
+    CHECK(g.check("not json", {"AAAA", std::nullopt}, now).outcome == outcome::bad_signature);
+    auto const wrong =
+        g.check(note("a", now - 1h), {test::signer().sign_ed25519("x"), std::nullopt}, now);
+    CHECK(wrong.outcome == outcome::bad_signature);
+    CHECK(wrong.head.webhook_id.empty());
+    CHECK(check(g, "not json").outcome == outcome::malformed);
+    CHECK(check(g, "[]").outcome == outcome::malformed);
+    CHECK(check(g, "").outcome == outcome::malformed);
+    // None of these was remembered.
+    CHECK(check(g, note("a")).outcome == outcome::accepted);
+}
+
+TEST_CASE("age_is_bounded_on_both_sides", "[webhooks]") {
+    guard const g{settings()};
+    CHECK(check(g, note("old", now - 301s)).outcome == outcome::stale);
+    CHECK(check(g, note("young", now - 300s)).outcome == outcome::accepted);
+    CHECK(check(g, note("ahead", now + 60s)).outcome == outcome::accepted);
+    CHECK(check(g, note("future", now + 61s)).outcome == outcome::stale);
+    auto any = settings();
+    any.freshness = 0s;
+    guard const ageless{any};
+    CHECK(check(ageless, note("old", now - 24h * 365)).outcome == outcome::accepted);
+    auto strict = settings();
+    strict.require_timestamp = true;
+    guard const with_time{strict};
+    CHECK(check(with_time, R"({"type":"NoteCreate","webhookId":"x"})").outcome == outcome::stale);
+    CHECK(check(with_time, R"({"timestamp":"soon","webhookId":"x"})").outcome == outcome::stale);
+    CHECK(check(g, R"({"type":"NoteCreate","webhookId":"x"})").outcome == outcome::accepted);
+}
+
+TEST_CASE("a_delivery_is_remembered_for_as_long_as_it_would_be_fresh", "[webhooks]") {
+    guard const g{settings()};
+    for (auto const at : {now - 300s, now, now + 60s}) {
+        auto const body = note(test::time_text(at), at);
+        REQUIRE(check(g, body).outcome == outcome::accepted);
+        // Not a second in which neither memory nor age would refuse it.
+        for (auto later = now; later < now + 10min; later += 500ms) {
+            auto const found = check(g, body, later).outcome;
+            if (found != outcome::duplicate && found != outcome::stale) FAIL(to_string(found));
+        }
+    }
+}
+
+TEST_CASE("events_of_other_apps_are_refused_when_apps_are_named", "[webhooks]") {
+    auto options = settings();
+    options.app_ids = {"other", "app"};
+    guard const g{options};
+    CHECK(check(g, note("a")).outcome == outcome::accepted);
+    CHECK(check(g, R"({"appId":"foreign","webhookId":"b"})").outcome == outcome::wrong_app);
+    CHECK(check(g, R"({"webhookId":"c"})").outcome == outcome::wrong_app);
+    options.allow_missing_app_id = true;
+    guard const lax{options};
+    CHECK(check(lax, R"({"webhookId":"c"})").outcome == outcome::accepted);
+    CHECK(check(lax, R"({"appId":"foreign","webhookId":"b"})").outcome == outcome::wrong_app);
+    CHECK(check(guard{settings()}, R"({"appId":"foreign"})").outcome == outcome::accepted);
+}
+
+TEST_CASE("length_and_depth_are_bounded", "[webhooks]") {
+    auto options = settings();
+    options.max_body = 100;
+    options.max_depth = 4;
+    guard const g{options};
+    std::string const long_body(101, ' ');
+    auto const found = g.check(long_body, {std::nullopt, std::nullopt}, now);
+    CHECK(found.outcome == outcome::malformed);
+    CHECK(found.too_large);
+    CHECK(check(g, R"({"a":[[[]]]})").outcome == outcome::accepted);
+    auto const deep = check(g, R"({"a":[[[[]]]]})");
+    CHECK(deep.outcome == outcome::malformed);
+    CHECK_FALSE(deep.too_large);
+}
+
+TEST_CASE("a_store_can_be_shared_and_replaced", "[webhooks]") {
+    auto options = settings();
+    options.seen = std::make_shared<webhooks::memory_replay_store>(16);
+    guard const one{options};
+    guard const two{options};
+    CHECK(check(one, note("a")).outcome == outcome::accepted);
+    CHECK(check(two, note("a")).outcome == outcome::duplicate);
+}
+
+TEST_CASE("options_that_make_no_sense_are_named", "[webhooks]") {
+    auto const complains = [](auto change, const char* field) {
+        guard_options options;
+        change(options);
+        CHECK_THROWS_WITH(guard{options}, test::contains(field));
+    };
+    complains([](auto& o) { o.freshness = -1s; }, "freshness");
+    complains([](auto& o) { o.clock_skew = std::chrono::seconds::max(); }, "clock_skew");
+    complains([](auto& o) { o.remember = -1s; }, "remember");
+    complains([](auto& o) { o.max_body = 0; }, "max_body");
+    complains([](auto& o) { o.max_depth = 0; }, "max_depth");
+}
+
+TEST_CASE("outcomes_have_names", "[webhooks]") {
+    CHECK(to_string(outcome::not_signed) == "unsigned");
+    CHECK(to_string(outcome::wrong_app) == "wrong_app");
+    CHECK(static_cast<std::size_t>(outcome::wrong_app) + 1 == webhooks::outcome_count);
+}
