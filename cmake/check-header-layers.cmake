@@ -64,3 +64,15 @@ highlevel_check_layer(
     callers
     FORBIDDEN "/boost/(beast|asio/ssl)/|/boost/asio/ssl\\.hpp|/openssl/ssl\\.h"
     HEADERS client.hpp account.hpp pages.hpp batch.hpp response.hpp error.hpp)
+
+# Judging and reading webhooks needs the codec and OpenSSL's digests, no sockets; with an inbox come
+# coroutines, and of http/ only its values and its bell.
+highlevel_check_layer(
+    webhooks
+    FORBIDDEN "/(boost/(asio|beast)|highlevel/(quota|sandbox|v[0-9]))/|/openssl/ssl\\.h|/highlevel/client\\.hpp"
+    HEADERS webhooks/signature.hpp webhooks/event_kind.hpp webhooks/event.hpp webhooks/types.hpp
+            webhooks/replay.hpp webhooks/guard.hpp)
+highlevel_check_layer(
+    webhook_inbox
+    FORBIDDEN "/(boost/(beast|asio/ssl)|highlevel/(quota|sandbox|v[0-9]))/|/openssl/ssl\\.h|/highlevel/client\\.hpp"
+    HEADERS webhooks/inbox.hpp)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 #
-# Finds what highlevel::highlevel links: Boost 1.81 or newer (headers and Boost.JSON), OpenSSL and
-# threads. The build tree and the installed package both include this file, so both find the same.
+# Finds what highlevel::highlevel links: Boost 1.81 or newer (headers and Boost.JSON), OpenSSL,
+# threads, and zlib where there is one. The build tree and the installed package both include this file, so both find the same.
 #
 # Sets highlevel_dependencies_missing to a sentence when something is absent (and stops there when
 # this is the build tree). Defines Boost::headers, Boost::json, OpenSSL::SSL, OpenSSL::Crypto and
@@ -50,6 +50,26 @@ set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads QUIET ${highlevel_scope})
 if(NOT TARGET Threads::Threads)
     string(APPEND highlevel_dependencies_missing " No threads library was found.")
+endif()
+
+# Used where it is found and not disabled (CMAKE_DISABLE_FIND_PACKAGE_ZLIB): without it, responses are
+# not asked for in compressed form.
+if(NOT TARGET ZLIB::ZLIB)
+    find_package(ZLIB QUIET ${highlevel_scope})
+endif()
+
+# The component `sqlite`: the target highlevel::sqlite is what auth/sqlite_token_store.hpp needs
+# beside highlevel::highlevel, and exists where SQLite does.
+if(NOT TARGET SQLite::SQLite3)
+    find_package(SQLite3 3.35 QUIET ${highlevel_scope})
+endif()
+if(TARGET SQLite::SQLite3)
+    set(highlevel_sqlite_FOUND TRUE)
+    if(NOT TARGET highlevel::sqlite)
+        add_library(highlevel::sqlite INTERFACE IMPORTED ${highlevel_scope})
+        set_property(TARGET highlevel::sqlite PROPERTY INTERFACE_LINK_LIBRARIES
+                                                       highlevel::highlevel SQLite::SQLite3)
+    endif()
 endif()
 
 # Where Boost came as headers only, Boost.JSON's one source file is compiled here.

@@ -52,6 +52,12 @@ install(
 # The way up from the .pc file to the prefix, so that the installed tree can be moved.
 file(RELATIVE_PATH highlevel_pc_to_prefix "/prefix/${HIGHLEVEL_INSTALL_PKGCONFIGDIR}" "/prefix")
 string(REGEX REPLACE "/$" "" highlevel_pc_to_prefix "${highlevel_pc_to_prefix}")
+# Unlike the CMake package, which looks for zlib where it is used, this file can only say what was
+# found here.
+if(TARGET ZLIB::ZLIB)
+    set(highlevel_pc_zlib " zlib")
+    set(highlevel_pc_zlib_flag " -DHIGHLEVEL_WITH_ZLIB")
+endif()
 configure_file("${CMAKE_CURRENT_LIST_DIR}/highlevel.pc.in" highlevel.pc @ONLY)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/highlevel.pc"
         DESTINATION "${HIGHLEVEL_INSTALL_PKGCONFIGDIR}")

@@ -47,6 +47,10 @@ constexpr std::string_view usage = R"(Serves a made-up HighLevel API on this mac
   --latency-ms N[-M]   time added to each request, fixed or drawn from a range (default: 0)
   --search-lag-ms N    how long search and lists serve old records after a write (default: 0)
   --threads N          threads that serve (default: 1)
+  --reset-rate R       resets the connection in this share of requests, 0 to 1 (default: 0)
+  --5xx-rate R         answers with 500, 502, 503 or 504 (default: 0)
+  --stall-rate R       never answers (default: 0)
+  --token-seconds N    tokens expire so long after their first use (default: never)
   --print              also prints each location's id, its own token and its name
 
 Prints "base-url", "token" and "company" lines when it listens, and what it counted at the end.
@@ -114,6 +118,15 @@ arguments parse(int argc, char** argv) {
             a.server.search_lag = milliseconds(at, at.value(), 0);
         else if (at.is("--threads"))
             a.server.threads = at.number<std::size_t>(1, 1024);
+        else if (at.is("--reset-rate"))
+            a.server.faults.reset_rate = at.number<double>(0, 1);
+        else if (at.is("--5xx-rate"))
+            a.server.faults.server_error_rate = at.number<double>(0, 1);
+        else if (at.is("--stall-rate"))
+            a.server.faults.stall_rate = at.number<double>(0, 1);
+        else if (at.is("--token-seconds"))
+            a.server.faults.token_lifetime =
+                std::chrono::seconds{at.number<std::int64_t>(1, 31'536'000)};
         else
             at.unknown();
     }
@@ -145,7 +158,9 @@ int run(const arguments& args) {
     server.stop();
     auto const counted = server.totals();
     std::cerr << counted.requests << " requests on " << counted.connections << " connections, "
-              << counted.refused << " refused for the rate limit\n";
+              << counted.refused << " refused for the rate limit, " << counted.resets << " reset, "
+              << counted.server_errors << " failed, " << counted.stalls << " stalled, "
+              << counted.expired << " with an expired token\n";
     return 0;
 }
 

@@ -4,8 +4,8 @@
 // <highlevel/highlevel.hpp>, which alone pulls the network and TLS in.
 #pragma once
 
+#include <highlevel/auth/resource.hpp>
 #include <highlevel/call_options.hpp>
-#include <highlevel/client_options.hpp>
 #include <highlevel/detail/core.hpp>
 #include <highlevel/error.hpp>
 #include <highlevel/operation.hpp>
@@ -26,6 +26,14 @@
 namespace highlevel {
 
 namespace asio = boost::asio;
+
+/// In <highlevel/client_options.hpp>, which a file that only makes calls need not compile.
+class client_options;
+class page_options;
+template <operation Op>
+class pages;
+template <operation Op>
+class items;
 
 /// One location (sub-account) or company (agency): where calls are made. A cheap handle; copies
 /// stand for the same account, and share its token, its rate limit and its queue.
@@ -113,11 +121,25 @@ public:
             core_, core_->prepare_raw(std::move(request), ref_, options));
     }
 
+    /// The pages of a list, beginning where the operation says; see <highlevel/pages.hpp>, which
+    /// must be included for this.
+    template <operation Op>
+    [[nodiscard]] highlevel::pages<Op> pages(Op op) const;
+    template <operation Op>
+    [[nodiscard]] highlevel::pages<Op> pages(Op op, page_options options) const;
+    /// The items of a list, one by one; see <highlevel/pages.hpp>, which must be included for this.
+    template <operation Op>
+    [[nodiscard]] highlevel::items<Op> items(Op op) const;
+    template <operation Op>
+    [[nodiscard]] highlevel::items<Op> items(Op op, page_options options) const;
+
     /// Where this account's rate limit stands now.
     [[nodiscard]] quota::bucket_snapshot quota() const { return core_->snapshot(*ref_); }
 
 private:
     friend class client;
+    template <operation Op>
+    friend class highlevel::pages;
     account(std::shared_ptr<detail::core> core, auth::resource_kind kind, std::string id)
         : core_(std::move(core)),
           ref_(std::make_shared<const detail::account_ref>(kind, std::move(id))) {}
@@ -139,7 +161,9 @@ public:
     /// Include <highlevel/highlevel.hpp> where this is used. Throws std::invalid_argument naming
     /// the option that cannot be used, and boost::system::system_error (errc::insecure_url, or what
     /// OpenSSL says of the certificates).
-    explicit client(asio::any_io_executor executor, client_options options = {});
+    client(asio::any_io_executor executor, client_options options);
+    /// As above, with the default options.
+    explicit client(asio::any_io_executor executor);
 
     client(client&&) noexcept = default;
     client& operator=(client&& other) noexcept {

@@ -12,7 +12,6 @@
 #include <highlevel/version.hpp>
 
 #include <cstddef>
-#include <cstdlib>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -26,6 +25,8 @@ public:
 
     /// Where bearer tokens come from.
     auth::credentials credentials;
+    /// Where an OAuth app that has no store of its own keeps its tokens. Null: in memory.
+    std::shared_ptr<auth::token_store> token_store;
     /// The API's origin, and a path prefix if there is one. https, or http to this machine.
     std::string base_url = "https://services.leadconnectorhq.com";
     http::tls_options tls;
@@ -61,22 +62,12 @@ public:
             throw std::invalid_argument{"max_response_body: must be at least 1"};
     }
 
-    /// Options from the environment: `HIGHLEVEL_TOKEN` (a Private Integration token),
+    /// Options from the environment: `HIGHLEVEL_TOKEN` (a Private Integration token), or else
+    /// `HIGHLEVEL_CLIENT_ID` and `HIGHLEVEL_CLIENT_SECRET` (an OAuth app, whose tokens are in
+    /// `token_store`),
     /// `HIGHLEVEL_BASE_URL`, `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`. What is not set keeps its
     /// default. Not safe against threads that change the environment meanwhile.
-    [[nodiscard]] static client_options from_environment() {
-        client_options options;
-        if (auto const* token = std::getenv("HIGHLEVEL_TOKEN"); token != nullptr && *token != '\0')
-            options.credentials = auth::private_integration{token};
-        auto const take = [](const char* name, std::string& into) {
-            if (auto const* text = std::getenv(name); text != nullptr && *text != '\0') into = text;
-        };
-        take("HIGHLEVEL_BASE_URL", options.base_url);
-        take("HTTPS_PROXY", options.proxy.url);
-        take("NO_PROXY", options.proxy.no_proxy);
-        take("SSL_CERT_FILE", options.tls.ca_file);
-        return options;
-    }
+    [[nodiscard]] static client_options from_environment();
 };
 
 } // namespace highlevel

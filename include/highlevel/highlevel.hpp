@@ -4,7 +4,11 @@
 // that compiles the network, TLS and the codec. Making calls takes only <highlevel/client.hpp>.
 #pragma once
 
+#include <highlevel/batch.hpp>
 #include <highlevel/client.hpp>
+#include <highlevel/client_options.hpp>
+#include <highlevel/pages.hpp>
+#include <highlevel/time.hpp>
 #include <highlevel/version.hpp>
 
 #if !defined(HIGHLEVEL_SEPARATE_COMPILATION)

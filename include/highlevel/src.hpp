@@ -8,5 +8,7 @@
 #    error "highlevel/src.hpp is for programs that define HIGHLEVEL_SEPARATE_COMPILATION everywhere"
 #endif
 
+#include <highlevel/auth/impl/oauth.ipp>
 #include <highlevel/impl/client.ipp>
 #include <highlevel/sandbox/impl/server.ipp>
+#include <highlevel/webhooks/impl/receiver.ipp>

@@ -4,16 +4,22 @@
 // operation.
 #pragma once
 
+#include <highlevel/auth/oauth.hpp>
 #include <highlevel/client.hpp>
+#include <highlevel/client_options.hpp>
 #include <highlevel/detail/classify.hpp>
 #include <highlevel/detail/config.hpp>
 #include <highlevel/detail/encode_operation.hpp>
+#include <highlevel/detail/operation_member.hpp>
+#include <highlevel/detail/pager.hpp>
 #include <highlevel/http/http1_transport.hpp>
+#include <highlevel/http/one_shot.hpp>
 #include <highlevel/json/decode.hpp>
 #include <highlevel/quota/limiter.hpp>
 #include <highlevel/retry.hpp>
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -21,13 +27,19 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <limits>
+#include <list>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <random>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace highlevel::detail {
 
@@ -48,15 +60,19 @@ namespace highlevel::detail {
     case errc::resolve_failed:
     case errc::connect_failed:
     case errc::proxy_failed:
-    case errc::connection_lost: return cause::network;
+    case errc::connection_lost:
+    case errc::circuit_open: return cause::network;
     case errc::tls_failed:
     case errc::certificate_untrusted:
     case errc::hostname_mismatch: return cause::tls;
     case errc::malformed_response:
     case errc::response_too_large:
     case errc::unexpected_content:
-    case errc::decode_failed: return cause::bad_response;
-    case errc::refused_in_body: return cause::unknown;
+    case errc::decode_failed:
+    case errc::paging_stuck: return cause::bad_response;
+    case errc::refused_in_body:
+    case errc::file_failed: return cause::unknown;
+    case errc::reinstall_required: return cause::reinstall_required;
     }
     return cause::unknown;
 }
@@ -70,6 +86,7 @@ namespace highlevel::detail {
     case errc::proxy_failed:
     case errc::tls_failed:
     case errc::connection_lost:
+    case errc::circuit_open:
     case errc::timeout: return false;
     default: return true;
     }
@@ -116,6 +133,59 @@ namespace highlevel::detail {
     if (type.unknown_fields == json::type::npos) return {};
     return in_object(*reinterpret_cast<const json::object*>(base + type.unknown_fields));
 }
+
+/// The pauses of all calls, so that the end of the client ends them too.
+///
+/// Thread safety: shared objects: safe.
+class pause_list {
+public:
+    /// Gives success after that time, operation_aborted after end() or terminal cancellation.
+    [[nodiscard]] asio::awaitable<error_code> wait(std::chrono::milliseconds time) {
+        auto const bell = std::make_shared<http::detail::one_shot>();
+        entry const mine{*this, bell};
+        asio::steady_timer timer{co_await asio::this_coro::executor};
+        timer.expires_after(time);
+        timer.async_wait([bell](error_code) { bell->ring(); });
+        error_code ec;
+        co_await bell->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        co_return ec;
+    }
+
+    /// Ends all pauses, and those that begin later.
+    void end() {
+        std::lock_guard const lock{mutex_};
+        ended_ = true;
+        for (auto const& bell : bells_)
+            bell->ring(asio::error::operation_aborted);
+    }
+
+private:
+    using bell_list = std::list<std::shared_ptr<http::detail::one_shot>>;
+
+    class entry {
+    public:
+        entry(pause_list& owner, const std::shared_ptr<http::detail::one_shot>& bell)
+            : owner_(owner) {
+            std::lock_guard const lock{owner_.mutex_};
+            place_ = owner_.bells_.insert(owner_.bells_.end(), bell);
+            if (owner_.ended_) bell->ring(asio::error::operation_aborted);
+        }
+        entry(const entry&) = delete;
+        entry& operator=(const entry&) = delete;
+        ~entry() {
+            std::lock_guard const lock{owner_.mutex_};
+            owner_.bells_.erase(place_);
+        }
+
+    private:
+        pause_list& owner_;
+        bell_list::iterator place_;
+    };
+
+    std::mutex mutex_;
+    bell_list bells_;
+    bool ended_ = false;
+};
 
 class client_core final : public core, public std::enable_shared_from_this<client_core> {
 public:
@@ -197,7 +267,8 @@ public:
             auto data = describe(call);
             data.attempts = state.attempts;
             data.may_have_been_processed = state.may_have_been_processed;
-            out.failure = fail(thrown, std::move(data));
+            data.phase = state.stage_name();
+            out.failure = fail(thrown, state.ended(std::move(data)));
         }
         co_return out;
     }
@@ -209,6 +280,7 @@ public:
         void* target,
         call_outcome& outcome) override {
         auto& reply = outcome.parts.reply;
+        if (outcome.parts.streamed) return;
         if (meta != nullptr && meta->gives == reply::raw) {
             *static_cast<std::string*>(target) = reply.body;
             return;
@@ -260,22 +332,93 @@ public:
         }
     }
 
+    [[nodiscard]] page_start read_page(const operation_meta& meta, void* op) const override {
+        page_start made;
+        auto const& how = *meta.pages;
+        made.position = read_member(meta, op, how.in, how.position);
+        made.size = read_member(meta, op, how.in, how.size);
+        if (!how.position_id.empty()) {
+            made.position_id = read_member(meta, op, how.in, how.position_id);
+            made.position_id_required = find_member(meta, how.in, how.position_id).needed;
+        }
+        return made;
+    }
+
+    void write_page(const operation_meta& meta, void* op, const std::vector<page_field>& fields)
+        const override {
+        for (auto const& field : fields)
+            write_member(meta, op, meta.pages->in, field.name, field.value);
+    }
+
     [[nodiscard]] quota::bucket_snapshot snapshot(const account_ref& account) const override {
         return limiter_.snapshot(account.key);
     }
 
+    /// Lends what a source of tokens needs; called once, when the core is owned.
+    void lend() {
+        if (!options_.credentials) return;
+        lent_ = std::make_shared<metered_transport>(weak_from_this());
+        auth::attachment what;
+        what.executor = executor_;
+        what.transport = lent_;
+        what.store = options_.token_store;
+        what.user_agent = options_.user_agent;
+        options_.credentials.source()->attach(what);
+    }
+
     void shutdown() noexcept override {
         stopped_.store(true, std::memory_order_relaxed);
+        if (options_.credentials && lent_) options_.credentials.source()->detach(*lent_);
         limiter_.shutdown();
+        pauses_.end();
         transport_->close();
     }
 
 private:
+    /// The transport for requests of the credentials, which take permits like calls.
+    class metered_transport final : public http::transport {
+    public:
+        explicit metered_transport(std::weak_ptr<client_core> core) : core_(std::move(core)) {}
+
+        [[nodiscard]] asio::awaitable<http::exchange_result> exchange(
+            const http::request& r, http::exchange_options options) override {
+            auto const core = core_.lock();
+            http::exchange_result out;
+            out.error = asio::error::operation_aborted;
+            if (!core || core->stopped_.load(std::memory_order_relaxed)) co_return out;
+            if (options.group.empty()) co_return co_await core->transport_->exchange(r, options);
+            quota::acquire_options how;
+            how.deadline = options.deadline;
+            auto got = co_await core->limiter_.acquire(std::string{options.group}, how);
+            if (got.error()) {
+                out.error = translate(got.error());
+                co_return out;
+            }
+            auto permit = std::move(got).permit();
+            out = co_await core->transport_->exchange(r, options);
+            quota::rate_headers learned;
+            (void)settle(permit, out, learned);
+            co_return out;
+        }
+        void close() noexcept override {}
+
+    private:
+        std::weak_ptr<client_core> core_;
+    };
+
     /// What one call has gone through so far.
     class progress {
     public:
+        /// Where the call is while it is not on the network.
+        enum class stage : std::uint8_t { other, token, permit, pause };
+
         progress(const client_options& options, const prepared_call& call, retry_budget& budget)
-            : policy(options.retry, budget, call.request.verb, call.options.retry) {
+            : policy(
+                  options.retry,
+                  budget,
+                  call.request.verb,
+                  call.options.retry,
+                  call.options.max_attempts) {
             auto const timeout = call.options.timeout.value_or(options.timeouts.total);
             if (timeout > std::chrono::milliseconds::zero()) deadline = clock::now() + timeout;
         }
@@ -288,6 +431,41 @@ private:
         bool may_have_been_processed = false;
         std::chrono::nanoseconds waited{0};
         std::chrono::nanoseconds took{0};
+        http::phase_times attempt_times;
+
+        /// The stage that was left gets the time since it was entered.
+        void enter(stage next) noexcept {
+            auto const now = clock::now();
+            if (stage_ == stage::token) times_.token += now - since_;
+            if (stage_ == stage::permit) times_.permit += now - since_;
+            if (stage_ == stage::pause) times_.pause += now - since_;
+            stage_ = next;
+            since_ = now;
+        }
+        void add(const http::phase_times& network) noexcept {
+            attempt_times = network;
+            times_.network += network;
+        }
+        [[nodiscard]] std::string_view stage_name() const noexcept {
+            switch (stage_) {
+            case stage::token: return "token";
+            case stage::permit: return "permit";
+            case stage::pause: return "pause";
+            case stage::other: break;
+            }
+            return {};
+        }
+        /// The failure's data, with where the time went.
+        [[nodiscard]] failure_data ended(failure_data data) noexcept {
+            enter(stage::other);
+            data.times = times_;
+            return data;
+        }
+
+    private:
+        call_times times_;
+        clock::time_point since_{};
+        stage stage_ = stage::other;
     };
 
     static std::string operation_name(const operation_meta* meta) {
@@ -321,9 +499,11 @@ private:
         failure_data& data,
         const http::response& reply,
         const error_body& body,
-        const operation_meta* meta) {
+        const operation_meta* meta,
+        std::string_view token = {}) {
         auto read = read_refusal(
-            reply, body, meta != nullptr ? meta->scopes : std::span<const std::string_view>{});
+            reply, body, meta != nullptr ? meta->scopes : std::span<const std::string_view>{},
+            token);
         data.cause = read.cause;
         data.hint = std::move(read.hint);
         data.status = reply.status;
@@ -368,14 +548,16 @@ private:
 
     /// Attempts until the call is done; sets `out`.
     asio::awaitable<void> run(prepared_call& call, progress& state, call_outcome& out) {
-        auth::token_request const wanted{
+        auth::token_request wanted{
             call.account->kind, call.account->id,
             call.meta != nullptr ? call.meta->tokens : token_kinds::any};
+        wanted.deadline = state.deadline;
         // A token that was taken this long before its use may have been rotated meanwhile.
         constexpr std::chrono::seconds fresh{1};
         for (;;) {
             // First the token: an account that has none should learn so without waiting in a queue.
             std::shared_ptr<const auth::secret> token;
+            state.enter(progress::stage::token);
             if (!co_await authorize(call, state, wanted, token, out)) co_return;
             auto permit = co_await admit(call, state, out);
             if (!permit) co_return;
@@ -391,6 +573,7 @@ private:
     asio::awaitable<std::optional<quota::permit>> admit(
         prepared_call& call, progress& state, call_outcome& out) {
         auto const started = clock::now();
+        state.enter(progress::stage::permit);
         std::optional<quota::permit> permit;
         if (!state.requeued) permit = limiter_.try_acquire(call.account->key, call.options.lane);
         if (!permit) {
@@ -405,12 +588,14 @@ private:
                 data.attempts = state.attempts;
                 data.may_have_been_processed = state.may_have_been_processed;
                 data.retry_in = got.retry_in();
-                out.failure = fail(translate(got.error()), std::move(data));
+                data.phase = state.stage_name();
+                out.failure = fail(translate(got.error()), state.ended(std::move(data)));
                 co_return std::nullopt;
             }
             permit = std::move(got).permit();
         }
         state.waited = clock::now() - started;
+        state.enter(progress::stage::other);
         co_return permit;
     }
 
@@ -425,7 +610,7 @@ private:
     /// Puts the bearer token into the request; false when the call has failed.
     asio::awaitable<bool> authorize(
         prepared_call& call,
-        const progress& state,
+        progress& state,
         auth::token_request wanted,
         std::shared_ptr<const auth::secret>& token,
         call_outcome& out) {
@@ -440,7 +625,8 @@ private:
             data.may_have_been_processed = state.may_have_been_processed;
             if (granted.error == errc::wrong_token_kind && call.meta != nullptr)
                 data.hint = scopes_hint("the operation's scopes:", call.meta->scopes);
-            out.failure = fail(granted.error, std::move(data));
+            if (granted.error == asio::error::operation_aborted) data.phase = state.stage_name();
+            out.failure = fail(granted.error, state.ended(std::move(data)));
             co_return false;
         }
         token = std::move(granted.token);
@@ -470,9 +656,14 @@ private:
         bounds.deadline = state.deadline;
         bounds.group = call.account->key;
         bounds.max_body = options_.max_response_body;
+        bounds.limits = call.options.timeouts;
+        bounds.sink = call.options.sink;
+        // A sink knows its own bound.
+        if (bounds.sink != nullptr) bounds.max_body = std::numeric_limits<std::size_t>::max();
         auto const started = clock::now();
         auto answer = co_await transport_->exchange(call.request, bounds);
         state.took = clock::now() - started;
+        state.add(answer.times);
         ++state.attempts;
         state.may_have_been_processed =
             state.may_have_been_processed || answer.may_have_been_processed;
@@ -481,6 +672,7 @@ private:
         if (answer.ok() && answer.reply.status >= 200 && answer.reply.status < 300) {
             state.policy.succeeded();
             out.parts.reply = std::move(answer.reply);
+            out.parts.streamed = call.options.sink != nullptr;
             out.parts.attempts = state.attempts;
             tell(call, state, out.parts.reply.status, {}, false, {});
             co_return false;
@@ -495,12 +687,16 @@ private:
         ended.retry_after = retry_after;
         if (answer.ok()) {
             auto const body = read_error_body(answer.reply.body);
-            fill_refusal(data, answer.reply, body, call.meta);
+            auto const sent = token ? token->reveal() : std::string_view{};
+            fill_refusal(data, answer.reply, body, call.meta, sent);
             code = make_status_code(answer.reply.status);
             ended.final = data.cause == cause::daily_limit;
             ended.dressed_timeout = data.cause == cause::server_error && answer.reply.status < 500;
             data.retry_in = retry_after;
-            if (data.cause == cause::invalid_token && !state.renewed && token) {
+            // An ended OAuth token is refused in the words that a v1 key is.
+            bool const token_refused =
+                data.cause == cause::invalid_token || data.cause == cause::v1_key;
+            if (token_refused && !state.renewed && token) {
                 state.renewed = true;
                 if (co_await options_.credentials.source()->renew(wanted, token)) {
                     tell(call, state, answer.reply.status, code, true, {});
@@ -512,6 +708,8 @@ private:
             if (answer.reached != http::phase::done) data.phase = to_string(answer.reached);
             ended.final = is_final(code) || clock::now() >= state.deadline;
             ended.surely_not_processed = !answer.may_have_been_processed;
+            ended.retry_after = answer.retry_in;
+            data.retry_in = answer.retry_in;
         }
 
         auto decision = state.policy.failed(ended, random());
@@ -522,14 +720,19 @@ private:
         bool const again = decision.what != retry_policy::verdict::give_up;
         tell(call, state, ended.status, code, again, decision.delay);
         if (!again) {
-            out.failure = fail(code, std::move(data));
+            out.failure = fail(code, state.ended(std::move(data)));
             co_return false;
         }
         state.requeued = decision.what == retry_policy::verdict::requeue;
         if (decision.what == retry_policy::verdict::pause) {
-            asio::steady_timer pause{co_await asio::this_coro::executor};
-            pause.expires_after(decision.delay);
-            co_await pause.async_wait(asio::use_awaitable);
+            state.enter(progress::stage::pause);
+            if (auto const ec = co_await pauses_.wait(decision.delay)) {
+                data.phase = state.stage_name();
+                data.cause = cause_of(ec);
+                out.failure = fail(ec, state.ended(std::move(data)));
+                co_return false;
+            }
+            state.enter(progress::stage::other);
         }
         co_return true;
     }
@@ -568,6 +771,7 @@ private:
         event.error = code;
         event.waited = state.waited;
         event.took = state.took;
+        event.times = state.attempt_times;
         event.retried = retried;
         event.backoff = backoff;
         auto const info = describe_to_observer(call.meta, &call.request, *call.account);
@@ -577,8 +781,11 @@ private:
     asio::any_io_executor executor_;
     client_options options_;
     std::shared_ptr<http::transport> transport_;
+    /// What the credentials send through.
+    std::shared_ptr<http::transport> lent_;
     quota::limiter limiter_;
     retry_budget budget_;
+    pause_list pauses_;
     std::atomic<std::uint64_t> random_;
     std::atomic<bool> stopped_{false};
 };
@@ -587,9 +794,36 @@ private:
 
 namespace highlevel {
 
+HIGHLEVEL_DECL client::client(asio::any_io_executor executor)
+    : client(std::move(executor), client_options{}) {}
+
 HIGHLEVEL_DECL client::client(asio::any_io_executor executor, client_options options) {
     options.validate();
-    core_ = std::make_shared<detail::client_core>(std::move(executor), std::move(options));
+    auto made = std::make_shared<detail::client_core>(std::move(executor), std::move(options));
+    made->lend();
+    core_ = std::move(made);
+}
+
+HIGHLEVEL_DECL client_options client_options::from_environment() {
+    client_options options;
+    auto const take = [](const char* name, std::string& into) {
+        if (auto const* text = std::getenv(name); text != nullptr && *text != '\0') into = text;
+        return !into.empty();
+    };
+    std::string token;
+    std::string client_id;
+    std::string client_secret;
+    take("HIGHLEVEL_CLIENT_ID", client_id);
+    if (take("HIGHLEVEL_TOKEN", token))
+        options.credentials = auth::private_integration{std::move(token)};
+    else if (take("HIGHLEVEL_CLIENT_SECRET", client_secret) && !client_id.empty())
+        options.credentials =
+            auth::oauth_app{std::move(client_id), auth::secret{std::move(client_secret)}};
+    take("HIGHLEVEL_BASE_URL", options.base_url);
+    take("HTTPS_PROXY", options.proxy.url);
+    take("NO_PROXY", options.proxy.no_proxy);
+    take("SSL_CERT_FILE", options.tls.ca_file);
+    return options;
 }
 
 } // namespace highlevel
