@@ -461,6 +461,8 @@ int run(const arguments& args) {
 
     auto const tokens = std::make_shared<rotating_tokens>(args.locations);
     auto const counts = std::make_shared<tally>();
+    // First, because the options keep the transport, and nothing may outlive the context it runs on.
+    asio::io_context context{static_cast<int>(args.threads)};
     highlevel::client_options options;
     options.base_url = house.base_url;
     options.tls.ca_pem = house.authority;
@@ -473,7 +475,6 @@ int run(const arguments& args) {
     options.timeouts.first_byte = 1s;
     options.timeouts.total = 30s;
 
-    asio::io_context context{static_cast<int>(args.threads)};
     auto const transport = http::make_transport(
         context.get_executor(), http::uri{options.base_url}, options.tls, options.pool,
         options.timeouts, options.proxy);
