@@ -44,10 +44,21 @@ if(HIGHLEVEL_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
         "${HIGHLEVEL_CCACHE}")
 endif()
 
-# highlevel_add_program(NAME SOURCES... [LIBRARIES...]): one of the project's own executables.
+# The library's own definitions, compiled once for the project's programs as a large program would
+# do it. Those that say HEADER_ONLY do without.
+add_library(highlevel_compiled STATIC EXCLUDE_FROM_ALL
+                                      "${PROJECT_SOURCE_DIR}/cmake/highlevel_compiled.cpp")
+target_compile_definitions(highlevel_compiled PUBLIC HIGHLEVEL_SEPARATE_COMPILATION)
+target_link_libraries(highlevel_compiled PUBLIC highlevel::highlevel PRIVATE highlevel_development)
+
+# highlevel_add_program(NAME [HEADER_ONLY] SOURCES... [LIBRARIES...]): one of the project's own
+# executables.
 function(highlevel_add_program name)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "HEADER_ONLY" "" "SOURCES;LIBRARIES")
     add_executable(${name} ${arg_SOURCES})
     target_link_libraries(
         ${name} PRIVATE highlevel::highlevel highlevel_development ${arg_LIBRARIES})
+    if(NOT arg_HEADER_ONLY)
+        target_link_libraries(${name} PRIVATE highlevel_compiled)
+    endif()
 endfunction()

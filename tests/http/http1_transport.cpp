@@ -7,12 +7,12 @@
 #include "support/transport_bench.hpp"
 
 #include <highlevel/http/http1_transport.hpp>
+#include <highlevel/http/inflater.hpp>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -873,38 +873,6 @@ TEST_CASE("context_can_be_destroyed_while_connecting", "[http][transport]") {
     all.push_back(b->begin(get_root));
     b->run_until([&] { return b->transport->stats().connecting == 1; });
     b.reset();
-}
-
-TEST_CASE("addresses_alternate_between_families", "[http][connector]") {
-    using http::detail::endpoints;
-    auto const at = [](const char* a) {
-        return asio::ip::tcp::endpoint{asio::ip::make_address(a), 1};
-    };
-    endpoints const in{at("::1"), at("::2"), at("::3"), at("127.0.0.1"), at("127.0.0.2")};
-    endpoints const out{at("::1"), at("127.0.0.1"), at("::2"), at("127.0.0.2"), at("::3")};
-    CHECK(http::detail::interleaved(in) == out);
-    CHECK(http::detail::interleaved({}).empty());
-    CHECK(http::detail::to_text(at("::1")) == "[::1]:1");
-}
-
-TEST_CASE("address_that_does_not_answer_is_overtaken_by_the_next", "[http][connector]") {
-    full_listener silent;
-    fault_server server;
-    asio::io_context context;
-    auto const port = static_cast<std::uint16_t>(std::stoi(silent.url().substr(17)));
-    http::detail::endpoints const race{
-        {asio::ip::address_v4::loopback(), port},
-        {asio::ip::address_v4::loopback(), server.port()},
-    };
-    auto const bell = std::make_shared<http::detail::one_shot>();
-    auto const racing =
-        std::make_shared<http::detail::connector>(context.get_executor(), race, 10ms, bell);
-    racing->start();
-    context.run_for(20s);
-    REQUIRE(context.stopped()); // the loser was given up
-    auto const won = racing->take();
-    REQUIRE(won);
-    CHECK(won->remote_endpoint().port() == server.port());
 }
 
 TEST_CASE("transport_works_on_many_threads", "[http][transport][threads]") {

@@ -7,38 +7,24 @@
 #include "support/certificates.hpp"
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
 #include <boost/system/error_code.hpp>
 
-#include <openssl/ssl.h>
-
-#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <future>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <thread>
-#include <utility>
 #include <vector>
 
 namespace highlevel::test {
@@ -118,29 +104,17 @@ public:
     explicit fault_server(
         script what,
         std::optional<certificate> tls = std::nullopt,
-        const std::string& client_ca_pem = {})
-        : script_(std::move(what)),
-          acceptor_(context_) {
-        if (tls) use_tls(*tls, client_ca_pem);
-        listen();
-    }
+        const std::string& client_ca_pem = {});
 
     explicit fault_server(
         behaviour always = {},
         std::optional<certificate> tls = std::nullopt,
-        const std::string& client_ca_pem = {})
-        : fault_server(
-              [always](std::size_t, std::size_t) { return always; },
-              std::move(tls),
-              client_ca_pem) {}
+        const std::string& client_ca_pem = {});
 
     fault_server(const fault_server&) = delete;
     fault_server& operator=(const fault_server&) = delete;
 
-    ~fault_server() {
-        context_.stop();
-        thread_.join();
-    }
+    ~fault_server();
 
     [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
     [[nodiscard]] std::string url(std::string_view host = "127.0.0.1") const {
@@ -169,29 +143,11 @@ public:
     }
 
     /// Lets gated replies go, now and from now on.
-    void open_gate() {
-        on_thread([this] {
-            gate_open_ = true;
-            for (auto* timer : gate_waiters_)
-                timer->cancel();
-        });
-    }
-
+    void open_gate();
     /// Closes every connection, with FIN or RST, as servers do with idle ones.
-    void close_connections(bool with_reset = false) {
-        on_thread([this, with_reset] {
-            for (auto* socket : sockets_) {
-                if (with_reset) linger_zero(*socket);
-                boost::system::error_code ignored;
-                socket->close(ignored);
-            }
-        });
-    }
-
+    void close_connections(bool with_reset = false);
     /// Stops listening; further connects are refused.
-    void stop_listening() {
-        on_thread([this] { acceptor_.close(); });
-    }
+    void stop_listening();
 
 private:
     using tcp = boost::asio::ip::tcp;
@@ -218,174 +174,18 @@ private:
         changed_.notify_all();
     }
 
-    void on_thread(std::function<void()> work) {
-        std::promise<void> done;
-        boost::asio::post(context_, [&] {
-            work();
-            done.set_value();
-        });
-        done.get_future().get();
-    }
-
-    static void linger_zero(tcp::socket& socket) {
-        error_code ignored;
-        socket.set_option(boost::asio::socket_base::linger{true, 0}, ignored);
-    }
-
-    void use_tls(const certificate& own, const std::string& client_ca_pem) {
-        tls_.emplace(boost::asio::ssl::context::tls_server);
-        tls_->use_certificate_chain(boost::asio::buffer(own.pem));
-        tls_->use_private_key(boost::asio::buffer(own.key_pem), boost::asio::ssl::context::pem);
-        static constexpr unsigned char id[] = "fault_server";
-        ::SSL_CTX_set_session_id_context(tls_->native_handle(), id, sizeof id);
-        if (client_ca_pem.empty()) return;
-        tls_->add_certificate_authority(boost::asio::buffer(client_ca_pem));
-        tls_->set_verify_mode(
-            boost::asio::ssl::verify_peer | boost::asio::ssl::verify_fail_if_no_peer_cert);
-    }
-
-    void listen() {
-        tcp::endpoint const any_port{boost::asio::ip::address_v4::loopback(), 0};
-        acceptor_.open(any_port.protocol());
-        acceptor_.set_option(tcp::acceptor::reuse_address{true});
-        acceptor_.bind(any_port);
-        acceptor_.listen();
-        port_ = acceptor_.local_endpoint().port();
-        boost::asio::co_spawn(context_, accept(), boost::asio::detached);
-        thread_ = std::thread{[this] { context_.run(); }};
-    }
-
-    [[nodiscard]] awaitable<void> accept() {
-        for (;;) {
-            error_code ec;
-            tcp::socket socket{context_};
-            co_await acceptor_.async_accept(
-                socket, boost::asio::redirect_error(boost::asio::use_awaitable, ec));
-            if (ec) co_return;
-            std::size_t number = 0;
-            note([&] {
-                number = accepted_++;
-                peak_ = std::max(peak_, ++open_);
-            });
-            boost::asio::co_spawn(
-                context_, serve(std::move(socket), number), boost::asio::detached);
-        }
-    }
-
-    [[nodiscard]] awaitable<void> serve(tcp::socket socket, std::size_t number) {
-        socket.set_option(tcp::no_delay{true});
-        if (tls_) {
-            boost::asio::ssl::stream<tcp::socket> stream{std::move(socket), *tls_};
-            auto& below = stream.next_layer();
-            sockets_.insert(&below);
-            behaviour const first = script_(number, 0);
-            if (!first.greeting.empty()) {
-                co_await greet(first.greeting, below);
-            } else if (co_await perform(first.at_accept, below)) {
-                error_code ec;
-                co_await stream.async_handshake(
-                    boost::asio::ssl::stream_base::server,
-                    boost::asio::redirect_error(boost::asio::use_awaitable, ec));
-                if (!ec && ::SSL_session_reused(stream.native_handle())) note([&] { ++resumed_; });
-                if (!ec) co_await converse(stream, below, number);
-            }
-            sockets_.erase(&below);
-        } else {
-            sockets_.insert(&socket);
-            behaviour const first = script_(number, 0);
-            if (co_await perform(first.at_accept, socket))
-                co_await converse(socket, socket, number);
-            sockets_.erase(&socket);
-        }
-        note([&] { --open_; });
-    }
-
-    // Sends the bytes and reads what comes until the client leaves, so that they surely arrive.
-    [[nodiscard]] awaitable<void> greet(const std::string& bytes, tcp::socket& socket) {
-        error_code ec;
-        co_await boost::asio::async_write(
-            socket, boost::asio::buffer(bytes),
-            boost::asio::redirect_error(boost::asio::use_awaitable, ec));
-        co_await perform(act::stall, socket);
-    }
-
-    // Whether the connection goes on.
-    [[nodiscard]] awaitable<bool> perform(act what, tcp::socket& socket) {
-        error_code ec;
-        if (what == act::stall) {
-            // Until the client goes away; what it sends is swallowed.
-            char waste[4096];
-            while (!ec)
-                co_await socket.async_read_some(
-                    boost::asio::buffer(waste),
-                    boost::asio::redirect_error(boost::asio::use_awaitable, ec));
-        }
-        if (what == act::reset) linger_zero(socket);
-        if (what != act::proceed) socket.close(ec);
-        co_return what == act::proceed;
-    }
-
+    void on_thread(std::function<void()> work);
+    void use_tls(const certificate& own, const std::string& client_ca_pem);
+    void listen();
+    [[nodiscard]] awaitable<void> accept();
+    [[nodiscard]] awaitable<void> serve(tcp::socket socket, std::size_t number);
+    [[nodiscard]] awaitable<void> greet(const std::string& bytes, tcp::socket& socket);
+    [[nodiscard]] awaitable<bool> perform(act what, tcp::socket& socket);
     template <class Stream>
-    [[nodiscard]] awaitable<void> converse(Stream& stream, tcp::socket& below, std::size_t number) {
-        std::string received;
-        for (std::size_t r = 0;; ++r) {
-            error_code ec;
-            behaviour const todo = script_(number, r);
-            auto head_end = received.find("\r\n\r\n");
-            while (head_end == std::string::npos) {
-                if (!co_await more(stream, received)) co_return;
-                head_end = received.find("\r\n\r\n");
-            }
-            seen_request seen;
-            seen.connection = number;
-            seen.head = received.substr(0, head_end + 4);
-            received.erase(0, head_end + 4);
-            std::size_t const length = todo.early ? 0 : content_length(seen.head);
-            while (received.size() < length)
-                if (!co_await more(stream, received)) co_return;
-            seen.body = received.substr(0, length);
-            received.erase(0, length);
-            note([&] { requests_.push_back(seen); });
-
-            if (todo.gated) co_await pass_gate();
-            if (!co_await perform(todo.before, below)) co_return;
-            std::string_view rest{todo.reply};
-            while (!rest.empty()) {
-                auto const part = rest.substr(0, todo.piece ? todo.piece : rest.size());
-                co_await boost::asio::async_write(
-                    stream, boost::asio::buffer(part.data(), part.size()),
-                    boost::asio::redirect_error(boost::asio::use_awaitable, ec));
-                if (ec) co_return;
-                rest.remove_prefix(part.size());
-            }
-            if (!co_await perform(todo.after, below)) co_return;
-        }
-    }
-
+    [[nodiscard]] awaitable<void> converse(Stream& stream, tcp::socket& below, std::size_t number);
     template <class Stream>
-    [[nodiscard]] awaitable<bool> more(Stream& stream, std::string& received) {
-        error_code ec;
-        char room[16384];
-        auto const n = co_await stream.async_read_some(
-            boost::asio::buffer(room), boost::asio::redirect_error(boost::asio::use_awaitable, ec));
-        received.append(room, n);
-        co_return !ec;
-    }
-
-    [[nodiscard]] awaitable<void> pass_gate() {
-        if (gate_open_) co_return;
-        boost::asio::steady_timer timer{context_, boost::asio::steady_timer::time_point::max()};
-        gate_waiters_.insert(&timer);
-        error_code ignored;
-        co_await timer.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
-        gate_waiters_.erase(&timer);
-    }
-
-    [[nodiscard]] static std::size_t content_length(const std::string& head) {
-        constexpr std::string_view name = "\r\nContent-Length: ";
-        auto const at = head.find(name);
-        return at == std::string::npos ? 0 : std::stoul(head.substr(at + name.size()));
-    }
+    [[nodiscard]] awaitable<bool> more(Stream& stream, std::string& received);
+    [[nodiscard]] awaitable<void> pass_gate();
 
     script script_;
     boost::asio::io_context context_{1};
@@ -411,18 +211,7 @@ private:
 /// A listening socket whose queue is full, so that connecting to it takes for ever.
 class full_listener {
 public:
-    full_listener() : acceptor_(context_) {
-        using tcp = boost::asio::ip::tcp;
-        tcp::endpoint const any{boost::asio::ip::address_v4::loopback(), 0};
-        acceptor_.open(any.protocol());
-        acceptor_.bind(any);
-        acceptor_.listen(0);
-        for (int i = 0; i < 8; ++i) {
-            auto& s = fill_.emplace_back(context_);
-            s.async_connect(acceptor_.local_endpoint(), [](boost::system::error_code) {});
-        }
-        context_.poll();
-    }
+    full_listener();
     [[nodiscard]] std::string url(const char* scheme = "http") const {
         return scheme + std::string{"://127.0.0.1:"} +
             std::to_string(acceptor_.local_endpoint().port());
@@ -435,11 +224,6 @@ private:
 };
 
 /// A loopback port on which nobody listens.
-[[nodiscard]] inline std::uint16_t closed_port() {
-    boost::asio::io_context context;
-    boost::asio::ip::tcp::acceptor acceptor{
-        context, {boost::asio::ip::address_v4::loopback(), 0}, false};
-    return acceptor.local_endpoint().port();
-}
+[[nodiscard]] std::uint16_t closed_port();
 
 } // namespace highlevel::test

@@ -8,14 +8,10 @@
 
 #include <highlevel/http/http1_transport.hpp>
 
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
-#include <chrono>
 #include <cstddef>
-#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -45,48 +41,19 @@ public:
     transport_bench() = default;
     explicit transport_bench(const std::string& url) { connect(url); }
 
-    void connect(const std::string& url) {
-        transport =
-            http::make_transport(context.get_executor(), http::uri{url}, tls, pool, limits, proxy);
-    }
+    void connect(const std::string& url);
 
     /// Begins an exchange; it proceeds while run() or run_until() runs.
-    std::shared_ptr<running> begin(http::request r, http::exchange_options options = {}) {
-        auto one = std::make_shared<running>(std::move(r));
-        boost::asio::co_spawn(
-            context, transport->exchange(one->request, options),
-            boost::asio::bind_cancellation_slot(
-                one->signal.slot(), [one](std::exception_ptr e, http::exchange_result out) {
-                    if (e) std::rethrow_exception(e);
-                    one->result = std::move(out);
-                }));
-        return one;
-    }
+    std::shared_ptr<running> begin(http::request r, http::exchange_options options = {});
 
     /// Runs until the predicate is true; fails the test when that takes too long.
-    void run_until(const std::function<bool()>& met) {
-        context.restart();
-        auto const limit = std::chrono::steady_clock::now() + std::chrono::seconds{30};
-        while (!met()) {
-            REQUIRE(std::chrono::steady_clock::now() < limit);
-            context.run_one_for(std::chrono::milliseconds{20});
-            if (context.stopped()) context.restart();
-        }
-    }
+    void run_until(const std::function<bool()>& met);
 
     /// Runs until nothing is left to do.
-    void run() {
-        context.restart();
-        context.run_for(std::chrono::seconds{30});
-        REQUIRE(context.stopped());
-    }
+    void run();
 
     /// One exchange from its beginning to its end.
-    http::exchange_result exchange(http::request r, http::exchange_options options = {}) {
-        auto const one = begin(std::move(r), options);
-        run_until([&] { return one->done(); });
-        return *std::move(one->result);
-    }
+    http::exchange_result exchange(http::request r, http::exchange_options options = {});
 
     http::exchange_result get(std::string target = "/", http::exchange_options options = {}) {
         return exchange({highlevel::method::get, std::move(target)}, options);

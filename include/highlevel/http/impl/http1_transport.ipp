@@ -1,0 +1,956 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// The exchange: how a request gets a connection, goes out, and what becomes of both when anything
+// fails. All of http1_transport.hpp that needs sockets, TLS and the HTTP parser.
+#pragma once
+
+#include <highlevel/error.hpp>
+#include <highlevel/http/body.hpp>
+#include <highlevel/http/circuit_breaker.hpp>
+#include <highlevel/http/connector.hpp>
+#include <highlevel/http/http1_transport.hpp>
+#include <highlevel/http/inflater.hpp>
+#include <highlevel/http/message.hpp>
+#include <highlevel/http/net_stream.hpp>
+#include <highlevel/http/one_shot.hpp>
+#include <highlevel/http/options.hpp>
+#include <highlevel/http/pool.hpp>
+#include <highlevel/http/proxy.hpp>
+#include <highlevel/http/response_parser.hpp>
+#include <highlevel/http/stream.hpp>
+#include <highlevel/http/tls_context.hpp>
+#include <highlevel/http/transport.hpp>
+#include <highlevel/http/uri.hpp>
+#include <highlevel/http/watchdog.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <openssl/crypto.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace highlevel::http {
+
+namespace detail {
+
+/// One connection, from its first look-up to its end.
+///
+/// Used by one exchange at a time; others only strike() or shut() it.
+class connection final : public watched {
+public:
+    connection() = default;
+
+    /// Whether close() of the transport ended it.
+    [[nodiscard]] bool shut() const noexcept { return shut_.load(); }
+
+    [[nodiscard]] stream& io() noexcept { return *stream_; }
+
+    /// What a waiting coroutine is to be woken by when this connection is struck or shut.
+    void wait_at(std::shared_ptr<one_shot> bell) {
+        std::lock_guard const lock{mutex_};
+        bell_ = std::move(bell);
+        if (expired() || shut()) interrupt_locked();
+    }
+
+    void install(std::unique_ptr<stream> s) {
+        std::lock_guard const lock{mutex_};
+        bell_.reset();
+        stream_ = std::move(s);
+        if (expired() || shut()) interrupt_locked();
+    }
+
+    [[nodiscard]] std::unique_ptr<stream> uninstall() {
+        std::lock_guard const lock{mutex_};
+        return std::move(stream_);
+    }
+
+    /// Ends whatever is under way on it, from any thread.
+    void shut_down() noexcept {
+        shut_.store(true);
+        std::lock_guard const lock{mutex_};
+        interrupt_locked();
+    }
+
+    time_point opened_at{};
+    bool reused = false;
+
+protected:
+    void strike() noexcept override {
+        std::lock_guard const lock{mutex_};
+        interrupt_locked();
+    }
+
+private:
+    void interrupt_locked() noexcept {
+        if (bell_) bell_->ring(asio::error::timed_out);
+        if (stream_) stream_->interrupt();
+    }
+
+    std::mutex mutex_;
+    std::shared_ptr<one_shot> bell_;
+    std::unique_ptr<stream> stream_;
+    std::atomic<bool> shut_{false};
+};
+
+/// Working memory of one exchange; handed on from exchange to exchange, so that idle connections
+/// hold none of it.
+class scratch {
+public:
+    static constexpr std::size_t input_size = 64 * 1024;
+
+    scratch() : input(std::make_unique_for_overwrite<char[]>(input_size)) {}
+    scratch(const scratch&) = delete;
+    scratch& operator=(const scratch&) = delete;
+    ~scratch() { wipe(); }
+
+    /// Removes what was sent, which held the token, from memory.
+    void wipe() noexcept {
+        if (!output.empty()) ::OPENSSL_cleanse(output.data(), output.size());
+        output.clear();
+    }
+
+    /// 64 KiB: with the small buffer that Beast begins with, a page of 128 KB takes 251 reads.
+    std::unique_ptr<char[]> input;
+    std::string output;
+};
+
+/// An exchange's result in the making, its limits, and the time at which its phase began.
+class trip : public exchange_result {
+public:
+    trip(time_point begun, const timeouts& own_limits) : limits(own_limits), since_(begun) {}
+
+    void enter(phase next, time_point now) noexcept {
+        times.add(reached, now - since_);
+        since_ = now;
+        reached = next;
+    }
+
+    /// Begins anew on another connection; the time that was spent stays spent.
+    void restart(time_point now) {
+        enter(reached, now);
+        auto const spent = times;
+        exchange_result::operator=(exchange_result{});
+        times = spent;
+    }
+
+    timeouts limits;
+    time_point deadline = time_point::max();
+
+private:
+    time_point since_;
+};
+
+/// What every part of the transport shares; owned by the transport and by each exchange under way.
+class transport_core : public std::enable_shared_from_this<transport_core> {
+public:
+    using pool_type = pool<std::shared_ptr<connection>>;
+
+    transport_core(
+        asio::any_io_executor executor,
+        uri base,
+        const tls_options& tls,
+        const pool_options& pooling,
+        const timeouts& limits,
+        const proxy_options& proxying)
+        : executor_(std::move(executor)),
+          base_(std::move(base)),
+          proxy_(proxy::choose(proxying, base_)),
+          pooling_(pooling),
+          limits_(limits),
+          host_field_(base_.host_field()),
+          pool_(pooling),
+          breaker_(pooling.circuit_threshold, pooling.circuit_pause, pooling.circuit_max_pause) {
+        pooling_.validate();
+        limits_.validate();
+        if (!base_.secure() && !base_.loopback())
+            throw boost::system::system_error{make_error_code(errc::insecure_url), base_.text()};
+        if (base_.secure()) tls_ = std::make_shared<tls_context>(tls, base_);
+        auto const& peer = proxy_ ? proxy_->address() : base_;
+        watchdog_ = std::make_shared<watchdog>(executor_);
+        addresses_ =
+            std::make_shared<host_addresses>(executor_, peer.host(), peer.port(), pooling_.dns_ttl);
+    }
+
+    /// Second step of construction, which needs weak_from_this().
+    void begin() {
+        watchdog_->on_tick([weak = weak_from_this()](time_point now) {
+            auto const self = weak.lock();
+            return self ? self->tidy(now) : time_point::max();
+        });
+    }
+
+    [[nodiscard]] static asio::awaitable<exchange_result> exchange(
+        std::shared_ptr<transport_core> self, const request& r, exchange_options options) {
+        auto const begun = clock::now();
+        trip out{begun, self->limits_.with(options.limits)};
+        if (!self->acceptable(r, out)) co_return std::move(out);
+        presence const here{*self};
+        out.deadline = options.deadline;
+        if (out.deadline == time_point::max() && self->limits_.total.count() > 0)
+            out.deadline = begun + self->limits_.total;
+        if (out.deadline <= begun) {
+            out.error = errc::timeout;
+            out.detail = "the deadline had passed already";
+            co_return std::move(out);
+        }
+        for (int moves = 0;; ++moves) {
+            lease held{self};
+            bool again = false;
+            try {
+                co_await self->acquire(held, options, out);
+                if (!out.error) again = co_await self->converse(held, r, options, out);
+            } catch (const boost::system::system_error& e) {
+                // How Asio reports a cancellation that came between two operations.
+                out.error = e.code();
+                out.detail.clear();
+            }
+            held.settle();
+            if (!again || moves == max_moves) break;
+            self->count(&transport_stats::moved);
+            out.restart(clock::now());
+        }
+        out.enter(out.reached, clock::now());
+        if (out.error) out.reply = response{};
+        co_return std::move(out);
+    }
+
+    void close() noexcept {
+        std::vector<std::shared_ptr<connection>> idle;
+        {
+            std::lock_guard const lock{mutex_};
+            closed_.store(true);
+            pool_.clear(idle);
+            while (auto* w = pool_.drain())
+                static_cast<place*>(w)->bell->ring(asio::error::operation_aborted);
+        }
+        addresses_->cancel();
+        for (auto const& w : watchdog_->all())
+            static_cast<connection&>(*w).shut_down();
+    }
+
+    [[nodiscard]] transport_stats stats() const {
+        std::lock_guard const lock{mutex_};
+        transport_stats now = counts_;
+        now.idle = pool_.idle();
+        now.in_use = pool_.in_use();
+        now.connecting = pool_.connecting();
+        now.waiting = pool_.waiting();
+        now.active = present_.load();
+        now.circuit_open = breaker_.open();
+        return now;
+    }
+
+private:
+    // A request that finds its kept connection closed by the server moves on; after a restart of
+    // the server each of the kept ones may be dead, so the moves must be few and end.
+    static constexpr int max_moves = 2;
+    // Larger bodies are sent from where they are instead of being copied behind the header.
+    static constexpr std::size_t max_joined_body = 64 * 1024;
+    // Buffers of 64 KiB that are kept when nobody needs them.
+    static constexpr std::size_t max_spare = 64;
+
+    /// Counts an exchange in and out.
+    class presence {
+    public:
+        explicit presence(transport_core& core) : core_(core) {
+            core_.present_.fetch_add(1);
+            core_.watchdog_->enter();
+        }
+        presence(const presence&) = delete;
+        presence& operator=(const presence&) = delete;
+        ~presence() {
+            core_.watchdog_->leave();
+            core_.present_.fetch_sub(1);
+        }
+
+    private:
+        transport_core& core_;
+    };
+
+    /// A place in the pool's queue.
+    class place final : public pool_type::waiter {
+    public:
+        std::shared_ptr<one_shot> bell = std::make_shared<one_shot>();
+    };
+
+    /// What an exchange holds of the pool; gives it back whatever way the exchange ends.
+    class lease {
+    public:
+        enum class state : std::uint8_t { nothing, opening, in_use };
+
+        explicit lease(std::shared_ptr<transport_core> core) : core_(std::move(core)) {}
+        lease(const lease&) = delete;
+        lease& operator=(const lease&) = delete;
+        // Reached with something in hand only when the coroutine is destroyed in its sleep: nobody
+        // is woken then, because the context of those who wait may be going down too.
+        ~lease() {
+            if (what != state::nothing) core_->give_back(*this, false);
+            if (memory) core_->keep(std::move(memory));
+        }
+
+        void settle() {
+            if (what != state::nothing) core_->give_back(*this, true);
+        }
+
+        state what = state::nothing;
+        circuit_breaker::ticket admitted = circuit_breaker::ticket::refused;
+        bool reusable = false;
+        std::shared_ptr<connection> link;
+        std::unique_ptr<scratch> memory;
+
+    private:
+        std::shared_ptr<transport_core> core_;
+    };
+
+    [[nodiscard]] static bool is_token(std::string_view name) noexcept {
+        constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
+        for (char c : name) {
+            char const l = to_lower(c);
+            if ((l < 'a' || l > 'z') && !is_digit(c) && marks.find(c) == std::string_view::npos)
+                return false;
+        }
+        return !name.empty();
+    }
+
+    [[nodiscard]] static bool is_value(std::string_view value) noexcept {
+        for (char c : value) {
+            auto const byte = static_cast<unsigned char>(c);
+            if ((byte < 0x20 && c != '\t') || byte == 0x7f) return false;
+        }
+        return true;
+    }
+
+    /// Refuses what would be another request on the wire than it seems (request smuggling).
+    [[nodiscard]] bool acceptable(const request& r, trip& out) const {
+        auto const refuse = [&](std::string why) {
+            out.error = errc::invalid_argument;
+            out.detail = std::move(why);
+            return false;
+        };
+        if (r.target.empty() || r.target.front() != '/')
+            return refuse("the target does not begin with '/'");
+        for (char c : r.target) {
+            auto const byte = static_cast<unsigned char>(c);
+            if (byte <= 0x20 || byte >= 0x7f || c == '#')
+                return refuse("the target holds a character that must be percent-encoded");
+        }
+        for (auto const& f : r.fields) {
+            if (!is_token(f.name)) return refuse("a field name is not a token");
+            if (!is_value(f.value))
+                return refuse("the value of " + std::string{f.name} + " holds a control character");
+            for (std::string_view own :
+                 {"Connection", "Transfer-Encoding", "Upgrade", "Keep-Alive", "Proxy-Connection",
+                  "TE", "Trailer"})
+                if (field_name_equal(f.name, own))
+                    return refuse(std::string{own} + " belongs to the transport");
+            if (field_name_equal(f.name, "Content-Length") &&
+                f.value != std::to_string(content_size(r)))
+                return refuse("Content-Length is not the length of the body");
+        }
+        if (r.source && !r.body.empty()) return refuse("there is a body beside the source");
+        return true;
+    }
+
+    [[nodiscard]] static std::uint64_t content_size(const request& r) {
+        return r.source ? r.source->size() : r.body.size();
+    }
+
+    /// Gets a connection into `held`, kept or new; on failure `out` says why.
+    [[nodiscard]] asio::awaitable<void> acquire(lease& held, exchange_options options, trip& out) {
+        for (;;) {
+            pool_type::grant granted;
+            std::vector<std::shared_ptr<connection>> discarded;
+            auto const now = clock::now();
+            {
+                std::lock_guard const lock{mutex_};
+                if (closed_.load()) {
+                    out.error = asio::error::operation_aborted;
+                    co_return;
+                }
+                if (!spare_.empty() && !held.memory) {
+                    held.memory = std::move(spare_.back());
+                    spare_.pop_back();
+                }
+                granted = pool_.acquire(now, discarded);
+                took(held, granted);
+            }
+            discarded.clear();
+            if (granted.what == pool_type::outcome::wait) {
+                co_await queue(held, granted, options, out);
+                if (out.error) co_return;
+            }
+            if (granted.what == pool_type::outcome::open) {
+                co_await open(held, out);
+                co_return;
+            }
+            held.link->reused = true;
+            if (held.link->io().quiet()) co_return;
+            count(&transport_stats::stale);
+            held.settle();
+        }
+    }
+
+    /// Under the lock: a grant is the holder's from here on.
+    void took(lease& held, pool_type::grant& granted) {
+        if (granted.what == pool_type::outcome::open) {
+            held.what = lease::state::opening;
+        } else if (granted.what == pool_type::outcome::reuse) {
+            held.what = lease::state::in_use;
+            held.link = *std::move(granted.connection);
+            ++counts_.reused;
+        }
+    }
+
+    /// Waits for a grant.
+    [[nodiscard]] asio::awaitable<void> queue(
+        lease& held, pool_type::grant& granted, exchange_options options, trip& out) {
+        // Takes itself out of the queue, and gives back what came too late for it.
+        class queued_place {
+        public:
+            queued_place(transport_core& core, lease& lent, std::string_view group)
+                : core_(core),
+                  held_(lent) {
+                std::lock_guard const lock{core_.mutex_};
+                if (core_.closed_.load())
+                    at.bell->ring(asio::error::operation_aborted);
+                else
+                    core_.pool_.enter(at, group);
+            }
+            queued_place(const queued_place&) = delete;
+            queued_place& operator=(const queued_place&) = delete;
+            ~queued_place() { leave(); }
+
+            pool_type::grant& leave() {
+                std::lock_guard const lock{core_.mutex_};
+                core_.pool_.leave(at);
+                if (held_.what == lease::state::nothing) core_.took(held_, at.granted);
+                return at.granted;
+            }
+
+            place at;
+
+        private:
+            transport_core& core_;
+            lease& held_;
+        };
+        class limit {
+        public:
+            limit(watchdog& dog, time_point when, const std::shared_ptr<one_shot>& bell)
+                : dog_(dog),
+                  place_(dog.add_wait(when, bell)) {}
+            limit(const limit&) = delete;
+            limit& operator=(const limit&) = delete;
+            ~limit() { dog_.remove_wait(place_); }
+
+        private:
+            watchdog& dog_;
+            watchdog::wait_list::iterator place_;
+        };
+
+        queued_place mine{*this, held, options.group};
+        wake_waiters();
+        limit const bound{*watchdog_, out.deadline, mine.at.bell};
+        error_code ec;
+        co_await mine.at.bell->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        auto& got = mine.leave();
+        granted.what = got.what;
+        granted.idle_since = got.idle_since;
+        if (granted.what != pool_type::outcome::wait && ec != asio::error::operation_aborted)
+            co_return;
+        if (ec != asio::error::timed_out) {
+            out.error = asio::error::operation_aborted;
+            co_return;
+        }
+        std::lock_guard const lock{mutex_};
+        // Nobody could connect: that is what the caller needs to know, not that it waited.
+        out.error = last_open_error_ ? last_open_error_ : make_error_code(errc::timeout);
+        out.detail = last_open_error_
+            ? last_open_detail_ + " (while waiting for a connection)"
+            : "all " + std::to_string(pooling_.max_connections) + " connections stayed in use";
+    }
+
+    /// Opens a connection for the granted place.
+    [[nodiscard]] asio::awaitable<void> open(lease& held, trip& out) {
+        {
+            std::lock_guard const lock{mutex_};
+            auto const now = clock::now();
+            held.admitted = breaker_.admit(now);
+            if (held.admitted == circuit_breaker::ticket::refused) {
+                ++counts_.refused;
+                out.error = errc::circuit_open;
+                out.retry_in = breaker_.retry_in(now);
+                out.detail = std::to_string(breaker_.failures()) +
+                    " failures in a row; the last: " + last_open_error_.message() + ": " +
+                    last_open_detail_;
+                co_return;
+            }
+        }
+        held.link = std::make_shared<connection>();
+        watchdog_->add(*held.link);
+        // close() may have gone through the list before we were on it.
+        if (closed_.load()) held.link->shut_down();
+        co_await dial(*held.link, out);
+        std::vector<std::shared_ptr<connection>> discarded;
+        std::lock_guard const lock{mutex_};
+        auto const now = clock::now();
+        if (out.error) {
+            if (out.error == asio::error::operation_aborted) co_return;
+            ++counts_.open_failures;
+            last_open_error_ = out.error;
+            last_open_detail_ = out.detail;
+            // A certificate is bad for as long as it is, and callers should read of it; one call's
+            // haste is no sign of an outage.
+            bool const hasty = out.error == errc::timeout &&
+                (now >= out.deadline || out.limits.connect != limits_.connect ||
+                 out.limits.tls != limits_.tls);
+            if (hasty || out.error == errc::certificate_untrusted ||
+                out.error == errc::hostname_mismatch)
+                co_return;
+            breaker_.failed(held.admitted, now);
+            held.admitted = circuit_breaker::ticket::refused;
+            co_return;
+        }
+        ++counts_.opened;
+        last_open_error_ = {};
+        breaker_.succeeded();
+        held.admitted = circuit_breaker::ticket::refused;
+        pool_.opened();
+        held.what = lease::state::in_use;
+        held.link->opened_at = now;
+        wake_locked(discarded); // one more may be in the opening now
+    }
+
+    [[nodiscard]] asio::awaitable<void> dial(connection& link, trip& out) {
+        auto const limit = out.limits.connect;
+        if (!enter(phase::resolve, link, limit, out)) co_return fail(link, {}, limit, out);
+        auto bell = std::make_shared<one_shot>();
+        link.wait_at(bell);
+        error_code ec;
+        auto found = addresses_->ask(clock::now(), bell);
+        if (!found) {
+            co_await bell->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+            if (ec) co_return fail(link, ec, limit, out);
+            found = addresses_->latest();
+        }
+        auto const& peer = proxy_ ? proxy_->address() : base_;
+        if (found->error) {
+            out.error = errc::resolve_failed;
+            out.detail = peer.host() + ": " + found->error.message();
+            co_return;
+        }
+
+        out.enter(phase::connect, clock::now());
+        bell = std::make_shared<one_shot>();
+        link.wait_at(bell);
+        auto const racing = std::make_shared<connector>(
+            executor_, std::move(found->addresses), pooling_.happy_eyeballs_delay, bell);
+        // A coroutine that is destroyed in its sleep must not leave attempts behind.
+        class abort_at_exit {
+        public:
+            explicit abort_at_exit(connector& c) : connector_(c) {}
+            abort_at_exit(const abort_at_exit&) = delete;
+            abort_at_exit& operator=(const abort_at_exit&) = delete;
+            ~abort_at_exit() { connector_.abort(); }
+
+        private:
+            connector& connector_;
+        };
+        {
+            abort_at_exit const guard{*racing};
+            racing->start();
+            co_await bell->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        }
+        auto socket = ec ? std::nullopt : racing->take();
+        if (!socket) {
+            addresses_->doubt();
+            if (ec == asio::error::connection_refused) {
+                out.error = errc::connect_failed;
+                out.detail = racing->report();
+                co_return;
+            }
+            fail(link, ec, limit, out);
+            if (out.error == errc::timeout) out.detail += " (" + racing->report() + ')';
+            co_return;
+        }
+        link.install(std::make_unique<tcp_stream>(*std::move(socket)));
+        if (proxy_) {
+            co_await tunnel(link, out);
+            if (out.error) co_return;
+        }
+        if (tls_) co_await secure(link, out);
+    }
+
+    /// Asks the proxy for a tunnel. Belongs to phase `connect` and its limit.
+    [[nodiscard]] asio::awaitable<void> tunnel(connection& link, trip& out) {
+        auto const head = proxy_->connect_request(base_);
+        error_code ec;
+        for (std::size_t sent = 0; sent < head.size() && !ec;)
+            sent += co_await link.io().write_some(
+                asio::const_buffer(head.data() + sent, head.size() - sent), ec);
+        response reply;
+        response_parser parser{reply, true, 0};
+        std::string received;
+        while (!ec && !parser.done()) {
+            // One byte at a time: what follows the header belongs to TLS.
+            char byte = 0;
+            co_await link.io().read_some(asio::mutable_buffer(&byte, 1), ec);
+            if (ec) break;
+            received.push_back(byte);
+            if (byte != '\n') continue;
+            error_code parsed;
+            received.erase(0, parser.put(received, parsed));
+            if (parsed) {
+                out.error = errc::proxy_failed;
+                out.detail = proxy_->address().host_and_port() + ": " + parser.detail();
+                co_return;
+            }
+        }
+        if (ec) {
+            fail(link, ec, out.limits.connect, out);
+            if (out.error == errc::connection_lost) out.error = errc::proxy_failed;
+        } else if (reply.status / 100 != 2) {
+            out.error = errc::proxy_failed;
+            out.detail = proxy_->address().host_and_port() + " answered with status " +
+                std::to_string(reply.status);
+        }
+    }
+
+    [[nodiscard]] asio::awaitable<void> secure(connection& link, trip& out) {
+        auto const limit = out.limits.tls;
+        if (!enter(phase::tls, link, limit, out)) co_return fail(link, {}, limit, out);
+        auto plain = link.uninstall();
+        auto owned = std::make_unique<tls_stream>(static_cast<tcp_stream&>(*plain).release(), tls_);
+        auto& s = *owned;
+        link.install(std::move(owned));
+        error_code ec;
+        std::string why;
+        co_await s.handshake(ec, why);
+        if (!ec) {
+            if (s.resumed()) count(&transport_stats::resumed);
+            co_return;
+        }
+        if (link.expired() || link.shut() || ec == asio::error::operation_aborted)
+            co_return fail(link, ec, limit, out);
+        out.error = ec;
+        out.detail = base_.host_and_port() + ": " + why;
+    }
+
+    /// Sends and receives. True when the exchange should move to another connection.
+    [[nodiscard]] asio::awaitable<bool> converse(
+        lease& held, const request& r, exchange_options options, trip& out) {
+        if (!held.memory) held.memory = std::make_unique<scratch>();
+        auto& memory = *held.memory;
+        auto& link = *held.link;
+        auto& io = link.io();
+        bool const compress = can_inflate && !r.fields.contains("Accept-Encoding");
+        write_head(memory.output, r, compress);
+        bool const joined = r.body.size() <= max_joined_body;
+        if (joined) memory.output += r.body;
+
+        error_code ec;
+        std::size_t sent = 0;
+        std::size_t const total = memory.output.size() + (joined ? 0 : r.body.size());
+        while (sent < total) {
+            if (!enter(phase::write, link, out.limits.write, out)) {
+                fail(link, {}, out.limits.write, out);
+                co_return false;
+            }
+            asio::const_buffer const rest = sent < memory.output.size()
+                ? asio::buffer(memory.output) + sent
+                : asio::buffer(r.body) + (sent - memory.output.size());
+            std::size_t const n = co_await io.write_some(rest, ec);
+            if (ec) break;
+            sent += n;
+            out.may_have_been_processed = true;
+        }
+        memory.wipe();
+        if (!ec && r.source) {
+            co_await send_source(link, *r.source, memory, ec, out);
+            if (out.error) co_return false;
+        }
+        if (ec) {
+            // A first write that fails by itself took nothing along: not a byte, or with TLS a cut
+            // record, which no server can decrypt. One that we broke off may have gone out whole.
+            bool const own_doing =
+                link.expired() || link.shut() || ec == asio::error::operation_aborted;
+            if (own_doing) out.may_have_been_processed = true;
+            if (own_doing || sent == 0) {
+                fail(link, ec, out.limits.write, out);
+                co_return !own_doing && link.reused;
+            }
+            // The server may have refused early and closed; what it said is worth reading.
+        }
+
+        auto stage = phase::first_byte;
+        response_parser parser{
+            out.reply, r.verb == method::head, options.max_body, options.sink, compress};
+        char* const input = memory.input.get();
+        std::size_t filled = 0;
+        while (!parser.done()) {
+            auto const patience =
+                stage == phase::first_byte ? out.limits.first_byte : out.limits.idle;
+            if (!enter(stage, link, patience, out)) {
+                fail(link, {}, patience, out);
+                co_return false;
+            }
+            error_code read_error;
+            std::size_t const n = co_await io.read_some(
+                asio::mutable_buffer(input + filled, scratch::input_size - filled), read_error);
+            if (read_error) {
+                if (read_error == asio::error::eof && !link.expired() && !link.shut() &&
+                    parser.put_end())
+                    break;
+                if (parser.end_error()) {
+                    out.error = parser.end_error();
+                    out.detail = parser.detail();
+                    co_return false;
+                }
+                fail(link, read_error, patience, out);
+                // Also a GET does not move now: the server may have counted it, and only the caller
+                // can get a permit for another.
+                co_return false;
+            }
+            stage = phase::read;
+            filled += n;
+            error_code parse_error;
+            std::size_t const used = parser.put(std::string_view{input, filled}, parse_error);
+            if (parse_error) {
+                out.enter(stage, clock::now());
+                out.error = parse_error;
+                out.detail = parser.detail();
+                co_return false;
+            }
+            filled -= used;
+            if (filled != 0 && used != 0) std::memmove(input, input + used, filled);
+            if (filled == scratch::input_size && !parser.done()) {
+                out.enter(stage, clock::now());
+                out.error = errc::malformed_response;
+                out.detail = "a line or header that does not end";
+                co_return false;
+            }
+        }
+        out.enter(phase::done, clock::now());
+        // Bytes behind the response would be taken for the answer to the next request.
+        held.reusable = parser.keep_alive() && filled == 0 && !ec && !link.shut() &&
+            watchdog_->set(link, time_point::max());
+        co_return false;
+    }
+
+    /// Sends the request's content from its source. A failure of the source is put into `out`, one
+    /// of the connection into `ec`.
+    [[nodiscard]] asio::awaitable<void> send_source(
+        connection& link, const body_source& source, scratch& memory, error_code& ec, trip& out) {
+        auto const limit = out.limits.write;
+        auto const reader = source.open();
+        char* const room = memory.input.get();
+        for (std::uint64_t left = source.size(); left != 0 && !ec;) {
+            std::string why;
+            auto const have = reader->read(
+                room, static_cast<std::size_t>(std::min<std::uint64_t>(left, scratch::input_size)),
+                why);
+            if (have == 0) {
+                out.error = errc::file_failed;
+                out.detail = why.empty() ? "the content is shorter than announced" : why;
+                co_return;
+            }
+            left -= have;
+            for (std::size_t gone = 0; gone < have && !ec;) {
+                if (!enter(phase::write, link, limit, out)) co_return fail(link, {}, limit, out);
+                gone +=
+                    co_await link.io().write_some(asio::const_buffer(room + gone, have - gone), ec);
+            }
+        }
+    }
+
+    void write_head(std::string& to, const request& r, bool compress) const {
+        to.clear();
+        to.append(to_string(r.verb)).append(" ").append(base_.path()).append(r.target);
+        to.append(" HTTP/1.1\r\n");
+        if (!r.fields.contains("Host")) to.append("Host: ").append(host_field_).append("\r\n");
+        for (auto const& f : r.fields)
+            to.append(f.name).append(": ").append(f.value).append("\r\n");
+        if (compress) to.append("Accept-Encoding: gzip\r\n");
+        auto const size = content_size(r);
+        bool const has_content =
+            size != 0 || r.verb == method::post || r.verb == method::put || r.verb == method::patch;
+        if (has_content && !r.fields.contains("Content-Length"))
+            to.append("Content-Length: ").append(std::to_string(size)).append("\r\n");
+        to.append("\r\n");
+    }
+
+    /// Begins a step of the phase and gives it its limit: `span` from now or the deadline, if
+    /// earlier. False when the former limit has struck; the phase stays the former one then.
+    [[nodiscard]] bool enter(
+        phase next, connection& link, std::chrono::milliseconds span, trip& out) {
+        auto const now = clock::now();
+        auto const limit = span.count() > 0 ? std::min(now + span, out.deadline) : out.deadline;
+        if (!watchdog_->set(link, limit)) return false;
+        if (next != out.reached) out.enter(next, now);
+        return true;
+    }
+
+    /// Names the failure of an operation: ours (limit, close, cancellation) before the network's.
+    void fail(
+        const connection& link,
+        const error_code& ec,
+        std::chrono::milliseconds span,
+        trip& out) const {
+        out.detail.clear();
+        if (link.shut() || ec == asio::error::operation_aborted) {
+            out.error = asio::error::operation_aborted;
+        } else if (link.expired()) {
+            out.error = errc::timeout;
+            out.detail = clock::now() >= out.deadline
+                ? "the deadline of the call passed"
+                : "no progress for " + std::to_string(span.count()) + " ms";
+        } else {
+            bool const tls_alert = ec.category() == asio::error::get_ssl_category();
+            out.error = tls_alert ? errc::tls_failed : errc::connection_lost;
+            out.detail = ec.message();
+        }
+    }
+
+    /// Returns a place to the pool. Without `wake` only the books are set right.
+    void give_back(lease& held, bool wake) {
+        std::vector<std::shared_ptr<connection>> discarded;
+        {
+            std::lock_guard const lock{mutex_};
+            if (held.what == lease::state::opening) {
+                pool_.open_failed();
+                breaker_.abandoned(held.admitted);
+                held.admitted = circuit_breaker::ticket::refused;
+            } else if (held.reusable && !closed_.load()) {
+                auto const opened = held.link->opened_at;
+                pool_.put_back(std::move(held.link), opened, clock::now(), discarded);
+            } else {
+                pool_.drop();
+            }
+            held.what = lease::state::nothing;
+            held.reusable = false;
+            if (wake) wake_locked(discarded);
+            if (held.memory && spare_.size() < max_spare) {
+                held.memory->wipe();
+                spare_.push_back(std::move(held.memory));
+            }
+        }
+        held.link.reset();
+        auto const next = eviction_.load();
+        if (next != time_point::max()) watchdog_->look_at(next);
+    }
+
+    void keep(std::unique_ptr<scratch> memory) {
+        memory->wipe();
+        std::lock_guard const lock{mutex_};
+        if (spare_.size() < max_spare) spare_.push_back(std::move(memory));
+    }
+
+    void wake_waiters() {
+        std::vector<std::shared_ptr<connection>> discarded;
+        std::lock_guard const lock{mutex_};
+        wake_locked(discarded);
+    }
+
+    void wake_locked(std::vector<std::shared_ptr<connection>>& discarded) {
+        if (pool_.waiting() != 0) {
+            auto const now = clock::now();
+            while (auto* w = pool_.next(now, discarded))
+                static_cast<place*>(w)->bell->ring();
+        }
+        eviction_.store(pool_.next_eviction());
+    }
+
+    time_point tidy(time_point now) {
+        std::vector<std::shared_ptr<connection>> discarded;
+        std::lock_guard const lock{mutex_};
+        pool_.evict(now, discarded);
+        wake_locked(discarded);
+        return pool_.next_eviction();
+    }
+
+    void count(std::uint64_t transport_stats::*what) {
+        std::lock_guard const lock{mutex_};
+        ++(counts_.*what);
+    }
+
+    asio::any_io_executor executor_;
+    uri base_;
+    std::optional<proxy> proxy_;
+    pool_options pooling_;
+    timeouts limits_;
+    std::string host_field_;
+    std::shared_ptr<tls_context> tls_;
+    std::shared_ptr<watchdog> watchdog_;
+    std::shared_ptr<host_addresses> addresses_;
+    std::atomic<std::size_t> present_{0};
+    std::atomic<bool> closed_{false};
+    std::atomic<time_point> eviction_{time_point::max()};
+
+    mutable std::mutex mutex_;
+    pool_type pool_;
+    circuit_breaker breaker_;
+    std::vector<std::unique_ptr<scratch>> spare_;
+    transport_stats counts_;
+    error_code last_open_error_;
+    std::string last_open_detail_;
+};
+
+} // namespace detail
+
+HIGHLEVEL_DECL http1_transport::http1_transport(
+    asio::any_io_executor executor,
+    uri base,
+    const tls_options& tls,
+    const pool_options& pooling,
+    const timeouts& limits,
+    const proxy_options& proxying)
+    : core_(std::make_shared<detail::transport_core>(
+          std::move(executor), std::move(base), tls, pooling, limits, proxying)) {
+    core_->begin();
+}
+
+HIGHLEVEL_DECL http1_transport::~http1_transport() {
+    core_->close();
+}
+
+HIGHLEVEL_DECL asio::awaitable<exchange_result> http1_transport::exchange(
+    const request& r, exchange_options options) {
+    return detail::transport_core::exchange(core_, r, options);
+}
+
+HIGHLEVEL_DECL void http1_transport::close() noexcept {
+    core_->close();
+}
+
+HIGHLEVEL_DECL transport_stats http1_transport::stats() const {
+    return core_->stats();
+}
+
+HIGHLEVEL_DECL std::shared_ptr<http1_transport> make_transport(
+    asio::any_io_executor executor,
+    uri base,
+    const tls_options& tls,
+    const pool_options& pooling,
+    const timeouts& limits,
+    const proxy_options& proxying) {
+    return std::make_shared<http1_transport>(
+        std::move(executor), std::move(base), tls, pooling, limits, proxying);
+}
+
+} // namespace highlevel::http
