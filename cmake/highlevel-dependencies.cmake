@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: BSL-1.0
 #
 # Finds what highlevel::highlevel links: Boost 1.81 or newer (headers and Boost.JSON), OpenSSL,
-# threads, and zlib where there is one. The build tree and the installed package both include this file, so both find the same.
+# threads, and zlib where there is one. The build tree and the installed package both include this
+# file, so both find the same.
+#
+# Components: `zlib` and `sqlite` are found where they are there anyway; who names one in
+# find_package(highlevel COMPONENTS ...) insists on it.
 #
 # Sets highlevel_dependencies_missing to a sentence when something is absent (and stops there when
 # this is the build tree). Defines Boost::headers, Boost::json, OpenSSL::SSL, OpenSSL::Crypto and
@@ -56,6 +60,9 @@ endif()
 # not asked for in compressed form.
 if(NOT TARGET ZLIB::ZLIB)
     find_package(ZLIB QUIET ${highlevel_scope})
+endif()
+if(TARGET ZLIB::ZLIB)
+    set(highlevel_zlib_FOUND TRUE)
 endif()
 
 # The component `sqlite`: the target highlevel::sqlite is what auth/sqlite_token_store.hpp needs

@@ -59,5 +59,12 @@ if(TARGET ZLIB::ZLIB)
     set(highlevel_pc_zlib_flag " -DHIGHLEVEL_WITH_ZLIB")
 endif()
 configure_file("${CMAKE_CURRENT_LIST_DIR}/highlevel.pc.in" highlevel.pc @ONLY)
+configure_file("${CMAKE_CURRENT_LIST_DIR}/highlevel-sqlite.pc.in" highlevel-sqlite.pc @ONLY)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/highlevel.pc"
+              "${CMAKE_CURRENT_BINARY_DIR}/highlevel-sqlite.pc"
         DESTINATION "${HIGHLEVEL_INSTALL_PKGCONFIGDIR}")
+
+# Packages are made by the project itself only; another's CPack is its own matter.
+if(PROJECT_IS_TOP_LEVEL)
+    include("${CMAKE_CURRENT_LIST_DIR}/highlevel-package.cmake")
+endif()

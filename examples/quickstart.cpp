@@ -23,13 +23,11 @@ boost::asio::awaitable<void> greet(highlevel::account location) {
     contacts::create_contact create;
     create.body.first_name = "Ada";
     create.body.tags = {"vip"};
-    auto created = co_await location.call(create); // waits for its turn, never meets a 429
-
-    auto got = co_await location.try_call(contacts::get_contact{*created->contact->id});
-    if (got)
-        std::cout << "Hello " << *(*got)->contact->first_name << '\n';
-    else
-        std::cerr << got.error().what() << '\n'; // scope missing, wrong location, timeout, ...
+    // README: begin opening
+    auto made = co_await location.call(create); // waits for its turn, never meets a 429
+    auto got = co_await location.try_call(contacts::get_contact{*made->contact->id});
+    std::cout << (got ? "Hello " + *(*got)->contact->first_name : got.error().what()) << '\n';
+    // README: end opening
 }
 // README: end
 
