@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // Not every C++ type has a form in JSON; the message says which have.
-// MESSAGE: no wire type for this C++ type; use bool, std::int64_t, double
+// MESSAGE: no wire type for this C.. type. use bool, std::int64_t, double
 #include <highlevel/json/type.hpp>
 
 #include <cstdint>
