@@ -8,11 +8,14 @@
 # highlevel_check_layer(NAME FORBIDDEN regex HEADERS globs...)
 function(highlevel_check_layer name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "FORBIDDEN" "HEADERS")
-    list(TRANSFORM arg_HEADERS PREPEND "${INCLUDE_DIR}/highlevel/")
-    file(GLOB headers RELATIVE "${INCLUDE_DIR}" ${arg_HEADERS})
-    if(NOT headers)
-        return()
-    endif()
+    set(headers "")
+    foreach(pattern IN LISTS arg_HEADERS)
+        file(GLOB found RELATIVE "${INCLUDE_DIR}" "${INCLUDE_DIR}/highlevel/${pattern}")
+        if(NOT found)
+            message(FATAL_ERROR "${name}: there is no header ${pattern}")
+        endif()
+        list(APPEND headers ${found})
+    endforeach()
 
     set(source "${WORK_DIR}/layer_${name}.cpp")
     list(TRANSFORM headers REPLACE "(.+)" "#include <\\1>\n" OUTPUT_VARIABLE text)
@@ -63,7 +66,7 @@ highlevel_check_layer(
 highlevel_check_layer(
     callers
     FORBIDDEN "/boost/(beast|asio/ssl)/|/boost/asio/ssl\\.hpp|/openssl/ssl\\.h"
-    HEADERS client.hpp account.hpp pages.hpp batch.hpp response.hpp error.hpp)
+    HEADERS client.hpp pages.hpp batch.hpp response.hpp error.hpp)
 
 # Judging and reading webhooks needs the codec and OpenSSL's digests, no sockets; with an inbox come
 # coroutines, and of http/ only its values and its bell.

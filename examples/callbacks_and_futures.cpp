@@ -34,7 +34,7 @@ void greet_later(const highlevel::account& location, const std::string& id) {
         contacts::get_contact{id}, [](std::exception_ptr thrown, contact_response got) {
             try {
                 if (thrown) std::rethrow_exception(thrown);
-                std::cout << "Hello " << got->contact->first_name.value_or("stranger") << '\n';
+                std::cout << "Hello " + got->contact->first_name.value_or("stranger") + '\n';
             } catch (const highlevel::error& e) {
                 std::cerr << e.what() << '\n';
             }
@@ -93,7 +93,7 @@ int main() try {
     try {
         auto const location = client.location(place);
         greet_later(location, someone);
-        std::cout << "Goodbye " << name_of(location, someone) << '\n';
+        std::cout << "Goodbye " + name_of(location, someone) + '\n';
         if (!can_be_cancelled(context, location)) status = 1;
     } catch (const highlevel::error& e) {
         std::cerr << e.what() << '\n';

@@ -6,7 +6,7 @@
 
 #include <chrono>
 
-highlevel::call_options const options{
+highlevel::call_options const options {
 #if defined(HIGHLEVEL_TEST_GOOD)
     .timeout = std::chrono::seconds{5},
 #else
