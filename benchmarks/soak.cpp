@@ -461,7 +461,8 @@ int run(const arguments& args) {
 
     auto const tokens = std::make_shared<rotating_tokens>(args.locations);
     auto const counts = std::make_shared<tally>();
-    // First, because the options keep the transport, and nothing may outlive the context it runs on.
+    // First, because the options keep the transport, and nothing may outlive the context it runs
+    // on.
     asio::io_context context{static_cast<int>(args.threads)};
     highlevel::client_options options;
     options.base_url = house.base_url;

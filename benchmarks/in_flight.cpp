@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Ten thousand calls at once over a thousand locations, against a sandbox that takes its time: what
+// a call that waits costs in memory and CPU, and how long the first and the last take.
+
+#include "../examples/support/command_line.hpp"
+#include "support/measure.hpp"
+
+#include <highlevel/highlevel.hpp>
+#include <highlevel/http/http1_transport.hpp>
+#include <highlevel/sandbox/server.hpp>
+#include <highlevel/v2/contacts.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <malloc.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <iostream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace asio = boost::asio;
+namespace contacts = highlevel::v2::contacts;
+namespace http = highlevel::http;
+namespace sandbox = highlevel::sandbox;
+using command_line::usage_error;
+
+namespace {
+
+constexpr std::string_view usage = R"(Many calls at once, most of which wait.
+
+  in_flight [--calls N] [--locations N] [--latency-ms N] [--connections N] [--json] [--quick]
+
+  --calls N        calls that begin together (default: 10000)
+  --locations N    accounts they are spread over (default: 1000)
+  --latency-ms N   what the server takes for each (default: 200)
+  --connections N  the pool's bound (default: 256)
+  --json           one line of JSON instead of text
+  --quick          200 calls over 20 locations, 20 ms
+)";
+
+struct arguments {
+    std::size_t calls = 10'000;
+    std::size_t locations = 1'000;
+    std::chrono::milliseconds latency{200};
+    std::size_t connections = 256;
+    bool json = false;
+    bool help = false;
+};
+
+arguments parse(int argc, char** argv) {
+    arguments a;
+    command_line::cursor at{argc, argv};
+    while (at.next()) {
+        if (at.is("--help") || at.is("-h"))
+            a.help = true;
+        else if (at.is("--calls"))
+            a.calls = at.number<std::size_t>(1, 10'000'000);
+        else if (at.is("--locations"))
+            a.locations = at.number<std::size_t>(1, 10'000);
+        else if (at.is("--latency-ms"))
+            a.latency = std::chrono::milliseconds{at.number<std::int64_t>(0, 60'000)};
+        else if (at.is("--connections"))
+            a.connections = at.number<std::size_t>(1, 10'000);
+        else if (at.is("--json"))
+            a.json = true;
+        else if (at.is("--quick")) {
+            a.calls = 200;
+            a.locations = 20;
+            a.latency = std::chrono::milliseconds{20};
+        } else
+            at.unknown();
+    }
+    return a;
+}
+
+std::string location_id(std::size_t n) {
+    return "in-flight-" + std::to_string(n);
+}
+
+/// The sandbox in a process of its own, so that its memory is not counted as the client's.
+class server_process {
+public:
+    explicit server_process(const arguments& args) {
+        std::array<int, 2> to{};
+        std::array<int, 2> from{};
+        if (::pipe(to.data()) != 0 || ::pipe(from.data()) != 0)
+            throw std::runtime_error{"no pipe can be had"};
+        child_ = ::fork();
+        if (child_ < 0) throw std::runtime_error{"no process can be had"};
+        if (child_ == 0) {
+            ::close(to[1]);
+            ::close(from[0]);
+            ::_exit(serve(args, to[0], from[1]));
+        }
+        ::close(to[0]);
+        ::close(from[1]);
+        stop_ = to[1];
+        std::ifstream told{"/dev/fd/" + std::to_string(from[0])};
+        ::close(from[0]);
+        if (!(told >> base_url >> contact)) throw std::runtime_error{"the server did not start"};
+    }
+    server_process(const server_process&) = delete;
+    server_process& operator=(const server_process&) = delete;
+    ~server_process() {
+        ::close(stop_);
+        (void)::waitpid(child_, nullptr, 0);
+    }
+
+    std::string base_url;
+    std::string contact;
+
+private:
+    static int serve(const arguments& args, int stop, int out) {
+        try {
+            sandbox::options how;
+            how.locations = 0;
+            how.max = 60'000;
+            how.daily_limit = 1'000'000'000;
+            how.latency_min = how.latency_max = args.latency;
+            how.token = "pit-in-flight";
+            sandbox::server server{how};
+            std::string contact;
+            for (std::size_t i = 0; i < args.locations; ++i) {
+                auto const made = server.add_location(location_id(i), std::size_t{1});
+                if (i == 0) contact = server.contact_ids(made.id).at(0);
+            }
+            server.start();
+            auto const told = server.base_url() + '\n' + contact + '\n';
+            if (::write(out, told.data(), told.size()) < 0) return 1;
+            ::close(out);
+            char byte = 0;
+            while (::read(stop, &byte, 1) > 0) {
+            }
+            return 0;
+        } catch (const std::exception& e) {
+            std::cerr << "in_flight: server: " << e.what() << '\n';
+            return 1;
+        }
+    }
+
+    pid_t child_ = -1;
+    int stop_ = -1;
+};
+
+/// Bytes of the heap that are in use.
+std::size_t heap_bytes() {
+    return ::mallinfo2().uordblks;
+}
+
+int run(const arguments& args) {
+    server_process const house{args};
+    highlevel::client_options options;
+    asio::io_context context{1};
+    options.base_url = house.base_url;
+    options.credentials = highlevel::auth::private_integration{"pit-in-flight"};
+    options.pool.max_connections = args.connections;
+    options.limits.max = 60'000;
+    options.timeouts.total = std::chrono::minutes{10};
+    auto const transport = http::make_transport(
+        context.get_executor(), http::uri{options.base_url}, options.tls, options.pool,
+        options.timeouts);
+    options.transport = transport;
+    highlevel::client const client{context.get_executor(), options};
+    std::vector<highlevel::account> accounts;
+    for (std::size_t i = 0; i < args.locations; ++i)
+        accounts.push_back(client.location(location_id(i)));
+
+    std::size_t good = 0;
+    std::size_t bad = 0;
+    double first = 0;
+    double last = 0;
+    auto const before = heap_bytes();
+    measure::stopwatch const watch;
+    contacts::get_contact const get{house.contact};
+    auto const one = [&](std::size_t n) -> asio::awaitable<void> {
+        auto const got = co_await accounts[n % accounts.size()].try_call(get);
+        last = watch.wall();
+        if (first == 0) first = last;
+        ++(got || got.error().status() != 0 ? good : bad);
+    };
+    for (std::size_t i = 0; i < args.calls; ++i)
+        asio::co_spawn(context, one(i), [](std::exception_ptr) {});
+    // Everything that is ready runs: all calls have begun and wait when it returns.
+    context.poll();
+    auto const queued = heap_bytes() - before;
+    auto const begun_cpu = watch.cpu();
+    context.run();
+    auto const links = transport->stats();
+    auto const per_call = static_cast<double>(queued) / static_cast<double>(args.calls);
+    auto const cpu_us = watch.cpu() * 1e6 / static_cast<double>(args.calls);
+    if (args.json)
+        measure::record{}
+            .add("program", std::string_view{"in_flight"})
+            .add("calls", std::uint64_t{args.calls})
+            .add("failed", std::uint64_t{bad})
+            .add("heap_per_call", per_call)
+            .add("cpu_us_per_call", cpu_us)
+            .add("first_s", first)
+            .add("last_s", last)
+            .add("connections", links.opened)
+            .add("peak_kb", measure::peak_kb())
+            .print();
+    else
+        std::printf(
+            "%zu calls over %zu locations, %lld ms each: %zu answered, %zu failed\n"
+            "  first after %.3f s, last after %.3f s, %llu connections\n"
+            "  %.0f bytes of heap per call when all wait; %.1f us CPU per call, %.1f of them until "
+            "all wait; peak %llu KB\n",
+            args.calls, args.locations, static_cast<long long>(args.latency.count()), good, bad,
+            first, last, static_cast<unsigned long long>(links.opened), per_call, cpu_us,
+            begun_cpu * 1e6 / static_cast<double>(args.calls),
+            static_cast<unsigned long long>(measure::peak_kb()));
+    return bad == 0 ? 0 : 1;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        auto const args = parse(argc, argv);
+        if (args.help) {
+            std::cout << usage;
+            return 0;
+        }
+        return run(args);
+    } catch (const usage_error& e) {
+        std::cerr << "in_flight: " << e.what() << '\n';
+        return 2;
+    } catch (const std::exception& e) {
+        std::cerr << "in_flight: " << e.what() << '\n';
+        return 1;
+    }
+}
