@@ -7,7 +7,9 @@
 #include "support/scripted_transport.hpp"
 
 #include <highlevel/highlevel.hpp>
+#include <highlevel/v2/calendars.hpp>
 #include <highlevel/v2/contacts.hpp>
+#include <highlevel/v2/conversations.hpp>
 #include <highlevel/v2/oauth.hpp>
 
 #include <boost/asio/co_spawn.hpp>
@@ -365,6 +367,62 @@ TEST_CASE("an_operation_for_agencies_fails_on_a_location_before_a_byte_is_sent",
     CHECK(r.error().cause() == cause::wrong_token_kind);
     CHECK(r.error().scopes() == std::vector<std::string>{"oauth.readonly"});
     CHECK(f.network->requests().empty());
+}
+
+TEST_CASE("the_wrong_kind_of_account_is_named_before_what_is_missing_for_it", "[client]") {
+    fixture f;
+    // No company_id and no credentials: both come second.
+    f.options.credentials = {};
+    auto const r = f.run(f.location().try_call(highlevel::v2::oauth::get_installed_location{}));
+    REQUIRE(r.has_error());
+    CHECK(r.error().code() == errc::wrong_token_kind);
+    CHECK(r.error().cause() == cause::wrong_token_kind);
+    CHECK(r.error().scopes() == std::vector<std::string>{"oauth.readonly"});
+    CHECK(r.error().hint() == "the operation's scopes: oauth.readonly");
+    CHECK_FALSE(r.error().may_have_been_processed());
+
+    auto const other = f.run(f.client().company("co").try_call(contacts::get_contact{}));
+    REQUIRE(other.has_error());
+    CHECK(other.error().code() == errc::wrong_token_kind);
+    CHECK(f.network->requests().empty());
+}
+
+TEST_CASE("an_operation_with_a_raw_answer_accepts_any_content", "[client]") {
+    fixture f;
+    f.network->then(scripted_transport::reply(200, "RIFF"))
+        .then(scripted_transport::reply(200, "{}"));
+    auto const r =
+        f.run(f.location().call(highlevel::v2::conversations::get_message_recording{"m1", "loc1"}));
+    CHECK(*r == "RIFF");
+    CHECK(field(f.network->requests().at(0), "accept") == "*/*");
+    f.run(f.location().call(contacts::get_contact{"c1"}));
+    CHECK(field(f.network->requests().at(1), "accept") == "application/json");
+}
+
+TEST_CASE("a_search_that_is_a_post_is_repeated_like_a_get", "[client]") {
+    fixture f;
+    f.network->then(scripted_transport::lost(errc::connection_lost, phase::first_byte, true))
+        .then(scripted_transport::reply(200, R"({"contacts":[],"total":0})"));
+    contacts::search_contacts_advanced op;
+    auto const r = f.run(f.location().call(op));
+    CHECK(r->total == 0);
+    CHECK(f.network->requests().size() == 2);
+}
+
+TEST_CASE("records_by_free_keys_may_have_a_trace_id_among_them", "[client]") {
+    for (bool const strict : {false, true}) {
+        fixture f;
+        f.options.strict_decoding = strict;
+        f.network->then(scripted_transport::reply(
+            200, R"({"2026-01-02":{"slots":["2026-01-02T09:00:00Z"]},"traceId":"t-1"})"));
+        highlevel::v2::calendars::get_slots op{"cal1"};
+        op.start_date = 1;
+        op.end_date = 2;
+        auto const r = f.run(f.location().call(op));
+        CHECK(r->at("2026-01-02").slots.size() == 1);
+        CHECK(r->size() == 1);
+        CHECK(r.trace_id() == "t-1");
+    }
 }
 
 TEST_CASE("a_raw_request_gets_the_same_token_and_version", "[client]") {

@@ -70,6 +70,26 @@ enum class reply : std::uint8_t {
     raw,
 };
 
+/// What sending an operation twice does (RFC 9110 section 9.2).
+enum class idempotency : std::uint8_t {
+    /// It only reads: GET, and the searches that are a POST because their filters need a body.
+    safe,
+    /// It writes, but the second time changes nothing more: DELETE.
+    idempotent,
+    /// It may act twice: POST, PATCH, and PUT, with which HighLevel starts workflows and sends
+    /// messages.
+    neither,
+};
+
+[[nodiscard]] constexpr std::string_view to_string(idempotency i) noexcept {
+    switch (i) {
+    case idempotency::safe: return "safe";
+    case idempotency::idempotent: return "idempotent";
+    case idempotency::neither: break;
+    }
+    return "neither";
+}
+
 /// A path or query parameter of an operation.
 class parameter {
 public:
@@ -116,7 +136,8 @@ enum class paging_style : std::uint8_t {
 class paging {
 public:
     paging_style style = paging_style::none;
-    /// JSON pointer to the array of items in the response; empty when the root is the array.
+    /// JSON pointer to the array of items in the response; empty when the root is the array, or
+    /// when `items_known` is false.
     std::string_view items{};
     /// The request field with the position: `skip`, `page`, `cursor`, ...
     std::string_view position{};
@@ -138,6 +159,8 @@ public:
     std::string_view has_more{};
     /// The number of the first page, for styles that count pages.
     int first_page = 1;
+    /// False when nothing tells where the items are; then they are the response's only array.
+    bool items_known = true;
 };
 
 /// The facts of one operation.
@@ -162,6 +185,8 @@ public:
     /// The tokens that the operation accepts; `none` means that no token is sent.
     token_kinds tokens = token_kinds::location;
     bool deprecated = false;
+    /// Whether a call whose fate is unknown may be sent again.
+    highlevel::idempotency idempotent = highlevel::idempotency::neither;
     content sends = content::none;
     reply gives = reply::json;
     /// In template order for the path, then in the description's order.
@@ -179,7 +204,7 @@ public:
     const highlevel::paging* pages = nullptr;
     /// Where the `std::vector<file_part> files` of a multipart operation lies, or npos.
     std::size_t files_offset = npos;
-    /// The part name of a file that gives none itself; may be empty.
+    /// The part name of a file that gives none itself; empty: every file has to give one.
     std::string_view file_field{};
 
     static constexpr std::size_t npos = static_cast<std::size_t>(-1);

@@ -125,10 +125,20 @@ public:
         method verb,
         retry_mode mode,
         std::optional<int> max_attempts = std::nullopt) noexcept
+        : retry_policy(options, budget, is_idempotent(verb), mode, max_attempts) {}
+
+    /// As above, for a request of which more is known than its method: whether it may be sent again
+    /// when its fate is unknown.
+    retry_policy(
+        const retry_options& options,
+        retry_budget& budget,
+        bool repeatable,
+        retry_mode mode,
+        std::optional<int> max_attempts = std::nullopt) noexcept
         : options_(&options),
           budget_(&budget),
           max_attempts_(max_attempts.value_or(options.max_attempts)),
-          repeatable_(mode == retry_mode::always || is_idempotent(verb)),
+          repeatable_(mode == retry_mode::always || repeatable),
           enabled_(mode != retry_mode::never) {}
 
     /// Attempts that have ended.

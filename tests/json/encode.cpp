@@ -4,6 +4,7 @@
 #include "json/model.hpp"
 #include "support/catch.hpp"
 
+#include <highlevel/json/decode.hpp>
 #include <highlevel/json/encode.hpp>
 
 #include <array>
@@ -200,8 +201,25 @@ TEST_CASE("encode_takes_a_required_member_from_the_unknown_fields", "[json]") {
 TEST_CASE("encode_prefers_a_member_to_an_unknown_field_of_its_name", "[json]") {
     record r;
     r.tags = {"a"};
-    r.unknown_fields = {{"tags", json::array{1}}, {"name", 5}};
-    CHECK(written(r) == R"({"tags":["a"],"name":5})");
+    r.count = 1;
+    r.unknown_fields = {{"tags", "x"}, {"count", "many"}, {"name", 5}};
+    CHECK(written(r) == R"({"count":1,"tags":["a"],"name":5})");
+}
+
+TEST_CASE("encode_gives_back_elements_that_did_not_fit", "[json]") {
+    constexpr std::string_view text =
+        R"({"numbers":[1,"x",3,{"y":2}],"labels":{"a":"1","b":[2]},"places":{"c":5,"d":{"x":1}}})";
+    record r;
+    REQUIRE(json::decode(text, r));
+    CHECK(r.numbers == std::vector<std::int64_t>{1, 3});
+    CHECK(
+        written(r) ==
+        R"({"numbers":[1,3,"x",{"y":2}],"labels":{"a":"1","b":[2]},"places":{"d":{"x":1},"c":5}})");
+    // What the caller sets under the key of a misfit wins.
+    r.labels["b"] = "2";
+    CHECK(written(r).find(R"("labels":{"a":"1","b":"2"})") != std::string::npos);
+    r.unknown_fields.clear();
+    CHECK(written(r) == R"({"numbers":[1,3],"labels":{"a":"1","b":"2"},"places":{"d":{"x":1}}})");
 }
 
 TEST_CASE("encode_merges_extra_members_at_the_top_where_they_win", "[json]") {
@@ -320,6 +338,16 @@ TEST_CASE("scalar_text_tells_what_is_no_scalar", "[json]") {
 
 // Forms
 
+TEST_CASE("scalar_text_writes_numbers_without_an_exponent", "[json]") {
+    CHECK(text_of(1e5).text == "100000");
+    CHECK(text_of(1e21).text == "1000000000000000000000");
+    CHECK(text_of(-1.5e-7).text == "-0.00000015");
+    CHECK(text_of(0.1).text == "0.1");
+    CHECK(text_of(5e-324).text.size() == 326);
+    CHECK(text_of(std::numeric_limits<double>::max()).text.size() == 309);
+    CHECK(text_of(json::value(2.5e10)).text == "25000000000");
+}
+
 TEST_CASE("form_pairs_gives_one_pair_per_scalar", "[json]") {
     record r;
     r.name.emplace("a b");
@@ -384,4 +412,18 @@ TEST_CASE("form_pairs_fills_merges_and_checks_like_encode", "[json]") {
     std::string const text = "x";
     CHECK(
         json::form_pairs(json::type_of<std::string>, &text, pairs).code == errc::invalid_argument);
+}
+
+TEST_CASE("form_pairs_takes_an_object_and_lists_with_misfits", "[json]") {
+    json::text_pairs pairs;
+    json::object const free{{"a", 1}, {"b", json::array{1, "x"}}, {"c", nullptr}};
+    REQUIRE(json::form_pairs(json::type_of<json::object>, &free, pairs));
+    CHECK(pairs == json::text_pairs{{"a", "1"}, {"b", R"([1,"x"])"}});
+
+    record r;
+    r.numbers = {1};
+    r.unknown_fields = {{"numbers", json::array{"x"}}};
+    pairs.clear();
+    REQUIRE(json::form_pairs(json::type_of<record>, &r, pairs));
+    CHECK(pairs == json::text_pairs{{"numbers", "1"}, {"numbers", "x"}});
 }

@@ -38,6 +38,19 @@ class Family:
         self.name = name
         self.file = file
         self.document = document
+        for item in document["paths"].values():
+            self._share_parameters(item)
+
+    @staticmethod
+    def _share_parameters(item: dict) -> None:
+        """Gives each operation the parameters of its path; its own win."""
+        for method in METHODS:
+            if method not in item or not item.get("parameters"):
+                continue
+            own = item[method].get("parameters", [])
+            named = {(p["in"], p["name"]) for p in own}
+            shared = [p for p in item["parameters"] if (p["in"], p["name"]) not in named]
+            item[method]["parameters"] = shared + own
 
     @property
     def schemas(self) -> dict:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import jinja2
 
 from . import names
-from .model import Enum, FamilyModel, Locator, Member, Operation, Parameter, Struct
+from .model import Enum, FamilyModel, Locator, Member, Operation, Paging, Parameter, Struct
 
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = "GoHighLevel/highlevel-api-docs"
@@ -117,12 +117,20 @@ def operation_doc(operation: Operation) -> str:
         position = [p for p in (operation.paging.position, operation.paging.position_id) if p]
         size = f", page size in `{operation.paging.size}`" if operation.paging.size else ""
         facts.append(
-            f"Pages: position in {' and '.join(f'`{p}`' for p in position)}{size}; items at "
-            + (f"`{operation.paging.items}`." if operation.paging.items else "the root.")
+            f"Pages: position in {' and '.join(f'`{p}`' for p in position)}{size}; items "
+            + _items_words(operation.paging)
         )
+    if operation.idempotent == "safe" and operation.method == "post":
+        facts.append("Only reads, so a call that failed is repeated like a GET.")
     if operation.deprecated:
         facts.append("Deprecated by HighLevel.")
     return _doc("\n".join(facts))
+
+
+def _items_words(paging: Paging) -> str:
+    if not paging.items_known:
+        return "not described."
+    return f"at `{paging.items}`." if paging.items else "at the root."
 
 
 def _token_words(operation: Operation) -> str:
@@ -176,10 +184,10 @@ _STD_HEADERS = {
 
 
 class Writer:
-    def __init__(self, commit: str, style: pathlib.Path):
+    """Headers as text, not yet formatted."""
+
+    def __init__(self, commit: str):
         self.commit = commit
-        self.style = style
-        self.formatter = find_clang_format()
         environment = _environment()
         self.family_template = environment.get_template("family.hpp.j2")
         self.umbrella_template = environment.get_template("umbrella.hpp.j2")
@@ -204,20 +212,23 @@ class Writer:
             version=version, generation_name=GENERATION[version], models=models
         )
 
-    def write(self, files: dict[pathlib.Path, str]) -> None:
-        """Writes and formats the files."""
-        for path, text in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        listed = sorted(files)
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(self._format, (listed[i : i + 8] for i in range(0, len(listed), 8))))
 
-    def _format(self, paths: list[pathlib.Path]) -> None:
+def format_all(files: dict[pathlib.Path, str], folder: pathlib.Path, style: pathlib.Path) -> None:
+    """Writes the files below a folder and formats them."""
+    formatter = find_clang_format()
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+
+    def run(paths: list[pathlib.Path]) -> None:
         done = subprocess.run(
-            [self.formatter, f"--style=file:{self.style}", "-i", *map(str, paths)],
+            [formatter, f"--style=file:{style}", "-i", *map(str, paths)],
             capture_output=True,
             text=True,
         )
         if done.returncode != 0:
             raise EmitError(f"clang-format: {done.stderr.strip()}")
+
+    listed = sorted(folder / path for path in files)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(run, (listed[i : i + 8] for i in range(0, len(listed), 8))))

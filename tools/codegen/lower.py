@@ -54,7 +54,7 @@ NUMERIC_PAGING = {"limit", "skip", "offset", "page", "pageSize", "pageLimit", "p
 # called `types` is harmless: before `::` only types and namespaces are looked up.)
 RESERVED = {
     "boost", "content", "enum_tables", "field_tables", "file_part", "generation", "highlevel",
-    "json", "json_fields", "list_style", "locator", "method", "operation_list", "operation_meta",
+    "idempotency", "json", "json_fields", "list_style", "locator", "method", "operation_list", "operation_meta",
     "operation_tables", "operations", "paging", "paging_style", "parameter", "place", "query_pairs", "reply",
     "std", "token_kinds", "types", "wire_names",
 }  # fmt: skip
@@ -144,17 +144,14 @@ class Lowering:
     # -- schemas --------------------------------------------------------------------------------
 
     def lower(self, schema: dict, at: Context) -> Type:
-        made = self._lower(schema, at)
-        return made
-
-    def _lower(self, schema: dict, at: Context) -> Type:
+        self.overlay.met(schema)
         if "x-cpp" in schema:
             return self._forced(schema["x-cpp"])
         if "$ref" in schema:
             return self._component(schema["$ref"], at)
         if "allOf" in schema:
             if len(schema["allOf"]) == 1:
-                return self._lower(schema["allOf"][0], at)
+                return self.lower(schema["allOf"][0], at)
             return self._struct(self._flatten(schema), at, at.inline)
         if "oneOf" in schema or "anyOf" in schema:
             return self._union(schema, at)
@@ -181,7 +178,10 @@ class Lowering:
 
     def _union(self, schema: dict, at: Context) -> Type:
         alternatives = schema.get("oneOf") or schema["anyOf"]
+        self.overlay.met(schema)
         if all(alternative == alternatives[0] for alternative in alternatives):
+            if "x-union" in schema:
+                self.overlay.idle(self.family, f"[[union]] {at.label}: of one alternative")
             self._count("unions of one alternative")
             return self.lower(alternatives[0], at)
         kind = schema.get("x-union")
@@ -224,13 +224,15 @@ class Lowering:
         if name not in self.family.schemas:
             raise DescriptionError(f"{at.label}: dangling {ref}")
         schema = self.family.schemas[name]
+        self.overlay.met(schema)
+        self._count("references followed")
         cpp = self.schema_names[name]
         own = Context(name, at.prop, at.owner, cpp)
         if "allOf" in schema and len(schema["allOf"]) > 1:
             schema = self._flatten(schema)
         if self._is_struct(schema):
             return self._struct(schema, own, cpp, component=name)
-        made = self._lower(schema, own)
+        made = self.lower(schema, own)
         if made.kind == "enum":
             made.ref.schema = name
         self.components[name] = made
@@ -482,7 +484,11 @@ class Lowering:
 
         parameters = self._parameters(path, operation, name, facts)
         sends, body, files = self._body(operation, name, facts)
+        if "file_field" in facts and not files:
+            self._idle(operation, "file_field")
         raw = bool(facts.get("raw"))
+        if "raw" in facts and not raw:
+            self._idle(operation, "raw")
         response = Type("string") if raw else self._response(operation, name)
         resource = self.description.resources.get((self.version, self.family.name, id_))
         location, company = self._locators(resource or {})
@@ -514,9 +520,20 @@ class Lowering:
             response=response,
             location=location,
             company=company,
-            paging=self._paging(id_, facts),
-            alias=facts.get("alias"),
+            paging=self._paging(operation, facts),
+            idempotent=self._idempotent(method, operation, facts),
         )
+
+    def _idempotent(self, method: str, operation: dict, facts: dict) -> str:
+        made = {"get": "safe", "head": "safe", "delete": "idempotent"}.get(method, "neither")
+        if "idempotent" in facts:
+            if facts["idempotent"] not in ("safe", "idempotent", "neither"):
+                raise DescriptionError(f"idempotent = {facts['idempotent']!r}")
+            if facts["idempotent"] == made:
+                self._idle(operation, "idempotent")
+            made = facts["idempotent"]
+        self._count(f"repeating {made}")
+        return made
 
     def _parameters(self, path: str, operation: dict, name: str, facts: dict) -> list[Parameter]:
         declared = operation.get("parameters", [])
@@ -546,7 +563,9 @@ class Lowering:
             if cpp in used:
                 cpp += "_query"
                 self._count("query parameters named like a path parameter")
-            schema = dict(parameter.get("schema") or {})
+            schema = parameter.get("schema") or {}
+            self.overlay.met(schema)
+            schema = dict(schema)
             at = Context(f"{operation['operationId']}?{wire}", wire, name, f"{name}_{cpp}")
             kind = self._query_type(parameter, schema, at)
             if "default" in parameter:
@@ -558,7 +577,10 @@ class Lowering:
             ):
                 style = "comma"
                 self._count("query lists joined by comma")
-            style = facts.get("list_style", {}).get(wire, style)
+            if wire in (styles := facts.get("list_style", {})):
+                if styles[wire] == style or kind.kind != "list":
+                    self._idle(operation, f"list_style of {wire}")
+                style = styles[wire]
             one = Parameter(
                 wire=wire,
                 name=cpp,
@@ -573,8 +595,15 @@ class Lowering:
                 one.facts.append("Deprecated.")
             query.append(one)
         made += [p for p in query if p.required] + [p for p in query if not p.required]
+        for wire in set(facts.get("list_style", {})) - {p.wire for p in query}:
+            self._idle(operation, f"list_style of {wire}")
         self._check_unique([p.name for p in made], f"parameters of {name}")
         return made
+
+    def _idle(self, operation: dict, what: str) -> None:
+        """A fact of the overlay that says what is so without it."""
+        id_ = operation["operationId"]
+        self.overlay.idle(self.family, f"[[operation]] {id_}: {what} has no effect")
 
     def _query_type(self, parameter: dict, schema: dict, at: Context) -> Type:
         if "x-cpp" not in schema and ("anyOf" in parameter or "oneOf" in parameter):
@@ -727,16 +756,24 @@ class Lowering:
                 company = company or Locator(place, wire)
         return location, company
 
-    def _paging(self, id_: str, facts: dict) -> Paging | None:
-        entry = self.description.pagination.get((self.version, self.family.name, id_))
+    def _paging(self, operation: dict, facts: dict) -> Paging | None:
+        key = (self.version, self.family.name, operation["operationId"])
+        entry = self.description.pagination.get(key)
+        corrected = facts.get("paging", {})
+        for what, value in corrected.items():
+            if entry is None or entry.get(what) == value:
+                self._idle(operation, f"paging.{what}")
         if entry is None:
             return None
-        entry = dict(entry, **facts.get("paging", {}))
+        entry = dict(entry, **corrected)
         style, params = entry["style"], entry["params"]
         items = entry["items"]
         if items is None:
             self._count("lists whose items are not described")
-            return None
+            if style == "none":
+                # One response of unknown shape: nothing to go on with.
+                return None
+            self._count("pages whose items are not described")
         fields = {
             "none": ("", "", ""),
             "skip_limit": ("skip", "", "limit"),
@@ -774,7 +811,8 @@ class Lowering:
         self._count(f"paging {style}")
         return Paging(
             style=style,
-            items=items,
+            items=items or "",
+            items_known=items is not None,
             position=position,
             position_id=position_id,
             size=size,
@@ -876,6 +914,7 @@ class Lowering:
                 self._error(f"{what}: {name} stands {number} times")
 
     def _check_names(self, listed: list[str], reserved: set[str]) -> None:
+        self._count("names checked", len(listed))
         for name in listed:
             if name in reserved or not re.fullmatch(r"[a-z][a-z0-9_]*", name) or "__" in name:
                 self._error(f"{name} cannot be a name")
@@ -901,6 +940,7 @@ class Lowering:
             self._check_names([p.name for p in operation.parameters], RESERVED_PARAMETERS)
         for operation in model.operations:
             placeholders = re.findall(r"\{([^}]+)\}", operation.path)
+            self._count("path templates checked")
             if placeholders != [p.wire for p in operation.path_parameters]:
                 self._error(f"{operation.name}: path members differ from {operation.path}")
             if operation.location:
@@ -931,8 +971,11 @@ class Lowering:
     def _check_paging(self, operation: Operation) -> None:
         pages = operation.paging
         like = {"limit", "skip", "offset", "page", "pageSize", "pageLimit", "pageToken", "cursor"}
-        if operation.method == "get" and pages is None:
+        if pages is None:
             wires = {p.wire for p in operation.query_parameters}
+            # A search that is a POST pages in its body.
+            if operation.body and operation.body.type.kind == "struct":
+                wires |= {m.wire for m in operation.body.type.ref.members}
             if wires & like:
                 self._count("lists by their parameters, without paging")
                 self._note(f"{operation.id}: {sorted(wires & like)}, but no paging")

@@ -142,6 +142,8 @@ class Paging:
     total: str
     has_more: str
     first_page: int
+    # Whether `items` is where they are; else nothing tells.
+    items_known: bool = True
 
 
 @dataclass
@@ -173,7 +175,8 @@ class Operation:
     location: Locator | None
     company: Locator | None
     paging: Paging | None
-    alias: str | None = None
+    # safe, idempotent or neither
+    idempotent: str = "neither"
 
     @property
     def path_parameters(self):

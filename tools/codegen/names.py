@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 """Naming rules: wire names and schema names become C++ identifiers.
 
-Pure functions over text, so that the rules can be tested alone (tests/generated/test_names.py).
+Pure functions over text, so that the rules can be tested alone (tests/generated/test_codegen.py).
 """
 
 import re

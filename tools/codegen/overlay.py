@@ -13,6 +13,9 @@ import tomllib
 
 from .description import DescriptionError, Family
 
+# What [[operation]] may say, and how each fact shows that it had an effect; see Lowering.
+FACTS = {"raw", "file_field", "list_style", "paging", "idempotent"}
+
 _STEP = re.compile(r"\.([^.\[{]+)|(\[\])|(\{\*\})")
 
 
@@ -35,6 +38,9 @@ class Overlay:
                     raise OverlayError(f"{path.name}: [[{kind}]] without versions: {entry}")
         self.renames: dict[tuple[str, str], dict[str, str]] = {}
         self.facts: dict[tuple[str, str, str], dict] = {}
+        # Schemas that entries put somewhere or marked, and those that the lowering came by.
+        self._placed: list[tuple[str, dict, str]] = []
+        self._met: set[int] = set()
         self.problems: list[str] = []
         self.applied = 0
 
@@ -64,6 +70,8 @@ class Overlay:
                 for k, v in entry.items()
                 if k not in ("versions", "family", "families", "id", "evidence")
             }
+            if set(facts) - FACTS or not facts:
+                raise OverlayError(f"[[operation]] {entry['id']}: cannot say {sorted(facts)}")
             for family in self._families(entry, index):
                 ids = {operation["operationId"] for _, _, operation in family.operations()}
                 for name in _listed(entry["id"]):
@@ -73,9 +81,26 @@ class Overlay:
                     self.facts.setdefault((family.version, family.name, name), {}).update(facts)
                     self.applied += 1
 
+    def met(self, schema: dict) -> None:
+        """The lowering used this schema."""
+        self._met.add(id(schema))
+
+    def idle(self, family: Family, text: str) -> None:
+        """An entry that the lowering found to have no effect."""
+        self._problem(family, text)
+
+    def without_effect(self) -> list[str]:
+        """The entries that are no longer needed; complete once everything is lowered."""
+        # Looked up now, because a later entry may have put another schema in the place.
+        unmet = [text for text, holder, key in self._placed if id(holder.get(key)) not in self._met]
+        return self.problems + [f"{text}: nothing uses this schema" for text in unmet]
+
     def finish(self) -> None:
-        if self.problems:
-            raise OverlayError("overlay entries without effect:\n  " + "\n  ".join(self.problems))
+        if listed := self.without_effect():
+            raise OverlayError("overlay entries without effect:\n  " + "\n  ".join(listed))
+
+    def _place(self, family: Family, text: str, holder: dict, key: str) -> None:
+        self._placed.append((f"{family.version} {family.name}: {text}", holder, key))
 
     def _problem(self, family: Family, text: str) -> None:
         self.problems.append(f"{family.version} {family.name}: {text}")
@@ -112,6 +137,7 @@ class Overlay:
             del holder[key]
         else:
             holder[key] = value
+            self._place(family, f"[[schema]] {at}", holder, key)
         self.applied += 1
 
     def _require(self, family: Family, at: str, value: bool) -> None:
@@ -121,10 +147,13 @@ class Overlay:
                 holder, _ = self._resolve(family, at)
                 before = bool(holder.get("required"))
                 holder["required"] = value
+                self._place(family, f"[[schema]] {at}!", holder, "schema")
             else:
                 holder, key = self._resolve(family, at[: at.rindex(".")])
-                listed = _through_ref(family, holder[key]).setdefault("required", [])
+                owner = _through_ref(family, holder[key])
+                listed = owner.setdefault("required", [])
                 wire = at[at.rindex(".") + 1 :]
+                self._place(family, f"[[schema]] {at}!", owner["properties"], wire)
                 before = wire in listed
                 if value and not before:
                     listed.append(wire)
@@ -148,6 +177,7 @@ class Overlay:
         if bool(schema.get("nullable")) == value:
             self._problem(family, f"[[schema]] {at}?: the description already says so")
         schema["nullable"] = value
+        self._place(family, f"[[schema]] {at}?", holder, key)
         self.applied += 1
 
     def _union(self, family: Family, at: str, kind: str, without: list[str]) -> None:
@@ -165,6 +195,10 @@ class Overlay:
         if kind not in ("value", "variant"):
             self._problem(family, f"[[union]] {at}: as {kind!r}")
         schema["x-union"] = kind
+        # A parameter may carry the union itself.
+        if schema is holder:
+            holder, key = {"": schema}, ""
+        self._place(family, f"[[union]] {at}", holder, key)
         self.applied += 1
 
     def _resolve(self, family: Family, at: str):

@@ -8,10 +8,10 @@ that it accepts, or null where the C++ type cannot hold one and the member may b
 
 import json
 
-from .description import Family
+from .description import DescriptionError, Family
 from .model import FamilyModel, Operation, Type
 
-# Samples for formats and patterns; one that is not listed fails the run.
+# Samples for formats and patterns; a pattern that is not listed fails the run.
 FORMATS = {"date-time": "2026-01-02T03:04:05Z"}
 PATTERNS = {
     r"^([01]?[0-9]|2[0-3]):[0-5][0-9]$": "09:30",
@@ -202,6 +202,10 @@ class Samples:
         if schema.get("format") in FORMATS:
             return FORMATS[schema["format"]]
         if "pattern" in schema:
+            if schema["pattern"] not in PATTERNS:
+                raise DescriptionError(
+                    f"pattern {schema['pattern']!r} has no sample: add one to PATTERNS in samples.py"
+                )
             return PATTERNS[schema["pattern"]]
         return DEFAULT["string"][: schema.get("maxLength")]
 

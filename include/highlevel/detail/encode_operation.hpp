@@ -147,8 +147,8 @@ private:
     }
 
     encode_problem body(http::request& request) {
-        if (meta_.sends == content::none) return {};
         auto const& extra = *reinterpret_cast<const json::object*>(op_ + meta_.extra_body_offset);
+        if (meta_.sends == content::none) return undescribed(extra, request);
         std::array<json::fill, 2> fills;
         std::size_t count = 0;
         if (own_.in == place::body) {
@@ -160,11 +160,11 @@ private:
         if (!extra.empty()) options.extra = &extra;
 
         if (meta_.sends == content::json) {
-            if (meta_.body_type == nullptr) {
-                if (!extra.empty()) (void)json::encode(extra, request.body);
-            } else if (auto const made = json::encode(
-                           *meta_.body_type, op_ + meta_.body_offset, request.body, options);
-                       !made) {
+            if (meta_.body_type == nullptr) return undescribed(extra, request);
+            if (extra.empty() && is_missing()) return missing("body");
+            if (auto const made =
+                    json::encode(*meta_.body_type, op_ + meta_.body_offset, request.body, options);
+                !made) {
                 return named(made);
             }
             if (!request.body.empty()) request.fields.add("Content-Type", "application/json");
@@ -172,12 +172,10 @@ private:
         }
 
         json::text_pairs pairs;
-        if (meta_.body_type != nullptr) {
-            if (auto const made =
-                    json::form_pairs(*meta_.body_type, op_ + meta_.body_offset, pairs, options);
-                !made)
-                return named(made);
-        }
+        auto const made = meta_.body_type != nullptr
+            ? json::form_pairs(*meta_.body_type, op_ + meta_.body_offset, pairs, options)
+            : json::form_pairs(json::type_of<json::object>, &extra, pairs);
+        if (!made) return named(made);
         if (meta_.sends == content::form) {
             request.fields.add("Content-Type", "application/x-www-form-urlencoded");
             for (auto const& [name, value] : pairs) {
@@ -189,6 +187,27 @@ private:
             return {};
         }
         return multipart(request, pairs);
+    }
+
+    /// The body of an operation that describes none: nothing but the caller's own members.
+    encode_problem undescribed(const json::object& extra, http::request& request) const {
+        if (extra.empty()) return {};
+        // RFC 9110 section 9.3.1: content in a GET has no meaning, and proxies drop it.
+        if (meta_.verb == method::get || meta_.verb == method::head)
+            return {errc::invalid_argument, "extra_body: a GET carries no body"};
+        if (auto const made = json::encode(extra, request.body); !made) return named(made);
+        request.fields.add("Content-Type", "application/json");
+        return {};
+    }
+
+    /// Whether the body is required and nothing of it is set. A struct names its empty members
+    /// itself, and an object or map without members is a body, too.
+    [[nodiscard]] bool is_missing() const {
+        if (!meta_.body_required) return false;
+        json::view const body = json::view{*meta_.body_type, op_ + meta_.body_offset}.held();
+        if (body.self == nullptr) return true;
+        auto const what = body.of->what;
+        return what != json::kind::object && what != json::kind::map && body.is_absent();
     }
 
     encode_problem multipart(http::request& request, const json::text_pairs& pairs) {

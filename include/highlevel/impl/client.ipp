@@ -218,6 +218,18 @@ public:
         call.meta = &meta;
         call.account = account;
         call.options = options;
+        // First the token's kind: on the wrong kind of account the ids are often missing, too, and
+        // to name them would only send the caller the wrong way.
+        if (auto const own = kinds_of(account->kind);
+            meta.tokens != token_kinds::none && (meta.tokens & own) == token_kinds::none) {
+            auto data = describe(call);
+            data.detail = account->kind == auth::resource_kind::location
+                ? "a company's token is needed: make the call with client.company(id)"
+                : "a location's token is needed: make the call with client.location(id)";
+            data.hint = scopes_hint("the operation's scopes:", meta.scopes);
+            call.refused = fail(make_error_code(errc::wrong_token_kind), std::move(data));
+            return call;
+        }
         auto problem = encode_operation(meta, op, *account, call.request);
         if (problem.error) {
             auto data = describe(call);
@@ -227,6 +239,7 @@ public:
         }
         call.request.fields.add(
             "Version", options.version.empty() ? meta.version : options.version);
+        if (meta.gives == reply::raw) call.request.fields.add("Accept", "*/*");
         complete(call);
         return call;
     }
@@ -312,6 +325,8 @@ public:
         }
         json::decode_options how;
         how.strict = options_.strict_decoding;
+        json::object beside;
+        how.beside = &beside;
         auto const decoded =
             json::decode(std::string_view{reply.body}, type, target, how, outcome.parts.bent);
         if (!decoded) {
@@ -326,6 +341,8 @@ public:
             return;
         }
         outcome.parts.trace_id = find_trace_id(type, target);
+        if (outcome.parts.trace_id.empty())
+            outcome.parts.trace_id = string_member(beside, "traceId");
         if (options_.observer && !outcome.parts.bent.empty()) {
             auto const info = describe_to_observer(meta, {}, account);
             options_.observer->on_diagnostics(info, outcome.parts.bent);
@@ -416,7 +433,8 @@ private:
             : policy(
                   options.retry,
                   budget,
-                  call.request.verb,
+                  call.meta != nullptr ? call.meta->idempotent != idempotency::neither
+                                       : is_idempotent(call.request.verb),
                   call.options.retry,
                   call.options.max_attempts) {
             auto const timeout = call.options.timeout.value_or(options.timeouts.total);
@@ -467,6 +485,10 @@ private:
         clock::time_point since_{};
         stage stage_ = stage::other;
     };
+
+    static token_kinds kinds_of(auth::resource_kind kind) noexcept {
+        return kind == auth::resource_kind::location ? token_kinds::location : token_kinds::agency;
+    }
 
     static std::string operation_name(const operation_meta* meta) {
         if (meta == nullptr) return {};

@@ -6,10 +6,14 @@
 
 #include <highlevel/error.hpp>
 
+#include <boost/json/fwd.hpp>
+
 #include <cstddef>
 #include <string>
 
 namespace highlevel::json {
+
+using boost::json::object;
 
 /// How JSON text is read into C++ values.
 ///
@@ -25,6 +29,10 @@ public:
     /// Keep members that the type does not have, and values that do not fit their member, in
     /// `unknown_fields`. Without it they are dropped, which is faster.
     bool keep_unknown_fields = true;
+    /// Where members go that fit no value of a map at the top level, such as a `traceId` among
+    /// records by free keys: no struct is there to keep them. Null: they are dropped. Must outlive
+    /// the read.
+    object* beside = nullptr;
     /// Report members that the type does not have; in strict mode they are errors then.
     bool report_unknown_fields = false;
     /// Nesting of arrays and objects that is accepted. The parser uses stack for each level.

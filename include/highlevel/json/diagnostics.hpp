@@ -18,7 +18,9 @@ enum class bend : std::uint8_t {
     /// A required member was absent or null.
     missing_required,
     /// A value of another kind, which nothing can be made of. The member stays absent; the value
-    /// is in the `unknown_fields` of the enclosing struct.
+    /// is in the `unknown_fields` of the enclosing struct. Elements of a list or map are there
+    /// under
+    /// the list's name, and are written back behind the elements that fit.
     wrong_kind,
     /// A scalar of another kind that could be read: "5" for a number, 5 for a string.
     coerced,

@@ -213,26 +213,47 @@ private:
         return true;
     }
 
-    bool list(view v) {
+    bool list(view v, const value& misfits = {}) {
         out_ += '[';
         auto const size = v.of->size(v.self);
         for (std::size_t i = 0; i < size; ++i) {
             if (i != 0) out_ += ',';
             if (!at(i, write(v.element(i)))) return false;
         }
+        if (const array* more = misfits.if_array()) {
+            for (std::size_t i = 0; i < more->size(); ++i) {
+                if (size + i != 0) out_ += ',';
+                if (!at(size + i, write((*more)[i]))) return false;
+            }
+        }
         out_ += ']';
         return true;
     }
 
-    bool map(view v) {
+    bool map(view v, const value& misfits = {}) {
         bool first = true;
         auto const size = v.of->size(v.self);
+        const object* const more = misfits.if_object();
         for (std::size_t i = 0; i < size; ++i) {
             auto const name = v.of->key(v.self, i);
             if (!key(first, name) || !at(name, write(v.element(i)))) return false;
         }
+        if (more != nullptr) {
+            for (auto const& member : *more) {
+                auto const name = name_of(member);
+                if (holds(v, name)) continue;
+                if (!key(first, name) || !at(name, write(member.value()))) return false;
+            }
+        }
         close(first);
         return true;
+    }
+
+    static bool holds(view map, std::string_view name) {
+        auto const size = map.of->size(map.self);
+        for (std::size_t i = 0; i < size; ++i)
+            if (map.of->key(map.self, i) == name) return true;
+        return false;
     }
 
     static std::string_view name_of(const object::value_type& member) noexcept {
@@ -260,7 +281,9 @@ private:
             if (top && extra(f.name)) continue;
             view const member = v.member(f);
             if (written(f, member, unknown)) {
-                if (!key(first, f.name) || !at(f.name, write_member(member))) return false;
+                const value* const misfits =
+                    unknown != nullptr ? unknown->if_contains(f.name) : nullptr;
+                if (!key(first, f.name) || !at(f.name, write_member(member, misfits))) return false;
                 continue;
             }
             if (const fill* given = top ? filled(f) : nullptr) {
@@ -310,10 +333,18 @@ private:
         return false;
     }
 
-    bool write_member(view v) {
-        if (!v.is_null()) return write(v);
-        out_ += "null";
-        return true;
+    // `misfits` are the elements of a list or map that did not fit when it was decoded: they go
+    // back behind those that did, or a record that is read, changed and written would lose them.
+    bool write_member(view v, const value* misfits) {
+        if (v.is_null()) {
+            out_ += "null";
+            return true;
+        }
+        if (misfits == nullptr) return write(v);
+        view const inner = v.held();
+        if (inner.of->what == kind::list && misfits->is_array()) return list(inner, *misfits);
+        if (inner.of->what == kind::map && misfits->is_object()) return map(inner, *misfits);
+        return write(v);
     }
 
     bool members(const object& from) {
@@ -430,7 +461,8 @@ enum class scalar_form : std::uint8_t {
     invalid,
 };
 
-/// Appends the text of a scalar as it stands in a path, a query or a form, not yet escaped.
+/// Appends the text of a scalar as it stands in a path, a query or a form, not yet escaped. Numbers
+/// are plain decimals, without an exponent.
 inline scalar_form scalar_text(const type& t, const void* self, std::string& out) {
     view const outer(t, self);
     if (outer.is_null()) return scalar_form::explicit_null;
@@ -438,7 +470,7 @@ inline scalar_form scalar_text(const type& t, const void* self, std::string& out
     if (v.self == nullptr) return scalar_form::absent;
     auto const number = [&](double d) {
         if (!std::isfinite(d)) return scalar_form::invalid;
-        detail::append_number(out, d);
+        detail::append_decimal(out, d);
         return scalar_form::text;
     };
     switch (v.of->what) {
@@ -490,7 +522,7 @@ inline scalar_form scalar_text(const type& t, const void* self, std::string& out
 /// Pairs of name and text, not yet escaped.
 using text_pairs = std::vector<std::pair<std::string, std::string>>;
 
-/// Appends the members of a struct as pairs for a form or a query.
+/// Appends the members of a struct or of a JSON object as pairs for a form or a query.
 ///
 /// A list gives one pair per element; an object, and an element that is one, is JSON text; an
 /// explicit null is the empty text. `options` work as they do for `encode`; an extra member
@@ -499,7 +531,8 @@ inline encode_result form_pairs(
     const type& t, const void* self, text_pairs& out, const encode_options& options = {}) {
     view const v = view(t, self).held();
     if (v.self == nullptr) return {};
-    if (v.of->what != kind::structure) return {errc::invalid_argument, "a form needs a struct"};
+    if (v.of->what != kind::structure && v.of->what != kind::object)
+        return {errc::invalid_argument, "a form needs an object"};
 
     auto const fail = [](errc code, std::string_view name, std::string_view text) {
         encode_result made(code, std::string(text));
@@ -537,9 +570,12 @@ inline encode_result form_pairs(
     };
 
     const object* unknown = nullptr;
-    if (v.of->unknown_fields != type::npos)
+    if (v.of->what == kind::object)
+        unknown = static_cast<const object*>(v.self);
+    else if (v.of->unknown_fields != type::npos)
         unknown = reinterpret_cast<const object*>(
             static_cast<const char*>(v.self) + v.of->unknown_fields);
+    auto const fields = v.of->what == kind::structure ? v.of->fields() : std::span<const field>();
     auto const extra = [&](std::string_view name) {
         return options.extra != nullptr && options.extra->contains(name);
     };
@@ -548,11 +584,20 @@ inline encode_result form_pairs(
             if (f.name == name) return &f;
         return nullptr;
     };
-    for (auto const& f : v.of->fields()) {
+    for (auto const& f : fields) {
         if (extra(f.name)) continue;
         view const member = v.member(f);
         if (!member.is_absent()) {
             if (auto made = pairs(f.name, member); !made) return made;
+            // The elements of a list that did not fit when it was decoded.
+            view const inner = member.held();
+            const value* const misfits =
+                unknown != nullptr ? unknown->if_contains(f.name) : nullptr;
+            if (misfits == nullptr || !misfits->is_array() || inner.self == nullptr ||
+                inner.of->what != kind::list)
+                continue;
+            for (auto const& misfit : misfits->get_array())
+                if (auto made = one(f.name, view(type_of<value>, &misfit)); !made) return made;
         } else if (const fill* filled = given(f.name)) {
             out.emplace_back(std::string(f.name), std::string(filled->value));
         } else if (
@@ -567,7 +612,7 @@ inline encode_result form_pairs(
             if (!is_extra && extra(name)) continue;
             if (!is_extra) {
                 bool written = false;
-                for (auto const& f : v.of->fields())
+                for (auto const& f : fields)
                     written = written ||
                         (f.name == name && (!v.member(f).is_absent() || given(name) != nullptr));
                 if (written) continue;

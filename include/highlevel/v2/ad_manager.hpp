@@ -1972,8 +1972,10 @@ struct fb_create_page_lead_form {
 ///
 /// Version 2021-07-28. Scopes: adPublishing.readonly. Tokens: location. Operation
 /// `fb-get-ad-accounts`.
+/// Pages: position in `next`, page size in `limit`; items not described.
 struct fb_get_ad_accounts {
     using response_type = json::value;
+    using item_type = json::value;
     static const operation_meta meta;
 
     fb_get_ad_accounts() = default;
@@ -2389,8 +2391,10 @@ struct fb_get_campaign {
 /// `GET /ad-publishing/facebook/entity`
 ///
 /// Version 2021-07-28. Scopes: adPublishing.readonly. Tokens: location. Operation `fb-get-entity`.
+/// Pages: position in `next`; items not described.
 struct fb_get_entity {
     using response_type = json::value;
+    using item_type = json::value;
     static const operation_meta meta;
 
     fb_get_entity() = default;
@@ -2956,6 +2960,7 @@ struct google_search_targeting {
 ///
 /// Version 2021-07-28. Scopes: adPublishing.readonly. Tokens: location. Operation
 /// `google-get-keyword-ideas`.
+/// Only reads, so a call that failed is repeated like a GET.
 struct google_get_keyword_ideas {
     using response_type = json::value;
     static const operation_meta meta;
@@ -5836,6 +5841,7 @@ inline constexpr operation_meta fb_get_reporting::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_reporting_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_reporting_parameters,
     .extra_query_offset = offsetof(fb_get_reporting, extra_query),
     .extra_body_offset = offsetof(fb_get_reporting, extra_body),
@@ -5865,6 +5871,7 @@ inline constexpr operation_meta fb_get_campaign_reporting::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_campaign_reporting_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_campaign_reporting_parameters,
     .extra_query_offset = offsetof(fb_get_campaign_reporting, extra_query),
     .extra_body_offset = offsetof(fb_get_campaign_reporting, extra_body),
@@ -5898,6 +5905,7 @@ inline constexpr operation_meta fb_get_reporting_list::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_reporting_list_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_reporting_list_parameters,
     .extra_query_offset = offsetof(fb_get_reporting_list, extra_query),
     .extra_body_offset = offsetof(fb_get_reporting_list, extra_body),
@@ -5921,6 +5929,7 @@ inline constexpr operation_meta fb_get_current_user::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_current_user_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_current_user_parameters,
     .extra_query_offset = offsetof(fb_get_current_user, extra_query),
     .extra_body_offset = offsetof(fb_get_current_user, extra_body),
@@ -5946,6 +5955,7 @@ inline constexpr operation_meta fb_get_pages::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_pages_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_pages_parameters,
     .extra_query_offset = offsetof(fb_get_pages, extra_query),
     .extra_body_offset = offsetof(fb_get_pages, extra_body),
@@ -5973,6 +5983,7 @@ inline constexpr operation_meta fb_get_instagram_accounts::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_instagram_accounts_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_instagram_accounts_parameters,
     .extra_query_offset = offsetof(fb_get_instagram_accounts, extra_query),
     .extra_body_offset = offsetof(fb_get_instagram_accounts, extra_body),
@@ -5998,6 +6009,7 @@ inline constexpr operation_meta fb_get_page_lead_forms::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_page_lead_forms_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_page_lead_forms_parameters,
     .extra_query_offset = offsetof(fb_get_page_lead_forms, extra_query),
     .extra_body_offset = offsetof(fb_get_page_lead_forms, extra_body),
@@ -6045,6 +6057,12 @@ inline constexpr parameter fb_get_ad_accounts_parameters[] = {
      &json::type_of<std::optional<std::int64_t>>},
 };
 inline constexpr std::string_view fb_get_ad_accounts_scopes[] = {"adPublishing.readonly"};
+inline constexpr paging fb_get_ad_accounts_pages{
+    .style = paging_style::cursor,
+    .position = "next",
+    .size = "limit",
+    .items_known = false,
+};
 } // namespace operation_tables
 inline constexpr operation_meta fb_get_ad_accounts::meta{
     .version_of_description = generation::v2,
@@ -6056,10 +6074,12 @@ inline constexpr operation_meta fb_get_ad_accounts::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_ad_accounts_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_ad_accounts_parameters,
     .extra_query_offset = offsetof(fb_get_ad_accounts, extra_query),
     .extra_body_offset = offsetof(fb_get_ad_accounts, extra_body),
     .location = {.in = place::query, .name = "locationId"},
+    .pages = &operation_tables::fb_get_ad_accounts_pages,
 };
 
 namespace operation_tables {
@@ -6081,6 +6101,7 @@ inline constexpr operation_meta fb_get_ad_account::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_ad_account_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_ad_account_parameters,
     .extra_query_offset = offsetof(fb_get_ad_account, extra_query),
     .extra_body_offset = offsetof(fb_get_ad_account, extra_body),
@@ -6104,6 +6125,7 @@ inline constexpr operation_meta fb_delete_ad_account::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_delete_ad_account_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .sends = content::json,
     .parameters = operation_tables::fb_delete_ad_account_parameters,
     .body_offset = offsetof(fb_delete_ad_account, body),
@@ -6131,6 +6153,7 @@ inline constexpr operation_meta fb_get_conversation_forms::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_conversation_forms_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_conversation_forms_parameters,
     .extra_query_offset = offsetof(fb_get_conversation_forms, extra_query),
     .extra_body_offset = offsetof(fb_get_conversation_forms, extra_body),
@@ -6198,6 +6221,7 @@ inline constexpr operation_meta fb_get_integration::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_integration_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_integration_parameters,
     .extra_query_offset = offsetof(fb_get_integration, extra_query),
     .extra_body_offset = offsetof(fb_get_integration, extra_body),
@@ -6217,6 +6241,7 @@ inline constexpr operation_meta fb_delete_integration::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_delete_integration_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .sends = content::json,
     .body_offset = offsetof(fb_delete_integration, body),
     .body_type = &json::type_of<types::location_id_body>,
@@ -6244,6 +6269,7 @@ inline constexpr operation_meta fb_search_targeting::meta{
     .path = "/ad-publishing/facebook/targeting/search",
     .version = "2021-07-28",
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_search_targeting_parameters,
     .extra_query_offset = offsetof(fb_search_targeting, extra_query),
     .extra_body_offset = offsetof(fb_search_targeting, extra_body),
@@ -6294,6 +6320,7 @@ inline constexpr operation_meta fb_delete_page::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_delete_page_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::fb_delete_page_parameters,
     .extra_query_offset = offsetof(fb_delete_page, extra_query),
     .extra_body_offset = offsetof(fb_delete_page, extra_body),
@@ -6323,6 +6350,7 @@ inline constexpr operation_meta fb_get_pixels::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_pixels_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_pixels_parameters,
     .extra_query_offset = offsetof(fb_get_pixels, extra_query),
     .extra_body_offset = offsetof(fb_get_pixels, extra_body),
@@ -6374,6 +6402,7 @@ inline constexpr operation_meta fb_get_custom_audiences::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_custom_audiences_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_custom_audiences_parameters,
     .extra_query_offset = offsetof(fb_get_custom_audiences, extra_query),
     .extra_body_offset = offsetof(fb_get_custom_audiences, extra_body),
@@ -6399,6 +6428,7 @@ inline constexpr operation_meta fb_delete_custom_audience::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_delete_custom_audience_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::fb_delete_custom_audience_parameters,
     .extra_query_offset = offsetof(fb_delete_custom_audience, extra_query),
     .extra_body_offset = offsetof(fb_delete_custom_audience, extra_body),
@@ -6451,6 +6481,7 @@ inline constexpr operation_meta fb_get_custom_audience_by_id::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_custom_audience_by_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_custom_audience_by_id_parameters,
     .extra_query_offset = offsetof(fb_get_custom_audience_by_id, extra_query),
     .extra_body_offset = offsetof(fb_get_custom_audience_by_id, extra_body),
@@ -6502,6 +6533,7 @@ inline constexpr operation_meta fb_remove_custom_audience_member::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_remove_custom_audience_member_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .sends = content::json,
     .parameters = operation_tables::fb_remove_custom_audience_member_parameters,
     .body_offset = offsetof(fb_remove_custom_audience_member, body),
@@ -6586,6 +6618,7 @@ inline constexpr operation_meta fb_get_lead_form::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_lead_form_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_lead_form_parameters,
     .extra_query_offset = offsetof(fb_get_lead_form, extra_query),
     .extra_body_offset = offsetof(fb_get_lead_form, extra_body),
@@ -6615,6 +6648,7 @@ inline constexpr operation_meta fb_get_campaign::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_campaign_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_campaign_parameters,
     .extra_query_offset = offsetof(fb_get_campaign, extra_query),
     .extra_body_offset = offsetof(fb_get_campaign, extra_body),
@@ -6643,6 +6677,11 @@ inline constexpr parameter fb_get_entity_parameters[] = {
      &json::type_of<std::optional<std::string>>},
 };
 inline constexpr std::string_view fb_get_entity_scopes[] = {"adPublishing.readonly"};
+inline constexpr paging fb_get_entity_pages{
+    .style = paging_style::cursor,
+    .position = "next",
+    .items_known = false,
+};
 } // namespace operation_tables
 inline constexpr operation_meta fb_get_entity::meta{
     .version_of_description = generation::v2,
@@ -6654,10 +6693,12 @@ inline constexpr operation_meta fb_get_entity::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_entity_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_entity_parameters,
     .extra_query_offset = offsetof(fb_get_entity, extra_query),
     .extra_body_offset = offsetof(fb_get_entity, extra_body),
     .location = {.in = place::query, .name = "locationId"},
+    .pages = &operation_tables::fb_get_entity_pages,
 };
 
 namespace operation_tables {
@@ -6824,6 +6865,7 @@ inline constexpr operation_meta fb_delete_campaign::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_delete_campaign_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .sends = content::json,
     .parameters = operation_tables::fb_delete_campaign_parameters,
     .body_offset = offsetof(fb_delete_campaign, body),
@@ -6926,6 +6968,7 @@ inline constexpr operation_meta fb_delete_adset::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_delete_adset_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .sends = content::json,
     .parameters = operation_tables::fb_delete_adset_parameters,
     .body_offset = offsetof(fb_delete_adset, body),
@@ -7025,6 +7068,7 @@ inline constexpr operation_meta fb_delete_ad::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_delete_ad_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .sends = content::json,
     .parameters = operation_tables::fb_delete_ad_parameters,
     .body_offset = offsetof(fb_delete_ad, body),
@@ -7063,6 +7107,7 @@ inline constexpr operation_meta google_get_reporting::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_reporting_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_reporting_parameters,
     .extra_query_offset = offsetof(google_get_reporting, extra_query),
     .extra_body_offset = offsetof(google_get_reporting, extra_body),
@@ -7096,6 +7141,7 @@ inline constexpr operation_meta google_get_reporting_list::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_reporting_list_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_reporting_list_parameters,
     .extra_query_offset = offsetof(google_get_reporting_list, extra_query),
     .extra_body_offset = offsetof(google_get_reporting_list, extra_body),
@@ -7126,6 +7172,7 @@ inline constexpr operation_meta google_get_campaign_reporting::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_campaign_reporting_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_campaign_reporting_parameters,
     .extra_query_offset = offsetof(google_get_campaign_reporting, extra_query),
     .extra_body_offset = offsetof(google_get_campaign_reporting, extra_body),
@@ -7159,6 +7206,7 @@ inline constexpr operation_meta google_get_conversions::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_conversions_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_conversions_parameters,
     .extra_query_offset = offsetof(google_get_conversions, extra_query),
     .extra_body_offset = offsetof(google_get_conversions, extra_body),
@@ -7206,6 +7254,7 @@ inline constexpr operation_meta google_get_conversion_by_id::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_conversion_by_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_conversion_by_id_parameters,
     .extra_query_offset = offsetof(google_get_conversion_by_id, extra_query),
     .extra_body_offset = offsetof(google_get_conversion_by_id, extra_body),
@@ -7231,6 +7280,7 @@ inline constexpr operation_meta google_delete_conversion::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_delete_conversion_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::google_delete_conversion_parameters,
     .extra_query_offset = offsetof(google_delete_conversion, extra_query),
     .extra_body_offset = offsetof(google_delete_conversion, extra_body),
@@ -7254,6 +7304,7 @@ inline constexpr operation_meta google_get_integration::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_integration_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_integration_parameters,
     .extra_query_offset = offsetof(google_get_integration, extra_query),
     .extra_body_offset = offsetof(google_get_integration, extra_body),
@@ -7299,6 +7350,7 @@ inline constexpr operation_meta google_get_current_user::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_current_user_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_current_user_parameters,
     .extra_query_offset = offsetof(google_get_current_user, extra_query),
     .extra_body_offset = offsetof(google_get_current_user, extra_body),
@@ -7324,6 +7376,7 @@ inline constexpr operation_meta google_get_ad_accounts::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_ad_accounts_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_ad_accounts_parameters,
     .extra_query_offset = offsetof(google_get_ad_accounts, extra_query),
     .extra_body_offset = offsetof(google_get_ad_accounts, extra_body),
@@ -7350,6 +7403,7 @@ inline constexpr operation_meta google_get_ad_account_details::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_ad_account_details_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_ad_account_details_parameters,
     .extra_query_offset = offsetof(google_get_ad_account_details, extra_query),
     .extra_body_offset = offsetof(google_get_ad_account_details, extra_body),
@@ -7373,6 +7427,7 @@ inline constexpr operation_meta google_delete_ad_account::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_delete_ad_account_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .sends = content::json,
     .parameters = operation_tables::google_delete_ad_account_parameters,
     .body_offset = offsetof(google_delete_ad_account, body),
@@ -7425,6 +7480,7 @@ inline constexpr operation_meta google_search_targeting::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_search_targeting_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_search_targeting_parameters,
     .extra_query_offset = offsetof(google_search_targeting, extra_query),
     .extra_body_offset = offsetof(google_search_targeting, extra_body),
@@ -7448,6 +7504,7 @@ inline constexpr operation_meta google_get_keyword_ideas::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_keyword_ideas_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .sends = content::json,
     .parameters = operation_tables::google_get_keyword_ideas_parameters,
     .body_offset = offsetof(google_get_keyword_ideas, body),
@@ -7481,6 +7538,7 @@ inline constexpr operation_meta google_get_assets::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_assets_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_assets_parameters,
     .extra_query_offset = offsetof(google_get_assets, extra_query),
     .extra_body_offset = offsetof(google_get_assets, extra_body),
@@ -7542,6 +7600,7 @@ inline constexpr operation_meta google_get_entity::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_entity_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_entity_parameters,
     .extra_query_offset = offsetof(google_get_entity, extra_query),
     .extra_body_offset = offsetof(google_get_entity, extra_body),
@@ -7570,6 +7629,7 @@ inline constexpr operation_meta google_get_target_interests::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_target_interests_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_target_interests_parameters,
     .extra_query_offset = offsetof(google_get_target_interests, extra_query),
     .extra_body_offset = offsetof(google_get_target_interests, extra_body),
@@ -7595,6 +7655,7 @@ inline constexpr operation_meta google_get_segments::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_segments_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_segments_parameters,
     .extra_query_offset = offsetof(google_get_segments, extra_query),
     .extra_body_offset = offsetof(google_get_segments, extra_body),
@@ -7651,6 +7712,7 @@ inline constexpr operation_meta google_delete_segment::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_delete_segment_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::google_delete_segment_parameters,
     .extra_query_offset = offsetof(google_delete_segment, extra_query),
     .extra_body_offset = offsetof(google_delete_segment, extra_body),
@@ -7678,6 +7740,7 @@ inline constexpr operation_meta google_get_segment_by_id::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_segment_by_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_segment_by_id_parameters,
     .extra_query_offset = offsetof(google_get_segment_by_id, extra_query),
     .extra_body_offset = offsetof(google_get_segment_by_id, extra_body),
@@ -7746,6 +7809,7 @@ inline constexpr operation_meta google_get_audiences::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_audiences_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_audiences_parameters,
     .extra_query_offset = offsetof(google_get_audiences, extra_query),
     .extra_body_offset = offsetof(google_get_audiences, extra_body),
@@ -7771,6 +7835,7 @@ inline constexpr operation_meta google_get_audience_by_id::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_audience_by_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_audience_by_id_parameters,
     .extra_query_offset = offsetof(google_get_audience_by_id, extra_query),
     .extra_body_offset = offsetof(google_get_audience_by_id, extra_body),
@@ -7818,6 +7883,7 @@ inline constexpr operation_meta google_get_campaign_by_id::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_campaign_by_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_campaign_by_id_parameters,
     .extra_query_offset = offsetof(google_get_campaign_by_id, extra_query),
     .extra_body_offset = offsetof(google_get_campaign_by_id, extra_body),
@@ -7841,6 +7907,7 @@ inline constexpr operation_meta google_get_conversion_goals::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_conversion_goals_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_conversion_goals_parameters,
     .extra_query_offset = offsetof(google_get_conversion_goals, extra_query),
     .extra_body_offset = offsetof(google_get_conversion_goals, extra_body),
@@ -7864,6 +7931,7 @@ inline constexpr operation_meta li_get_integration::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_get_integration_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::li_get_integration_parameters,
     .extra_query_offset = offsetof(li_get_integration, extra_query),
     .extra_body_offset = offsetof(li_get_integration, extra_body),
@@ -7909,6 +7977,7 @@ inline constexpr operation_meta li_get_ad_accounts::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_get_ad_accounts_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::li_get_ad_accounts_parameters,
     .extra_query_offset = offsetof(li_get_ad_accounts, extra_query),
     .extra_body_offset = offsetof(li_get_ad_accounts, extra_body),
@@ -7934,6 +8003,7 @@ inline constexpr operation_meta li_get_ad_account_details::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_get_ad_account_details_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::li_get_ad_account_details_parameters,
     .extra_query_offset = offsetof(li_get_ad_account_details, extra_query),
     .extra_body_offset = offsetof(li_get_ad_account_details, extra_body),
@@ -7959,6 +8029,7 @@ inline constexpr operation_meta li_delete_ad_account::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_delete_ad_account_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::li_delete_ad_account_parameters,
     .extra_query_offset = offsetof(li_delete_ad_account, extra_query),
     .extra_body_offset = offsetof(li_delete_ad_account, extra_body),
@@ -7982,6 +8053,7 @@ inline constexpr operation_meta li_get_current_user::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_get_current_user_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::li_get_current_user_parameters,
     .extra_query_offset = offsetof(li_get_current_user, extra_query),
     .extra_body_offset = offsetof(li_get_current_user, extra_body),
@@ -8007,6 +8079,7 @@ inline constexpr operation_meta li_get_campaign_group::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_get_campaign_group_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::li_get_campaign_group_parameters,
     .extra_query_offset = offsetof(li_get_campaign_group, extra_query),
     .extra_body_offset = offsetof(li_get_campaign_group, extra_body),
@@ -8085,6 +8158,7 @@ inline constexpr operation_meta li_search_targeting::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_search_targeting_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::li_search_targeting_parameters,
     .extra_query_offset = offsetof(li_search_targeting, extra_query),
     .extra_body_offset = offsetof(li_search_targeting, extra_body),
@@ -8110,6 +8184,7 @@ inline constexpr operation_meta li_get_lead_forms::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_get_lead_forms_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::li_get_lead_forms_parameters,
     .extra_query_offset = offsetof(li_get_lead_forms, extra_query),
     .extra_body_offset = offsetof(li_get_lead_forms, extra_body),
@@ -8202,6 +8277,7 @@ inline constexpr operation_meta li_get_ad_analytics::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_get_ad_analytics_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::li_get_ad_analytics_parameters,
     .extra_query_offset = offsetof(li_get_ad_analytics, extra_query),
     .extra_body_offset = offsetof(li_get_ad_analytics, extra_body),
@@ -8237,6 +8313,7 @@ inline constexpr operation_meta li_get_reporting_list::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_get_reporting_list_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::li_get_reporting_list_parameters,
     .extra_query_offset = offsetof(li_get_reporting_list, extra_query),
     .extra_body_offset = offsetof(li_get_reporting_list, extra_body),
@@ -8272,6 +8349,7 @@ inline constexpr operation_meta li_get_campaign_group_reporting::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_get_campaign_group_reporting_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::li_get_campaign_group_reporting_parameters,
     .extra_query_offset = offsetof(li_get_campaign_group_reporting, extra_query),
     .extra_body_offset = offsetof(li_get_campaign_group_reporting, extra_body),

@@ -115,8 +115,10 @@ struct create_relation {
 ///
 /// Version 2021-07-28. Scopes: associations/relation.readonly. Tokens: location. Operation
 /// `get-relations-by-record-id`.
+/// Pages: position in `skip`, page size in `limit`; items not described.
 struct get_relations_by_record_id {
     using response_type = json::value;
+    using item_type = json::value;
     static const operation_meta meta;
 
     get_relations_by_record_id() = default;
@@ -269,8 +271,10 @@ struct create_association {
 ///
 /// Version 2021-07-28. Scopes: associations.readonly. Tokens: location. Operation
 /// `find-associations`.
+/// Pages: position in `skip`, page size in `limit`; items not described.
 struct find_associations {
     using response_type = json::value;
+    using item_type = json::value;
     static const operation_meta meta;
 
     find_associations() = default;
@@ -418,6 +422,12 @@ inline constexpr parameter get_relations_by_record_id_parameters[] = {
 };
 inline constexpr std::string_view get_relations_by_record_id_scopes[] = {
     "associations/relation.readonly"};
+inline constexpr paging get_relations_by_record_id_pages{
+    .style = paging_style::skip_limit,
+    .position = "skip",
+    .size = "limit",
+    .items_known = false,
+};
 } // namespace operation_tables
 inline constexpr operation_meta get_relations_by_record_id::meta{
     .version_of_description = generation::v2,
@@ -429,10 +439,12 @@ inline constexpr operation_meta get_relations_by_record_id::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_relations_by_record_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_relations_by_record_id_parameters,
     .extra_query_offset = offsetof(get_relations_by_record_id, extra_query),
     .extra_body_offset = offsetof(get_relations_by_record_id, extra_body),
     .location = {.in = place::query, .name = "locationId"},
+    .pages = &operation_tables::get_relations_by_record_id_pages,
 };
 
 namespace operation_tables {
@@ -454,6 +466,7 @@ inline constexpr operation_meta delete_relation::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::delete_relation_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_relation_parameters,
     .extra_query_offset = offsetof(delete_relation, extra_query),
     .extra_body_offset = offsetof(delete_relation, extra_body),
@@ -480,6 +493,7 @@ inline constexpr operation_meta get_association_key_by_key_name::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_association_key_by_key_name_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_association_key_by_key_name_parameters,
     .extra_query_offset = offsetof(get_association_key_by_key_name, extra_query),
     .extra_body_offset = offsetof(get_association_key_by_key_name, extra_body),
@@ -506,6 +520,7 @@ inline constexpr operation_meta get_association_by_object_keys::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_association_by_object_keys_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_association_by_object_keys_parameters,
     .extra_query_offset = offsetof(get_association_by_object_keys, extra_query),
     .extra_body_offset = offsetof(get_association_by_object_keys, extra_body),
@@ -555,6 +570,7 @@ inline constexpr operation_meta delete_association::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::delete_association_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_association_parameters,
     .extra_query_offset = offsetof(delete_association, extra_query),
     .extra_body_offset = offsetof(delete_association, extra_body),
@@ -577,6 +593,7 @@ inline constexpr operation_meta get_association_by_id::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_association_by_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_association_by_id_parameters,
     .extra_query_offset = offsetof(get_association_by_id, extra_query),
     .extra_body_offset = offsetof(get_association_by_id, extra_body),
@@ -614,6 +631,12 @@ inline constexpr parameter find_associations_parameters[] = {
      &json::type_of<std::optional<std::int64_t>>, true},
 };
 inline constexpr std::string_view find_associations_scopes[] = {"associations.readonly"};
+inline constexpr paging find_associations_pages{
+    .style = paging_style::skip_limit,
+    .position = "skip",
+    .size = "limit",
+    .items_known = false,
+};
 } // namespace operation_tables
 inline constexpr operation_meta find_associations::meta{
     .version_of_description = generation::v2,
@@ -625,10 +648,12 @@ inline constexpr operation_meta find_associations::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::find_associations_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::find_associations_parameters,
     .extra_query_offset = offsetof(find_associations, extra_query),
     .extra_body_offset = offsetof(find_associations, extra_body),
     .location = {.in = place::query, .name = "locationId"},
+    .pages = &operation_tables::find_associations_pages,
 };
 
 /// Every operation of this family.

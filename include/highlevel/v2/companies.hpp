@@ -317,6 +317,7 @@ inline constexpr operation_meta get_company::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_company_scopes,
     .tokens = token_kinds::agency,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_company_parameters,
     .extra_query_offset = offsetof(get_company, extra_query),
     .extra_body_offset = offsetof(get_company, extra_body),

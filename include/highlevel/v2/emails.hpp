@@ -252,8 +252,10 @@ struct create_template {
 ///
 /// Version 2021-07-28. Scopes: emails/builder.readonly. Tokens: location. Operation
 /// `fetch-template`.
+/// Pages: position in `offset`, page size in `limit`; items not described.
 struct fetch_template {
     using response_type = json::value;
+    using item_type = json::value;
     static const operation_meta meta;
 
     fetch_template() = default;
@@ -602,6 +604,7 @@ inline constexpr operation_meta fetch_campaigns::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fetch_campaigns_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fetch_campaigns_parameters,
     .extra_query_offset = offsetof(fetch_campaigns, extra_query),
     .extra_body_offset = offsetof(fetch_campaigns, extra_body),
@@ -657,6 +660,12 @@ inline constexpr parameter fetch_template_parameters[] = {
      &json::type_of<std::optional<std::string>>},
 };
 inline constexpr std::string_view fetch_template_scopes[] = {"emails/builder.readonly"};
+inline constexpr paging fetch_template_pages{
+    .style = paging_style::offset_limit,
+    .position = "offset",
+    .size = "limit",
+    .items_known = false,
+};
 } // namespace operation_tables
 inline constexpr operation_meta fetch_template::meta{
     .version_of_description = generation::v2,
@@ -668,10 +677,12 @@ inline constexpr operation_meta fetch_template::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fetch_template_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fetch_template_parameters,
     .extra_query_offset = offsetof(fetch_template, extra_query),
     .extra_body_offset = offsetof(fetch_template, extra_body),
     .location = {.in = place::query, .name = "locationId"},
+    .pages = &operation_tables::fetch_template_pages,
 };
 
 namespace operation_tables {
@@ -693,6 +704,7 @@ inline constexpr operation_meta delete_template::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::delete_template_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_template_parameters,
     .extra_query_offset = offsetof(delete_template, extra_query),
     .extra_body_offset = offsetof(delete_template, extra_body),

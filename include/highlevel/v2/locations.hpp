@@ -799,6 +799,7 @@ struct delete_tag {
 ///
 /// Version 2021-07-28. Scopes: locations/tasks.readonly. Tokens: location. Operation `task-search`.
 /// Pages: position in `skip`, page size in `limit`; items at `/tasks`.
+/// Only reads, so a call that failed is repeated like a GET.
 struct task_search {
     using response_type = types::location_task_list_successful_response;
     using item_type = json::value;
@@ -1013,7 +1014,7 @@ struct upload_file_custom_fields {
     /// Required.
     std::string location_id;
     types::upload_file_custom_fields_body body;
-    /// The files; a part without a name is called after its file.
+    /// The files; each needs the name of its part.
     std::vector<file_part> files;
     query_pairs extra_query;
     json::object extra_body;
@@ -2068,6 +2069,7 @@ inline constexpr operation_meta search_locations::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::search_locations_scopes,
     .tokens = token_kinds::any,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::search_locations_parameters,
     .extra_query_offset = offsetof(search_locations, extra_query),
     .extra_body_offset = offsetof(search_locations, extra_body),
@@ -2092,6 +2094,7 @@ inline constexpr operation_meta get_location::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_location_scopes,
     .tokens = token_kinds::any,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_location_parameters,
     .extra_query_offset = offsetof(get_location, extra_query),
     .extra_body_offset = offsetof(get_location, extra_body),
@@ -2145,6 +2148,7 @@ inline constexpr operation_meta delete_location::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::delete_location_scopes,
     .tokens = token_kinds::agency,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_location_parameters,
     .extra_query_offset = offsetof(delete_location, extra_query),
     .extra_body_offset = offsetof(delete_location, extra_body),
@@ -2172,6 +2176,7 @@ inline constexpr operation_meta get_location_tags::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_location_tags_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_location_tags_parameters,
     .extra_query_offset = offsetof(get_location_tags, extra_query),
     .extra_body_offset = offsetof(get_location_tags, extra_body),
@@ -2224,6 +2229,7 @@ inline constexpr operation_meta get_tag_by_id::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_tag_by_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_tag_by_id_parameters,
     .extra_query_offset = offsetof(get_tag_by_id, extra_query),
     .extra_body_offset = offsetof(get_tag_by_id, extra_body),
@@ -2276,6 +2282,7 @@ inline constexpr operation_meta delete_tag::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::delete_tag_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_tag_parameters,
     .extra_query_offset = offsetof(delete_tag, extra_query),
     .extra_body_offset = offsetof(delete_tag, extra_body),
@@ -2306,6 +2313,7 @@ inline constexpr operation_meta task_search::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::task_search_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .sends = content::json,
     .parameters = operation_tables::task_search_parameters,
     .body_offset = offsetof(task_search, body),
@@ -2333,6 +2341,7 @@ inline constexpr operation_meta get_recurring_task_by_id::meta{
     .path = "/locations/{locationId}/recurring-tasks/{id}",
     .version = "2021-07-28",
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_recurring_task_by_id_parameters,
     .extra_query_offset = offsetof(get_recurring_task_by_id, extra_query),
     .extra_body_offset = offsetof(get_recurring_task_by_id, extra_body),
@@ -2381,6 +2390,7 @@ inline constexpr operation_meta delete_recurring_task::meta{
     .path = "/locations/{locationId}/recurring-tasks/{id}",
     .version = "2021-07-28",
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_recurring_task_parameters,
     .extra_query_offset = offsetof(delete_recurring_task, extra_query),
     .extra_body_offset = offsetof(delete_recurring_task, extra_body),
@@ -2435,6 +2445,7 @@ inline constexpr operation_meta get_custom_fields::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_custom_fields_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_custom_fields_parameters,
     .extra_query_offset = offsetof(get_custom_fields, extra_query),
     .extra_body_offset = offsetof(get_custom_fields, extra_body),
@@ -2487,6 +2498,7 @@ inline constexpr operation_meta get_custom_field::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_custom_field_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_custom_field_parameters,
     .extra_query_offset = offsetof(get_custom_field, extra_query),
     .extra_body_offset = offsetof(get_custom_field, extra_body),
@@ -2539,6 +2551,7 @@ inline constexpr operation_meta delete_custom_field::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::delete_custom_field_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_custom_field_parameters,
     .extra_query_offset = offsetof(delete_custom_field, extra_query),
     .extra_body_offset = offsetof(delete_custom_field, extra_body),
@@ -2595,6 +2608,7 @@ inline constexpr operation_meta get_custom_values::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_custom_values_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_custom_values_parameters,
     .extra_query_offset = offsetof(get_custom_values, extra_query),
     .extra_body_offset = offsetof(get_custom_values, extra_body),
@@ -2647,6 +2661,7 @@ inline constexpr operation_meta get_custom_value::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_custom_value_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_custom_value_parameters,
     .extra_query_offset = offsetof(get_custom_value, extra_query),
     .extra_body_offset = offsetof(get_custom_value, extra_body),
@@ -2699,6 +2714,7 @@ inline constexpr operation_meta delete_custom_value::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::delete_custom_value_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_custom_value_parameters,
     .extra_query_offset = offsetof(delete_custom_value, extra_query),
     .extra_body_offset = offsetof(delete_custom_value, extra_body),
@@ -2722,6 +2738,7 @@ inline constexpr operation_meta get_timezones::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_timezones_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_timezones_parameters,
     .extra_query_offset = offsetof(get_timezones, extra_query),
     .extra_body_offset = offsetof(get_timezones, extra_body),
@@ -2763,6 +2780,7 @@ inline constexpr operation_meta get_all_or_email_sms_templates::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_all_or_email_sms_templates_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_all_or_email_sms_templates_parameters,
     .extra_query_offset = offsetof(get_all_or_email_sms_templates, extra_query),
     .extra_body_offset = offsetof(get_all_or_email_sms_templates, extra_body),
@@ -2787,6 +2805,7 @@ inline constexpr operation_meta delete_an_email_sms_template::meta{
     .path = "/locations/{locationId}/templates/{id}",
     .version = "2021-07-28",
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_an_email_sms_template_parameters,
     .extra_query_offset = offsetof(delete_an_email_sms_template, extra_query),
     .extra_body_offset = offsetof(delete_an_email_sms_template, extra_body),

@@ -435,6 +435,7 @@ inline constexpr operation_meta get_installed_location::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_installed_location_scopes,
     .tokens = token_kinds::agency_oauth,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_installed_location_parameters,
     .extra_query_offset = offsetof(get_installed_location, extra_query),
     .extra_body_offset = offsetof(get_installed_location, extra_body),

@@ -415,6 +415,7 @@ struct create_object_record {
 /// Version 2021-07-28. Scopes: objects/record.readonly. Tokens: location. Operation
 /// `search-object-records`.
 /// Pages: position in `searchAfter` and `page`, page size in `pageLimit`; items at `/records`.
+/// Only reads, so a call that failed is repeated like a GET.
 struct search_object_records {
     using response_type = types::search_record_response;
     using item_type = types::record_response;
@@ -820,6 +821,7 @@ inline constexpr operation_meta get_object_schema_by_key::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_object_schema_by_key_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_object_schema_by_key_parameters,
     .extra_query_offset = offsetof(get_object_schema_by_key, extra_query),
     .extra_body_offset = offsetof(get_object_schema_by_key, extra_body),
@@ -870,6 +872,7 @@ inline constexpr operation_meta get_record_by_id::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_record_by_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_record_by_id_parameters,
     .extra_query_offset = offsetof(get_record_by_id, extra_query),
     .extra_body_offset = offsetof(get_record_by_id, extra_body),
@@ -923,6 +926,7 @@ inline constexpr operation_meta delete_object_record::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::delete_object_record_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_object_record_parameters,
     .extra_query_offset = offsetof(delete_object_record, extra_query),
     .extra_body_offset = offsetof(delete_object_record, extra_body),
@@ -982,6 +986,7 @@ inline constexpr operation_meta search_object_records::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::search_object_records_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .sends = content::json,
     .parameters = operation_tables::search_object_records_parameters,
     .body_offset = offsetof(search_object_records, body),
@@ -1014,6 +1019,7 @@ inline constexpr operation_meta get_object_by_location_id::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_object_by_location_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_object_by_location_id_parameters,
     .extra_query_offset = offsetof(get_object_by_location_id, extra_query),
     .extra_body_offset = offsetof(get_object_by_location_id, extra_body),

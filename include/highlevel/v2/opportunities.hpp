@@ -403,6 +403,7 @@ struct search_opportunity {
 /// Version 2021-07-28. Scopes: opportunities.readonly. Tokens: location. Operation
 /// `search-opportunities-advanced`.
 /// Pages: position in `searchAfter` and `page`, page size in `limit`; items at `/opportunities`.
+/// Only reads, so a call that failed is repeated like a GET.
 struct search_opportunities_advanced {
     using response_type = types::post_search_successful_response;
     using item_type = types::search_opportunities_response;
@@ -1047,6 +1048,7 @@ inline constexpr operation_meta get_lost_reason::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_lost_reason_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_lost_reason_parameters,
     .extra_query_offset = offsetof(get_lost_reason, extra_query),
     .extra_body_offset = offsetof(get_lost_reason, extra_body),
@@ -1119,6 +1121,7 @@ inline constexpr operation_meta search_opportunity::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::search_opportunity_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::search_opportunity_parameters,
     .extra_query_offset = offsetof(search_opportunity, extra_query),
     .extra_body_offset = offsetof(search_opportunity, extra_body),
@@ -1149,6 +1152,7 @@ inline constexpr operation_meta search_opportunities_advanced::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::search_opportunities_advanced_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .sends = content::json,
     .body_offset = offsetof(search_opportunities_advanced, body),
     .body_type = &json::type_of<types::opportunity_search_body>,
@@ -1180,6 +1184,7 @@ inline constexpr operation_meta get_pipelines::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_pipelines_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_pipelines_parameters,
     .extra_query_offset = offsetof(get_pipelines, extra_query),
     .extra_body_offset = offsetof(get_pipelines, extra_body),
@@ -1203,6 +1208,7 @@ inline constexpr operation_meta get_opportunity::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_opportunity_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_opportunity_parameters,
     .extra_query_offset = offsetof(get_opportunity, extra_query),
     .extra_body_offset = offsetof(get_opportunity, extra_body),
@@ -1224,6 +1230,7 @@ inline constexpr operation_meta delete_opportunity::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::delete_opportunity_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_opportunity_parameters,
     .extra_query_offset = offsetof(delete_opportunity, extra_query),
     .extra_body_offset = offsetof(delete_opportunity, extra_body),
@@ -1346,6 +1353,7 @@ inline constexpr operation_meta remove_followers_opportunity::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::remove_followers_opportunity_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .sends = content::json,
     .parameters = operation_tables::remove_followers_opportunity_parameters,
     .body_offset = offsetof(remove_followers_opportunity, body),

@@ -720,8 +720,10 @@ struct bulk_enable_saas {
 /// `GET /saas/saas-locations/{companyId}`
 ///
 /// Version 2021-04-15. Scopes: none described. Tokens: agency. Operation `get-saas-locations`.
+/// Pages: position in `page`; items not described.
 struct get_saas_locations {
     using response_type = json::value;
+    using item_type = json::value;
     static const operation_meta meta;
 
     get_saas_locations() = default;
@@ -1206,6 +1208,7 @@ inline constexpr operation_meta locations_deprecated::meta{
     .version = "2021-04-15",
     .tokens = token_kinds::agency,
     .deprecated = true,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::locations_deprecated_parameters,
     .extra_query_offset = offsetof(locations_deprecated, extra_query),
     .extra_body_offset = offsetof(locations_deprecated, extra_body),
@@ -1366,6 +1369,7 @@ inline constexpr operation_meta get_agency_plans_deprecated::meta{
     .version = "2021-04-15",
     .tokens = token_kinds::agency,
     .deprecated = true,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_agency_plans_deprecated_parameters,
     .extra_query_offset = offsetof(get_agency_plans_deprecated, extra_query),
     .extra_body_offset = offsetof(get_agency_plans_deprecated, extra_body),
@@ -1391,6 +1395,7 @@ inline constexpr operation_meta get_location_subscription_deprecated::meta{
     .version = "2021-04-15",
     .tokens = token_kinds::agency,
     .deprecated = true,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_location_subscription_deprecated_parameters,
     .extra_query_offset = offsetof(get_location_subscription_deprecated, extra_query),
     .extra_body_offset = offsetof(get_location_subscription_deprecated, extra_body),
@@ -1449,6 +1454,7 @@ inline constexpr operation_meta get_saas_locations_deprecated::meta{
     .version = "2021-04-15",
     .tokens = token_kinds::agency,
     .deprecated = true,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_saas_locations_deprecated_parameters,
     .extra_query_offset = offsetof(get_saas_locations_deprecated, extra_query),
     .extra_body_offset = offsetof(get_saas_locations_deprecated, extra_body),
@@ -1474,6 +1480,7 @@ inline constexpr operation_meta get_saas_plan_deprecated::meta{
     .version = "2021-04-15",
     .tokens = token_kinds::agency,
     .deprecated = true,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_saas_plan_deprecated_parameters,
     .extra_query_offset = offsetof(get_saas_plan_deprecated, extra_query),
     .extra_body_offset = offsetof(get_saas_plan_deprecated, extra_body),
@@ -1498,6 +1505,7 @@ inline constexpr operation_meta locations::meta{
     .path = "/saas/locations",
     .version = "2021-04-15",
     .tokens = token_kinds::agency,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::locations_parameters,
     .extra_query_offset = offsetof(locations, extra_query),
     .extra_body_offset = offsetof(locations, extra_body),
@@ -1647,6 +1655,7 @@ inline constexpr operation_meta get_agency_plans::meta{
     .path = "/saas/agency-plans/{companyId}",
     .version = "2021-04-15",
     .tokens = token_kinds::agency,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_agency_plans_parameters,
     .extra_query_offset = offsetof(get_agency_plans, extra_query),
     .extra_body_offset = offsetof(get_agency_plans, extra_body),
@@ -1670,6 +1679,7 @@ inline constexpr operation_meta get_location_subscription::meta{
     .path = "/saas/get-saas-subscription/{locationId}",
     .version = "2021-04-15",
     .tokens = token_kinds::agency,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_location_subscription_parameters,
     .extra_query_offset = offsetof(get_location_subscription, extra_query),
     .extra_body_offset = offsetof(get_location_subscription, extra_body),
@@ -1709,6 +1719,11 @@ inline constexpr parameter get_saas_locations_parameters[] = {
     {"page", place::query, offsetof(get_saas_locations, page),
      &json::type_of<std::optional<std::int64_t>>, true},
 };
+inline constexpr paging get_saas_locations_pages{
+    .style = paging_style::page_only,
+    .position = "page",
+    .items_known = false,
+};
 } // namespace operation_tables
 inline constexpr operation_meta get_saas_locations::meta{
     .version_of_description = generation::v2,
@@ -1719,10 +1734,12 @@ inline constexpr operation_meta get_saas_locations::meta{
     .path = "/saas/saas-locations/{companyId}",
     .version = "2021-04-15",
     .tokens = token_kinds::agency,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_saas_locations_parameters,
     .extra_query_offset = offsetof(get_saas_locations, extra_query),
     .extra_body_offset = offsetof(get_saas_locations, extra_body),
     .company = {.in = place::path, .name = "companyId"},
+    .pages = &operation_tables::get_saas_locations_pages,
 };
 
 namespace operation_tables {
@@ -1741,6 +1758,7 @@ inline constexpr operation_meta get_saas_plan::meta{
     .path = "/saas/saas-plan/{planId}",
     .version = "2021-04-15",
     .tokens = token_kinds::agency,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_saas_plan_parameters,
     .extra_query_offset = offsetof(get_saas_plan, extra_query),
     .extra_body_offset = offsetof(get_saas_plan, extra_body),

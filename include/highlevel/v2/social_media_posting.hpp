@@ -944,7 +944,7 @@ struct csv_import {
 struct get_upload_status_response_schema {
     get_upload_status_response_schema() = default;
 
-    std::optional<types::csv_import> csvs;
+    std::vector<types::csv_import> csvs;
     std::optional<std::int64_t> count;
     json::object unknown_fields;
 };
@@ -1737,6 +1737,7 @@ struct set_google_locations {
 /// Version 2021-07-28. Scopes: socialplanner/post.readonly. Tokens: location. Operation
 /// `get-posts`.
 /// Pages: position in `skip`, page size in `limit`; items at `/results/posts`.
+/// Only reads, so a call that failed is repeated like a GET.
 struct get_posts {
     using response_type = types::post_successful_response_dto;
     using item_type = types::get_post_formatted;
@@ -2173,6 +2174,7 @@ struct upload_csv {
 /// Pages: position in `skip`, page size in `limit`; items at `/results/csvs`.
 struct get_upload_status {
     using response_type = types::get_upload_status_response_dto;
+    using item_type = types::csv_import;
     static const operation_meta meta;
 
     get_upload_status() = default;
@@ -2495,6 +2497,7 @@ struct get_tags_by_ids {
 ///
 /// Version 2021-07-28. Scopes: none described. Tokens: location. Operation
 /// `get-social-media-statistics`.
+/// Only reads, so a call that failed is repeated like a GET.
 struct get_social_media_statistics {
     using response_type = types::get_social_media_statistics_response;
     static const operation_meta meta;
@@ -3793,7 +3796,7 @@ constexpr std::span<const json::field> json_fields(const csv_import*) noexcept {
 namespace field_tables {
 inline constexpr json::field get_upload_status_response_schema[] = {
     {"csvs", offsetof(types::get_upload_status_response_schema, csvs),
-     &json::type_of<std::optional<types::csv_import>>, json::presence::required},
+     &json::type_of<std::vector<types::csv_import>>, json::presence::required},
     {"count", offsetof(types::get_upload_status_response_schema, count),
      &json::type_of<std::optional<std::int64_t>>, json::presence::required},
 };
@@ -4973,6 +4976,7 @@ inline constexpr operation_meta start_google_oauth::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::start_google_oauth_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .gives = reply::raw,
     .parameters = operation_tables::start_google_oauth_parameters,
     .extra_query_offset = offsetof(start_google_oauth, extra_query),
@@ -4999,6 +5003,7 @@ inline constexpr operation_meta get_google_locations::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_google_locations_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_google_locations_parameters,
     .extra_query_offset = offsetof(get_google_locations, extra_query),
     .extra_body_offset = offsetof(get_google_locations, extra_body),
@@ -5060,6 +5065,7 @@ inline constexpr operation_meta get_posts::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_posts_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .sends = content::json,
     .parameters = operation_tables::get_posts_parameters,
     .body_offset = offsetof(get_posts, body),
@@ -5115,6 +5121,7 @@ inline constexpr operation_meta get_post::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_post_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_post_parameters,
     .extra_query_offset = offsetof(get_post, extra_query),
     .extra_body_offset = offsetof(get_post, extra_body),
@@ -5167,6 +5174,7 @@ inline constexpr operation_meta delete_post::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::delete_post_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_post_parameters,
     .extra_query_offset = offsetof(delete_post, extra_query),
     .extra_body_offset = offsetof(delete_post, extra_body),
@@ -5222,6 +5230,7 @@ inline constexpr operation_meta get_account::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_account_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_account_parameters,
     .extra_query_offset = offsetof(get_account, extra_query),
     .extra_body_offset = offsetof(get_account, extra_body),
@@ -5251,6 +5260,7 @@ inline constexpr operation_meta delete_account::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::delete_account_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_account_parameters,
     .extra_query_offset = offsetof(delete_account, extra_query),
     .extra_body_offset = offsetof(delete_account, extra_body),
@@ -5281,6 +5291,7 @@ inline constexpr operation_meta start_facebook_oauth::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::start_facebook_oauth_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .gives = reply::raw,
     .parameters = operation_tables::start_facebook_oauth_parameters,
     .extra_query_offset = offsetof(start_facebook_oauth, extra_query),
@@ -5308,6 +5319,7 @@ inline constexpr operation_meta get_facebook_page_group::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_facebook_page_group_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_facebook_page_group_parameters,
     .extra_query_offset = offsetof(get_facebook_page_group, extra_query),
     .extra_body_offset = offsetof(get_facebook_page_group, extra_body),
@@ -5368,6 +5380,7 @@ inline constexpr operation_meta start_instagram_oauth::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::start_instagram_oauth_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .gives = reply::raw,
     .parameters = operation_tables::start_instagram_oauth_parameters,
     .extra_query_offset = offsetof(start_instagram_oauth, extra_query),
@@ -5395,6 +5408,7 @@ inline constexpr operation_meta get_instagram_page_group::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_instagram_page_group_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_instagram_page_group_parameters,
     .extra_query_offset = offsetof(get_instagram_page_group, extra_query),
     .extra_body_offset = offsetof(get_instagram_page_group, extra_body),
@@ -5455,6 +5469,7 @@ inline constexpr operation_meta start_linkedin_oauth::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::start_linkedin_oauth_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .gives = reply::raw,
     .parameters = operation_tables::start_linkedin_oauth_parameters,
     .extra_query_offset = offsetof(start_linkedin_oauth, extra_query),
@@ -5482,6 +5497,7 @@ inline constexpr operation_meta get_linkedin_page_profile::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_linkedin_page_profile_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_linkedin_page_profile_parameters,
     .extra_query_offset = offsetof(get_linkedin_page_profile, extra_query),
     .extra_body_offset = offsetof(get_linkedin_page_profile, extra_body),
@@ -5543,6 +5559,7 @@ inline constexpr operation_meta start_twitter_oauth::meta{
     .scopes = operation_tables::start_twitter_oauth_scopes,
     .tokens = token_kinds::location,
     .deprecated = true,
+    .idempotent = idempotency::safe,
     .gives = reply::raw,
     .parameters = operation_tables::start_twitter_oauth_parameters,
     .extra_query_offset = offsetof(start_twitter_oauth, extra_query),
@@ -5570,6 +5587,7 @@ inline constexpr operation_meta get_twitter_profile::meta{
     .scopes = operation_tables::get_twitter_profile_scopes,
     .tokens = token_kinds::location,
     .deprecated = true,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_twitter_profile_parameters,
     .extra_query_offset = offsetof(get_twitter_profile, extra_query),
     .extra_body_offset = offsetof(get_twitter_profile, extra_body),
@@ -5665,6 +5683,7 @@ inline constexpr operation_meta get_upload_status::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_upload_status_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_upload_status_parameters,
     .extra_query_offset = offsetof(get_upload_status, extra_query),
     .extra_body_offset = offsetof(get_upload_status, extra_body),
@@ -5728,6 +5747,7 @@ inline constexpr operation_meta get_csv_post::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_csv_post_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_csv_post_parameters,
     .extra_query_offset = offsetof(get_csv_post, extra_query),
     .extra_body_offset = offsetof(get_csv_post, extra_body),
@@ -5781,6 +5801,7 @@ inline constexpr operation_meta delete_csv::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::delete_csv_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_csv_parameters,
     .extra_query_offset = offsetof(delete_csv, extra_query),
     .extra_body_offset = offsetof(delete_csv, extra_body),
@@ -5806,6 +5827,7 @@ inline constexpr operation_meta delete_csv_post::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::delete_csv_post_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_csv_post_parameters,
     .extra_query_offset = offsetof(delete_csv_post, extra_query),
     .extra_body_offset = offsetof(delete_csv_post, extra_body),
@@ -5835,6 +5857,7 @@ inline constexpr operation_meta start_tiktok_oauth::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::start_tiktok_oauth_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .gives = reply::raw,
     .parameters = operation_tables::start_tiktok_oauth_parameters,
     .extra_query_offset = offsetof(start_tiktok_oauth, extra_query),
@@ -5861,6 +5884,7 @@ inline constexpr operation_meta get_tiktok_profile::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_tiktok_profile_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_tiktok_profile_parameters,
     .extra_query_offset = offsetof(get_tiktok_profile, extra_query),
     .extra_body_offset = offsetof(get_tiktok_profile, extra_body),
@@ -5921,6 +5945,7 @@ inline constexpr operation_meta start_tiktok_business_oauth::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::start_tiktok_business_oauth_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .gives = reply::raw,
     .parameters = operation_tables::start_tiktok_business_oauth_parameters,
     .extra_query_offset = offsetof(start_tiktok_business_oauth, extra_query),
@@ -5948,6 +5973,7 @@ inline constexpr operation_meta get_tiktok_business_profile::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_tiktok_business_profile_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_tiktok_business_profile_parameters,
     .extra_query_offset = offsetof(get_tiktok_business_profile, extra_query),
     .extra_body_offset = offsetof(get_tiktok_business_profile, extra_body),
@@ -5985,6 +6011,7 @@ inline constexpr operation_meta get_categories_location_id::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_categories_location_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_categories_location_id_parameters,
     .extra_query_offset = offsetof(get_categories_location_id, extra_query),
     .extra_body_offset = offsetof(get_categories_location_id, extra_body),
@@ -6010,6 +6037,7 @@ inline constexpr operation_meta get_categories_id::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_categories_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_categories_id_parameters,
     .extra_query_offset = offsetof(get_categories_id, extra_query),
     .extra_body_offset = offsetof(get_categories_id, extra_body),
@@ -6046,6 +6074,7 @@ inline constexpr operation_meta get_tags_location_id::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_tags_location_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_tags_location_id_parameters,
     .extra_query_offset = offsetof(get_tags_location_id, extra_query),
     .extra_body_offset = offsetof(get_tags_location_id, extra_body),
@@ -6095,6 +6124,7 @@ inline constexpr operation_meta get_social_media_statistics::meta{
     .path = "/social-media-posting/statistics",
     .version = "2021-07-28",
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .sends = content::json,
     .parameters = operation_tables::get_social_media_statistics_parameters,
     .body_offset = offsetof(get_social_media_statistics, body),

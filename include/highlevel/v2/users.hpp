@@ -308,6 +308,7 @@ struct search_users {
 ///
 /// Version 2021-07-28. Scopes: users.readonly. Tokens: agency. Operation `filter-users-by-email`.
 /// Pages: position in `skip`, page size in `limit`; items at `/users`.
+/// Only reads, so a call that failed is repeated like a GET.
 struct filter_users_by_email {
     using response_type = types::search_user_successful_response;
     using item_type = types::user;
@@ -740,6 +741,7 @@ inline constexpr operation_meta search_users::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::search_users_scopes,
     .tokens = token_kinds::any,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::search_users_parameters,
     .extra_query_offset = offsetof(search_users, extra_query),
     .extra_body_offset = offsetof(search_users, extra_body),
@@ -769,6 +771,7 @@ inline constexpr operation_meta filter_users_by_email::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::filter_users_by_email_scopes,
     .tokens = token_kinds::agency,
+    .idempotent = idempotency::safe,
     .sends = content::json,
     .body_offset = offsetof(filter_users_by_email, body),
     .body_type = &json::type_of<types::filter_by_email>,
@@ -795,6 +798,7 @@ inline constexpr operation_meta get_user::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_user_scopes,
     .tokens = token_kinds::any,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_user_parameters,
     .extra_query_offset = offsetof(get_user, extra_query),
     .extra_body_offset = offsetof(get_user, extra_body),
@@ -842,6 +846,7 @@ inline constexpr operation_meta delete_user::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::delete_user_scopes,
     .tokens = token_kinds::any,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_user_parameters,
     .extra_query_offset = offsetof(delete_user, extra_query),
     .extra_body_offset = offsetof(delete_user, extra_body),
@@ -869,6 +874,7 @@ inline constexpr operation_meta get_user_by_location::meta{
     .scopes = operation_tables::get_user_by_location_scopes,
     .tokens = token_kinds::location,
     .deprecated = true,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_user_by_location_parameters,
     .extra_query_offset = offsetof(get_user_by_location, extra_query),
     .extra_body_offset = offsetof(get_user_by_location, extra_body),

@@ -123,6 +123,7 @@ inline constexpr operation_meta get_workflow::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::get_workflow_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_workflow_parameters,
     .extra_query_offset = offsetof(get_workflow, extra_query),
     .extra_body_offset = offsetof(get_workflow, extra_body),

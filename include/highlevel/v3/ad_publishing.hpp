@@ -2005,8 +2005,10 @@ struct fb_create_page_lead_form {
 ///
 /// Version 2021-07-28. Scopes: adPublishing.readonly. Tokens: location. Operation
 /// `fb-get-ad-accounts`.
+/// Pages: position in `next`, page size in `limit`; items not described.
 struct fb_get_ad_accounts {
     using response_type = json::value;
+    using item_type = json::value;
     static const operation_meta meta;
 
     fb_get_ad_accounts() = default;
@@ -2431,8 +2433,10 @@ struct fb_get_campaign {
 /// `GET /ad-publishing/facebook/entity`
 ///
 /// Version 2021-07-28. Scopes: adPublishing.readonly. Tokens: location. Operation `fb-get-entity`.
+/// Pages: position in `next`; items not described.
 struct fb_get_entity {
     using response_type = json::value;
+    using item_type = json::value;
     static const operation_meta meta;
 
     fb_get_entity() = default;
@@ -3025,6 +3029,7 @@ struct google_search_targeting {
 ///
 /// Version 2021-07-28. Scopes: adPublishing.readonly. Tokens: location. Operation
 /// `google-get-keyword-ideas`.
+/// Only reads, so a call that failed is repeated like a GET.
 struct google_get_keyword_ideas {
     using response_type = json::value;
     static const operation_meta meta;
@@ -5957,6 +5962,7 @@ inline constexpr operation_meta fb_get_reporting::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_reporting_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_reporting_parameters,
     .extra_query_offset = offsetof(fb_get_reporting, extra_query),
     .extra_body_offset = offsetof(fb_get_reporting, extra_body),
@@ -5986,6 +5992,7 @@ inline constexpr operation_meta fb_get_campaign_reporting::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_campaign_reporting_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_campaign_reporting_parameters,
     .extra_query_offset = offsetof(fb_get_campaign_reporting, extra_query),
     .extra_body_offset = offsetof(fb_get_campaign_reporting, extra_body),
@@ -6019,6 +6026,7 @@ inline constexpr operation_meta fb_get_reporting_list::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_reporting_list_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_reporting_list_parameters,
     .extra_query_offset = offsetof(fb_get_reporting_list, extra_query),
     .extra_body_offset = offsetof(fb_get_reporting_list, extra_body),
@@ -6044,6 +6052,7 @@ inline constexpr operation_meta fb_get_current_user::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_current_user_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_current_user_parameters,
     .extra_query_offset = offsetof(fb_get_current_user, extra_query),
     .extra_body_offset = offsetof(fb_get_current_user, extra_body),
@@ -6069,6 +6078,7 @@ inline constexpr operation_meta fb_get_pages::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_pages_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_pages_parameters,
     .extra_query_offset = offsetof(fb_get_pages, extra_query),
     .extra_body_offset = offsetof(fb_get_pages, extra_body),
@@ -6096,6 +6106,7 @@ inline constexpr operation_meta fb_get_instagram_accounts::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_instagram_accounts_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_instagram_accounts_parameters,
     .extra_query_offset = offsetof(fb_get_instagram_accounts, extra_query),
     .extra_body_offset = offsetof(fb_get_instagram_accounts, extra_body),
@@ -6123,6 +6134,7 @@ inline constexpr operation_meta fb_get_page_lead_forms::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_page_lead_forms_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_page_lead_forms_parameters,
     .extra_query_offset = offsetof(fb_get_page_lead_forms, extra_query),
     .extra_body_offset = offsetof(fb_get_page_lead_forms, extra_body),
@@ -6170,6 +6182,12 @@ inline constexpr parameter fb_get_ad_accounts_parameters[] = {
      &json::type_of<std::optional<std::int64_t>>},
 };
 inline constexpr std::string_view fb_get_ad_accounts_scopes[] = {"adPublishing.readonly"};
+inline constexpr paging fb_get_ad_accounts_pages{
+    .style = paging_style::cursor,
+    .position = "next",
+    .size = "limit",
+    .items_known = false,
+};
 } // namespace operation_tables
 inline constexpr operation_meta fb_get_ad_accounts::meta{
     .version_of_description = generation::v3,
@@ -6181,10 +6199,12 @@ inline constexpr operation_meta fb_get_ad_accounts::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_ad_accounts_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_ad_accounts_parameters,
     .extra_query_offset = offsetof(fb_get_ad_accounts, extra_query),
     .extra_body_offset = offsetof(fb_get_ad_accounts, extra_body),
     .location = {.in = place::query, .name = "locationId"},
+    .pages = &operation_tables::fb_get_ad_accounts_pages,
 };
 
 namespace operation_tables {
@@ -6208,6 +6228,7 @@ inline constexpr operation_meta fb_get_ad_account::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_ad_account_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_ad_account_parameters,
     .extra_query_offset = offsetof(fb_get_ad_account, extra_query),
     .extra_body_offset = offsetof(fb_get_ad_account, extra_body),
@@ -6231,6 +6252,7 @@ inline constexpr operation_meta fb_delete_ad_account::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_delete_ad_account_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .sends = content::json,
     .parameters = operation_tables::fb_delete_ad_account_parameters,
     .body_offset = offsetof(fb_delete_ad_account, body),
@@ -6260,6 +6282,7 @@ inline constexpr operation_meta fb_get_conversation_forms::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_conversation_forms_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_conversation_forms_parameters,
     .extra_query_offset = offsetof(fb_get_conversation_forms, extra_query),
     .extra_body_offset = offsetof(fb_get_conversation_forms, extra_body),
@@ -6329,6 +6352,7 @@ inline constexpr operation_meta fb_get_integration::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_integration_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_integration_parameters,
     .extra_query_offset = offsetof(fb_get_integration, extra_query),
     .extra_body_offset = offsetof(fb_get_integration, extra_body),
@@ -6348,6 +6372,7 @@ inline constexpr operation_meta fb_delete_integration::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_delete_integration_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .sends = content::json,
     .body_offset = offsetof(fb_delete_integration, body),
     .body_type = &json::type_of<types::location_id_body>,
@@ -6379,6 +6404,7 @@ inline constexpr operation_meta fb_search_targeting::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_search_targeting_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_search_targeting_parameters,
     .extra_query_offset = offsetof(fb_search_targeting, extra_query),
     .extra_body_offset = offsetof(fb_search_targeting, extra_body),
@@ -6430,6 +6456,7 @@ inline constexpr operation_meta fb_delete_page::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_delete_page_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::fb_delete_page_parameters,
     .extra_query_offset = offsetof(fb_delete_page, extra_query),
     .extra_body_offset = offsetof(fb_delete_page, extra_body),
@@ -6459,6 +6486,7 @@ inline constexpr operation_meta fb_get_pixels::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_pixels_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_pixels_parameters,
     .extra_query_offset = offsetof(fb_get_pixels, extra_query),
     .extra_body_offset = offsetof(fb_get_pixels, extra_body),
@@ -6510,6 +6538,7 @@ inline constexpr operation_meta fb_get_custom_audiences::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_custom_audiences_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_custom_audiences_parameters,
     .extra_query_offset = offsetof(fb_get_custom_audiences, extra_query),
     .extra_body_offset = offsetof(fb_get_custom_audiences, extra_body),
@@ -6537,6 +6566,7 @@ inline constexpr operation_meta fb_delete_custom_audience::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_delete_custom_audience_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::fb_delete_custom_audience_parameters,
     .extra_query_offset = offsetof(fb_delete_custom_audience, extra_query),
     .extra_body_offset = offsetof(fb_delete_custom_audience, extra_body),
@@ -6591,6 +6621,7 @@ inline constexpr operation_meta fb_get_custom_audience_by_id::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_custom_audience_by_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_custom_audience_by_id_parameters,
     .extra_query_offset = offsetof(fb_get_custom_audience_by_id, extra_query),
     .extra_body_offset = offsetof(fb_get_custom_audience_by_id, extra_body),
@@ -6642,6 +6673,7 @@ inline constexpr operation_meta fb_remove_custom_audience_member::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_remove_custom_audience_member_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .sends = content::json,
     .parameters = operation_tables::fb_remove_custom_audience_member_parameters,
     .body_offset = offsetof(fb_remove_custom_audience_member, body),
@@ -6730,6 +6762,7 @@ inline constexpr operation_meta fb_get_lead_form::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_lead_form_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_lead_form_parameters,
     .extra_query_offset = offsetof(fb_get_lead_form, extra_query),
     .extra_body_offset = offsetof(fb_get_lead_form, extra_body),
@@ -6759,6 +6792,7 @@ inline constexpr operation_meta fb_get_campaign::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_campaign_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_campaign_parameters,
     .extra_query_offset = offsetof(fb_get_campaign, extra_query),
     .extra_body_offset = offsetof(fb_get_campaign, extra_body),
@@ -6787,6 +6821,11 @@ inline constexpr parameter fb_get_entity_parameters[] = {
      &json::type_of<std::optional<std::string>>},
 };
 inline constexpr std::string_view fb_get_entity_scopes[] = {"adPublishing.readonly"};
+inline constexpr paging fb_get_entity_pages{
+    .style = paging_style::cursor,
+    .position = "next",
+    .items_known = false,
+};
 } // namespace operation_tables
 inline constexpr operation_meta fb_get_entity::meta{
     .version_of_description = generation::v3,
@@ -6798,10 +6837,12 @@ inline constexpr operation_meta fb_get_entity::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_get_entity_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_entity_parameters,
     .extra_query_offset = offsetof(fb_get_entity, extra_query),
     .extra_body_offset = offsetof(fb_get_entity, extra_body),
     .location = {.in = place::query, .name = "locationId"},
+    .pages = &operation_tables::fb_get_entity_pages,
 };
 
 namespace operation_tables {
@@ -6968,6 +7009,7 @@ inline constexpr operation_meta fb_delete_campaign::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_delete_campaign_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .sends = content::json,
     .parameters = operation_tables::fb_delete_campaign_parameters,
     .body_offset = offsetof(fb_delete_campaign, body),
@@ -7071,6 +7113,7 @@ inline constexpr operation_meta fb_delete_adset::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_delete_adset_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .sends = content::json,
     .parameters = operation_tables::fb_delete_adset_parameters,
     .body_offset = offsetof(fb_delete_adset, body),
@@ -7170,6 +7213,7 @@ inline constexpr operation_meta fb_delete_ad::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::fb_delete_ad_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .sends = content::json,
     .parameters = operation_tables::fb_delete_ad_parameters,
     .body_offset = offsetof(fb_delete_ad, body),
@@ -7202,6 +7246,7 @@ inline constexpr operation_meta fb_get_campaign_publishing_progress::meta{
     .version = "v3",
     .scopes = operation_tables::fb_get_campaign_publishing_progress_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fb_get_campaign_publishing_progress_parameters,
     .extra_query_offset = offsetof(fb_get_campaign_publishing_progress, extra_query),
     .extra_body_offset = offsetof(fb_get_campaign_publishing_progress, extra_body),
@@ -7235,6 +7280,7 @@ inline constexpr operation_meta google_get_reporting::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_reporting_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_reporting_parameters,
     .extra_query_offset = offsetof(google_get_reporting, extra_query),
     .extra_body_offset = offsetof(google_get_reporting, extra_body),
@@ -7268,6 +7314,7 @@ inline constexpr operation_meta google_get_reporting_list::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_reporting_list_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_reporting_list_parameters,
     .extra_query_offset = offsetof(google_get_reporting_list, extra_query),
     .extra_body_offset = offsetof(google_get_reporting_list, extra_body),
@@ -7298,6 +7345,7 @@ inline constexpr operation_meta google_get_campaign_reporting::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_campaign_reporting_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_campaign_reporting_parameters,
     .extra_query_offset = offsetof(google_get_campaign_reporting, extra_query),
     .extra_body_offset = offsetof(google_get_campaign_reporting, extra_body),
@@ -7331,6 +7379,7 @@ inline constexpr operation_meta google_get_conversions::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_conversions_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_conversions_parameters,
     .extra_query_offset = offsetof(google_get_conversions, extra_query),
     .extra_body_offset = offsetof(google_get_conversions, extra_body),
@@ -7380,6 +7429,7 @@ inline constexpr operation_meta google_get_conversion_by_id::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_conversion_by_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_conversion_by_id_parameters,
     .extra_query_offset = offsetof(google_get_conversion_by_id, extra_query),
     .extra_body_offset = offsetof(google_get_conversion_by_id, extra_body),
@@ -7407,6 +7457,7 @@ inline constexpr operation_meta google_delete_conversion::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_delete_conversion_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::google_delete_conversion_parameters,
     .extra_query_offset = offsetof(google_delete_conversion, extra_query),
     .extra_body_offset = offsetof(google_delete_conversion, extra_body),
@@ -7432,6 +7483,7 @@ inline constexpr operation_meta google_get_integration::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_integration_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_integration_parameters,
     .extra_query_offset = offsetof(google_get_integration, extra_query),
     .extra_body_offset = offsetof(google_get_integration, extra_body),
@@ -7479,6 +7531,7 @@ inline constexpr operation_meta google_get_current_user::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_current_user_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_current_user_parameters,
     .extra_query_offset = offsetof(google_get_current_user, extra_query),
     .extra_body_offset = offsetof(google_get_current_user, extra_body),
@@ -7504,6 +7557,7 @@ inline constexpr operation_meta google_get_ad_accounts::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_ad_accounts_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_ad_accounts_parameters,
     .extra_query_offset = offsetof(google_get_ad_accounts, extra_query),
     .extra_body_offset = offsetof(google_get_ad_accounts, extra_body),
@@ -7532,6 +7586,7 @@ inline constexpr operation_meta google_get_ad_account_details::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_ad_account_details_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_ad_account_details_parameters,
     .extra_query_offset = offsetof(google_get_ad_account_details, extra_query),
     .extra_body_offset = offsetof(google_get_ad_account_details, extra_body),
@@ -7555,6 +7610,7 @@ inline constexpr operation_meta google_delete_ad_account::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_delete_ad_account_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .sends = content::json,
     .parameters = operation_tables::google_delete_ad_account_parameters,
     .body_offset = offsetof(google_delete_ad_account, body),
@@ -7607,6 +7663,7 @@ inline constexpr operation_meta google_search_targeting::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_search_targeting_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_search_targeting_parameters,
     .extra_query_offset = offsetof(google_search_targeting, extra_query),
     .extra_body_offset = offsetof(google_search_targeting, extra_body),
@@ -7632,6 +7689,7 @@ inline constexpr operation_meta google_get_keyword_ideas::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_keyword_ideas_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .sends = content::json,
     .parameters = operation_tables::google_get_keyword_ideas_parameters,
     .body_offset = offsetof(google_get_keyword_ideas, body),
@@ -7665,6 +7723,7 @@ inline constexpr operation_meta google_get_assets::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_assets_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_assets_parameters,
     .extra_query_offset = offsetof(google_get_assets, extra_query),
     .extra_body_offset = offsetof(google_get_assets, extra_body),
@@ -7726,6 +7785,7 @@ inline constexpr operation_meta google_get_entity::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_entity_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_entity_parameters,
     .extra_query_offset = offsetof(google_get_entity, extra_query),
     .extra_body_offset = offsetof(google_get_entity, extra_body),
@@ -7754,6 +7814,7 @@ inline constexpr operation_meta google_get_target_interests::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_target_interests_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_target_interests_parameters,
     .extra_query_offset = offsetof(google_get_target_interests, extra_query),
     .extra_body_offset = offsetof(google_get_target_interests, extra_body),
@@ -7779,6 +7840,7 @@ inline constexpr operation_meta google_get_segments::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_segments_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_segments_parameters,
     .extra_query_offset = offsetof(google_get_segments, extra_query),
     .extra_body_offset = offsetof(google_get_segments, extra_body),
@@ -7835,6 +7897,7 @@ inline constexpr operation_meta google_delete_segment::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_delete_segment_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::google_delete_segment_parameters,
     .extra_query_offset = offsetof(google_delete_segment, extra_query),
     .extra_body_offset = offsetof(google_delete_segment, extra_body),
@@ -7862,6 +7925,7 @@ inline constexpr operation_meta google_get_segment_by_id::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_segment_by_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_segment_by_id_parameters,
     .extra_query_offset = offsetof(google_get_segment_by_id, extra_query),
     .extra_body_offset = offsetof(google_get_segment_by_id, extra_body),
@@ -7932,6 +7996,7 @@ inline constexpr operation_meta google_get_audiences::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_audiences_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_audiences_parameters,
     .extra_query_offset = offsetof(google_get_audiences, extra_query),
     .extra_body_offset = offsetof(google_get_audiences, extra_body),
@@ -7959,6 +8024,7 @@ inline constexpr operation_meta google_get_audience_by_id::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_audience_by_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_audience_by_id_parameters,
     .extra_query_offset = offsetof(google_get_audience_by_id, extra_query),
     .extra_body_offset = offsetof(google_get_audience_by_id, extra_body),
@@ -8008,6 +8074,7 @@ inline constexpr operation_meta google_get_campaign_by_id::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_campaign_by_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_campaign_by_id_parameters,
     .extra_query_offset = offsetof(google_get_campaign_by_id, extra_query),
     .extra_body_offset = offsetof(google_get_campaign_by_id, extra_body),
@@ -8033,6 +8100,7 @@ inline constexpr operation_meta google_get_conversion_goals::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::google_get_conversion_goals_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::google_get_conversion_goals_parameters,
     .extra_query_offset = offsetof(google_get_conversion_goals, extra_query),
     .extra_body_offset = offsetof(google_get_conversion_goals, extra_body),
@@ -8058,6 +8126,7 @@ inline constexpr operation_meta li_get_integration::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_get_integration_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::li_get_integration_parameters,
     .extra_query_offset = offsetof(li_get_integration, extra_query),
     .extra_body_offset = offsetof(li_get_integration, extra_body),
@@ -8105,6 +8174,7 @@ inline constexpr operation_meta li_get_ad_accounts::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_get_ad_accounts_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::li_get_ad_accounts_parameters,
     .extra_query_offset = offsetof(li_get_ad_accounts, extra_query),
     .extra_body_offset = offsetof(li_get_ad_accounts, extra_body),
@@ -8130,6 +8200,7 @@ inline constexpr operation_meta li_get_ad_account_details::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_get_ad_account_details_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::li_get_ad_account_details_parameters,
     .extra_query_offset = offsetof(li_get_ad_account_details, extra_query),
     .extra_body_offset = offsetof(li_get_ad_account_details, extra_body),
@@ -8155,6 +8226,7 @@ inline constexpr operation_meta li_delete_ad_account::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_delete_ad_account_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::li_delete_ad_account_parameters,
     .extra_query_offset = offsetof(li_delete_ad_account, extra_query),
     .extra_body_offset = offsetof(li_delete_ad_account, extra_body),
@@ -8180,6 +8252,7 @@ inline constexpr operation_meta li_get_current_user::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_get_current_user_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::li_get_current_user_parameters,
     .extra_query_offset = offsetof(li_get_current_user, extra_query),
     .extra_body_offset = offsetof(li_get_current_user, extra_body),
@@ -8207,6 +8280,7 @@ inline constexpr operation_meta li_get_campaign_group::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_get_campaign_group_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::li_get_campaign_group_parameters,
     .extra_query_offset = offsetof(li_get_campaign_group, extra_query),
     .extra_body_offset = offsetof(li_get_campaign_group, extra_body),
@@ -8285,6 +8359,7 @@ inline constexpr operation_meta li_search_targeting::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_search_targeting_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::li_search_targeting_parameters,
     .extra_query_offset = offsetof(li_search_targeting, extra_query),
     .extra_body_offset = offsetof(li_search_targeting, extra_body),
@@ -8312,6 +8387,7 @@ inline constexpr operation_meta li_get_lead_forms::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_get_lead_forms_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::li_get_lead_forms_parameters,
     .extra_query_offset = offsetof(li_get_lead_forms, extra_query),
     .extra_body_offset = offsetof(li_get_lead_forms, extra_body),
@@ -8409,6 +8485,7 @@ inline constexpr operation_meta li_get_ad_analytics::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_get_ad_analytics_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::li_get_ad_analytics_parameters,
     .extra_query_offset = offsetof(li_get_ad_analytics, extra_query),
     .extra_body_offset = offsetof(li_get_ad_analytics, extra_body),
@@ -8445,6 +8522,7 @@ inline constexpr operation_meta li_get_reporting_list::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_get_reporting_list_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::li_get_reporting_list_parameters,
     .extra_query_offset = offsetof(li_get_reporting_list, extra_query),
     .extra_body_offset = offsetof(li_get_reporting_list, extra_body),
@@ -8481,6 +8559,7 @@ inline constexpr operation_meta li_get_campaign_group_reporting::meta{
     .version = "2021-07-28",
     .scopes = operation_tables::li_get_campaign_group_reporting_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::li_get_campaign_group_reporting_parameters,
     .extra_query_offset = offsetof(li_get_campaign_group_reporting, extra_query),
     .extra_body_offset = offsetof(li_get_campaign_group_reporting, extra_body),

@@ -116,6 +116,7 @@ inline constexpr operation_meta get_campaigns::meta{
     .version = "v3",
     .scopes = operation_tables::get_campaigns_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_campaigns_parameters,
     .extra_query_offset = offsetof(get_campaigns, extra_query),
     .extra_body_offset = offsetof(get_campaigns, extra_body),

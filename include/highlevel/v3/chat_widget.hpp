@@ -293,8 +293,10 @@ namespace highlevel::v3::chat_widget {
 /// `GET /chat-widget/list`
 ///
 /// Version v3. Scopes: chat-widget.readonly. Tokens: location. Operation `listChatWidget`.
+/// Pages: position in `offset`, page size in `limit`; items not described.
 struct list_chat_widget {
     using response_type = json::value;
+    using item_type = json::value;
     static const operation_meta meta;
 
     list_chat_widget() = default;
@@ -863,6 +865,12 @@ inline constexpr parameter list_chat_widget_parameters[] = {
      &json::type_of<json::open_enum<types::all_in_one_chat_types>>},
 };
 inline constexpr std::string_view list_chat_widget_scopes[] = {"chat-widget.readonly"};
+inline constexpr paging list_chat_widget_pages{
+    .style = paging_style::offset_limit,
+    .position = "offset",
+    .size = "limit",
+    .items_known = false,
+};
 } // namespace operation_tables
 inline constexpr operation_meta list_chat_widget::meta{
     .version_of_description = generation::v3,
@@ -874,10 +882,12 @@ inline constexpr operation_meta list_chat_widget::meta{
     .version = "v3",
     .scopes = operation_tables::list_chat_widget_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::list_chat_widget_parameters,
     .extra_query_offset = offsetof(list_chat_widget, extra_query),
     .extra_body_offset = offsetof(list_chat_widget, extra_body),
     .location = {.in = place::query, .name = "locationId"},
+    .pages = &operation_tables::list_chat_widget_pages,
 };
 
 namespace operation_tables {
@@ -898,6 +908,7 @@ inline constexpr operation_meta get_chat_widget::meta{
     .version = "v3",
     .scopes = operation_tables::get_chat_widget_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_chat_widget_parameters,
     .extra_query_offset = offsetof(get_chat_widget, extra_query),
     .extra_body_offset = offsetof(get_chat_widget, extra_body),
@@ -976,6 +987,7 @@ inline constexpr operation_meta get_widget::meta{
     .path = "/chat-widget/public/config/{id}",
     .version = "v3",
     .tokens = token_kinds::none,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_widget_parameters,
     .extra_query_offset = offsetof(get_widget, extra_query),
     .extra_body_offset = offsetof(get_widget, extra_body),
@@ -998,6 +1010,7 @@ inline constexpr operation_meta delete_::meta{
     .version = "v3",
     .scopes = operation_tables::delete__scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete__parameters,
     .extra_query_offset = offsetof(delete_, extra_query),
     .extra_body_offset = offsetof(delete_, extra_body),

@@ -443,13 +443,21 @@ struct export_messages_response {
     json::object unknown_fields;
 };
 
-/// Schema `GetMessagesByConversationResponseDto`.
-struct get_messages_by_conversation_response {
-    get_messages_by_conversation_response() = default;
+/// `MessagesPage`, which the description lacks.
+struct messages_page {
+    messages_page() = default;
 
     std::optional<std::string> last_message_id;
     std::optional<bool> next_page;
     std::vector<types::get_message_response> messages;
+    json::object unknown_fields;
+};
+
+/// Schema `GetMessagesByConversationResponseDto`.
+struct get_messages_by_conversation_response {
+    get_messages_by_conversation_response() = default;
+
+    std::optional<types::messages_page> messages;
     json::object unknown_fields;
 };
 
@@ -1016,7 +1024,7 @@ struct get_message {
 /// `GET /conversations/{conversationId}/messages`
 ///
 /// Version v3. Scopes: conversations/message.readonly. Tokens: location. Operation `get-messages`.
-/// Pages: position in `lastMessageId`, page size in `limit`; items at `/messages`.
+/// Pages: position in `lastMessageId`, page size in `limit`; items at `/messages/messages`.
 struct get_messages {
     using response_type = types::get_messages_by_conversation_response;
     using item_type = types::get_message_response;
@@ -1844,13 +1852,22 @@ constexpr std::span<const json::field> json_fields(const export_messages_respons
 }
 
 namespace field_tables {
+inline constexpr json::field messages_page[] = {
+    {"lastMessageId", offsetof(types::messages_page, last_message_id),
+     &json::type_of<std::optional<std::string>>},
+    {"nextPage", offsetof(types::messages_page, next_page), &json::type_of<std::optional<bool>>},
+    {"messages", offsetof(types::messages_page, messages),
+     &json::type_of<std::vector<types::get_message_response>>},
+};
+} // namespace field_tables
+constexpr std::span<const json::field> json_fields(const messages_page*) noexcept {
+    return field_tables::messages_page;
+}
+
+namespace field_tables {
 inline constexpr json::field get_messages_by_conversation_response[] = {
-    {"lastMessageId", offsetof(types::get_messages_by_conversation_response, last_message_id),
-     &json::type_of<std::optional<std::string>>, json::presence::required},
-    {"nextPage", offsetof(types::get_messages_by_conversation_response, next_page),
-     &json::type_of<std::optional<bool>>, json::presence::required},
     {"messages", offsetof(types::get_messages_by_conversation_response, messages),
-     &json::type_of<std::vector<types::get_message_response>>, json::presence::required},
+     &json::type_of<std::optional<types::messages_page>>},
 };
 } // namespace field_tables
 constexpr std::span<const json::field> json_fields(
@@ -2426,6 +2443,7 @@ inline constexpr operation_meta search_conversation::meta{
     .version = "v3",
     .scopes = operation_tables::search_conversation_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::search_conversation_parameters,
     .extra_query_offset = offsetof(search_conversation, extra_query),
     .extra_body_offset = offsetof(search_conversation, extra_body),
@@ -2450,6 +2468,7 @@ inline constexpr operation_meta get_conversation::meta{
     .version = "v3",
     .scopes = operation_tables::get_conversation_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_conversation_parameters,
     .extra_query_offset = offsetof(get_conversation, extra_query),
     .extra_body_offset = offsetof(get_conversation, extra_body),
@@ -2499,6 +2518,7 @@ inline constexpr operation_meta delete_conversation::meta{
     .version = "v3",
     .scopes = operation_tables::delete_conversation_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_conversation_parameters,
     .extra_query_offset = offsetof(delete_conversation, extra_query),
     .extra_body_offset = offsetof(delete_conversation, extra_body),
@@ -2521,6 +2541,7 @@ inline constexpr operation_meta get_email_by_id::meta{
     .version_assumed = true,
     .scopes = operation_tables::get_email_by_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_email_by_id_parameters,
     .extra_query_offset = offsetof(get_email_by_id, extra_query),
     .extra_body_offset = offsetof(get_email_by_id, extra_body),
@@ -2545,6 +2566,7 @@ inline constexpr operation_meta cancel_scheduled_email_message::meta{
     .version_assumed = true,
     .scopes = operation_tables::cancel_scheduled_email_message_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::cancel_scheduled_email_message_parameters,
     .extra_query_offset = offsetof(cancel_scheduled_email_message, extra_query),
     .extra_body_offset = offsetof(cancel_scheduled_email_message, extra_body),
@@ -2621,6 +2643,7 @@ inline constexpr operation_meta export_messages_by_location::meta{
     .version = "v3",
     .scopes = operation_tables::export_messages_by_location_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::export_messages_by_location_parameters,
     .extra_query_offset = offsetof(export_messages_by_location, extra_query),
     .extra_body_offset = offsetof(export_messages_by_location, extra_body),
@@ -2644,6 +2667,7 @@ inline constexpr operation_meta get_message::meta{
     .version = "v3",
     .scopes = operation_tables::get_message_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_message_parameters,
     .extra_query_offset = offsetof(get_message, extra_query),
     .extra_body_offset = offsetof(get_message, extra_body),
@@ -2663,11 +2687,11 @@ inline constexpr parameter get_messages_parameters[] = {
 inline constexpr std::string_view get_messages_scopes[] = {"conversations/message.readonly"};
 inline constexpr paging get_messages_pages{
     .style = paging_style::last_item_id,
-    .items = "/messages",
+    .items = "/messages/messages",
     .position = "lastMessageId",
     .size = "limit",
-    .next = "/lastMessageId",
-    .has_more = "/nextPage",
+    .next = "/messages/lastMessageId",
+    .has_more = "/messages/nextPage",
 };
 } // namespace operation_tables
 inline constexpr operation_meta get_messages::meta{
@@ -2680,6 +2704,7 @@ inline constexpr operation_meta get_messages::meta{
     .version = "v3",
     .scopes = operation_tables::get_messages_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_messages_parameters,
     .extra_query_offset = offsetof(get_messages, extra_query),
     .extra_body_offset = offsetof(get_messages, extra_body),
@@ -2768,6 +2793,7 @@ inline constexpr operation_meta cancel_scheduled_message::meta{
     .version = "v3",
     .scopes = operation_tables::cancel_scheduled_message_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::cancel_scheduled_message_parameters,
     .extra_query_offset = offsetof(cancel_scheduled_message, extra_query),
     .extra_body_offset = offsetof(cancel_scheduled_message, extra_body),
@@ -2871,6 +2897,7 @@ inline constexpr operation_meta get_message_recording::meta{
     .version = "v3",
     .scopes = operation_tables::get_message_recording_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .gives = reply::raw,
     .parameters = operation_tables::get_message_recording_parameters,
     .extra_query_offset = offsetof(get_message_recording, extra_query),
@@ -2898,6 +2925,7 @@ inline constexpr operation_meta get_message_transcription::meta{
     .version = "v3",
     .scopes = operation_tables::get_message_transcription_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_message_transcription_parameters,
     .extra_query_offset = offsetof(get_message_transcription, extra_query),
     .extra_body_offset = offsetof(get_message_transcription, extra_body),
@@ -2924,6 +2952,7 @@ inline constexpr operation_meta download_message_transcription::meta{
     .version = "v3",
     .scopes = operation_tables::download_message_transcription_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .gives = reply::raw,
     .parameters = operation_tables::download_message_transcription_parameters,
     .extra_query_offset = offsetof(download_message_transcription, extra_query),

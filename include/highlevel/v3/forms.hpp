@@ -172,7 +172,7 @@ struct upload_to_custom_fields {
     std::string contact_id;
     /// Required.
     std::string location_id;
-    /// The files; a part without a name is called after its file.
+    /// The files; each needs the name of its part.
     std::vector<file_part> files;
     query_pairs extra_query;
     json::object extra_body;
@@ -388,6 +388,7 @@ inline constexpr operation_meta get_forms_submissions::meta{
     .version = "v3",
     .scopes = operation_tables::get_forms_submissions_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_forms_submissions_parameters,
     .extra_query_offset = offsetof(get_forms_submissions, extra_query),
     .extra_body_offset = offsetof(get_forms_submissions, extra_body),
@@ -450,6 +451,7 @@ inline constexpr operation_meta get_forms::meta{
     .version = "v3",
     .scopes = operation_tables::get_forms_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_forms_parameters,
     .extra_query_offset = offsetof(get_forms, extra_query),
     .extra_body_offset = offsetof(get_forms, extra_body),

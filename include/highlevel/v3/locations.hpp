@@ -920,6 +920,7 @@ struct delete_tag {
 ///
 /// Version v3. Scopes: locations/tasks.readonly. Tokens: location. Operation `task-search`.
 /// Pages: position in `skip`, page size in `limit`; items at `/tasks`.
+/// Only reads, so a call that failed is repeated like a GET.
 struct task_search {
     using response_type = types::location_task_list_successful_response;
     using item_type = json::value;
@@ -1133,7 +1134,7 @@ struct upload_file_custom_fields {
     /// Required.
     std::string location_id;
     types::upload_file_custom_fields_body body;
-    /// The files; a part without a name is called after its file.
+    /// The files; each needs the name of its part.
     std::vector<file_part> files;
     query_pairs extra_query;
     json::object extra_body;
@@ -2315,6 +2316,7 @@ inline constexpr operation_meta search_locations::meta{
     .version = "v3",
     .scopes = operation_tables::search_locations_scopes,
     .tokens = token_kinds::any,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::search_locations_parameters,
     .extra_query_offset = offsetof(search_locations, extra_query),
     .extra_body_offset = offsetof(search_locations, extra_body),
@@ -2339,6 +2341,7 @@ inline constexpr operation_meta get_location::meta{
     .version = "v3",
     .scopes = operation_tables::get_location_scopes,
     .tokens = token_kinds::any,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_location_parameters,
     .extra_query_offset = offsetof(get_location, extra_query),
     .extra_body_offset = offsetof(get_location, extra_body),
@@ -2392,6 +2395,7 @@ inline constexpr operation_meta delete_location::meta{
     .version = "v3",
     .scopes = operation_tables::delete_location_scopes,
     .tokens = token_kinds::agency,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_location_parameters,
     .extra_query_offset = offsetof(delete_location, extra_query),
     .extra_body_offset = offsetof(delete_location, extra_body),
@@ -2415,6 +2419,7 @@ inline constexpr operation_meta get_location_permissions::meta{
     .version = "v3",
     .scopes = operation_tables::get_location_permissions_scopes,
     .tokens = token_kinds::agency,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_location_permissions_parameters,
     .extra_query_offset = offsetof(get_location_permissions, extra_query),
     .extra_body_offset = offsetof(get_location_permissions, extra_body),
@@ -2469,6 +2474,7 @@ inline constexpr operation_meta get_location_tags::meta{
     .version = "v3",
     .scopes = operation_tables::get_location_tags_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_location_tags_parameters,
     .extra_query_offset = offsetof(get_location_tags, extra_query),
     .extra_body_offset = offsetof(get_location_tags, extra_body),
@@ -2521,6 +2527,7 @@ inline constexpr operation_meta get_tag_by_id::meta{
     .version = "v3",
     .scopes = operation_tables::get_tag_by_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_tag_by_id_parameters,
     .extra_query_offset = offsetof(get_tag_by_id, extra_query),
     .extra_body_offset = offsetof(get_tag_by_id, extra_body),
@@ -2573,6 +2580,7 @@ inline constexpr operation_meta delete_tag::meta{
     .version = "v3",
     .scopes = operation_tables::delete_tag_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_tag_parameters,
     .extra_query_offset = offsetof(delete_tag, extra_query),
     .extra_body_offset = offsetof(delete_tag, extra_body),
@@ -2603,6 +2611,7 @@ inline constexpr operation_meta task_search::meta{
     .version = "v3",
     .scopes = operation_tables::task_search_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .sends = content::json,
     .parameters = operation_tables::task_search_parameters,
     .body_offset = offsetof(task_search, body),
@@ -2630,6 +2639,7 @@ inline constexpr operation_meta get_recurring_task_by_id::meta{
     .path = "/locations/{locationId}/recurring-tasks/{id}",
     .version = "v3",
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_recurring_task_by_id_parameters,
     .extra_query_offset = offsetof(get_recurring_task_by_id, extra_query),
     .extra_body_offset = offsetof(get_recurring_task_by_id, extra_body),
@@ -2678,6 +2688,7 @@ inline constexpr operation_meta delete_recurring_task::meta{
     .path = "/locations/{locationId}/recurring-tasks/{id}",
     .version = "v3",
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_recurring_task_parameters,
     .extra_query_offset = offsetof(delete_recurring_task, extra_query),
     .extra_body_offset = offsetof(delete_recurring_task, extra_body),
@@ -2732,6 +2743,7 @@ inline constexpr operation_meta get_custom_fields::meta{
     .version = "v3",
     .scopes = operation_tables::get_custom_fields_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_custom_fields_parameters,
     .extra_query_offset = offsetof(get_custom_fields, extra_query),
     .extra_body_offset = offsetof(get_custom_fields, extra_body),
@@ -2784,6 +2796,7 @@ inline constexpr operation_meta get_custom_field::meta{
     .version = "v3",
     .scopes = operation_tables::get_custom_field_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_custom_field_parameters,
     .extra_query_offset = offsetof(get_custom_field, extra_query),
     .extra_body_offset = offsetof(get_custom_field, extra_body),
@@ -2836,6 +2849,7 @@ inline constexpr operation_meta delete_custom_field::meta{
     .version = "v3",
     .scopes = operation_tables::delete_custom_field_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_custom_field_parameters,
     .extra_query_offset = offsetof(delete_custom_field, extra_query),
     .extra_body_offset = offsetof(delete_custom_field, extra_body),
@@ -2892,6 +2906,7 @@ inline constexpr operation_meta get_custom_values::meta{
     .version = "v3",
     .scopes = operation_tables::get_custom_values_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_custom_values_parameters,
     .extra_query_offset = offsetof(get_custom_values, extra_query),
     .extra_body_offset = offsetof(get_custom_values, extra_body),
@@ -2944,6 +2959,7 @@ inline constexpr operation_meta get_custom_value::meta{
     .version = "v3",
     .scopes = operation_tables::get_custom_value_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_custom_value_parameters,
     .extra_query_offset = offsetof(get_custom_value, extra_query),
     .extra_body_offset = offsetof(get_custom_value, extra_body),
@@ -2996,6 +3012,7 @@ inline constexpr operation_meta delete_custom_value::meta{
     .version = "v3",
     .scopes = operation_tables::delete_custom_value_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_custom_value_parameters,
     .extra_query_offset = offsetof(delete_custom_value, extra_query),
     .extra_body_offset = offsetof(delete_custom_value, extra_body),
@@ -3019,6 +3036,7 @@ inline constexpr operation_meta get_timezones::meta{
     .version = "v3",
     .scopes = operation_tables::get_timezones_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_timezones_parameters,
     .extra_query_offset = offsetof(get_timezones, extra_query),
     .extra_body_offset = offsetof(get_timezones, extra_body),
@@ -3060,6 +3078,7 @@ inline constexpr operation_meta get_all_or_email_sms_templates::meta{
     .version = "v3",
     .scopes = operation_tables::get_all_or_email_sms_templates_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_all_or_email_sms_templates_parameters,
     .extra_query_offset = offsetof(get_all_or_email_sms_templates, extra_query),
     .extra_body_offset = offsetof(get_all_or_email_sms_templates, extra_body),
@@ -3084,6 +3103,7 @@ inline constexpr operation_meta delete_an_email_sms_template::meta{
     .path = "/locations/{locationId}/templates/{id}",
     .version = "v3",
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_an_email_sms_template_parameters,
     .extra_query_offset = offsetof(delete_an_email_sms_template, extra_query),
     .extra_body_offset = offsetof(delete_an_email_sms_template, extra_body),
@@ -3131,6 +3151,7 @@ inline constexpr operation_meta get_conversation_channel::meta{
     .version = "v3",
     .scopes = operation_tables::get_conversation_channel_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_conversation_channel_parameters,
     .extra_query_offset = offsetof(get_conversation_channel, extra_query),
     .extra_body_offset = offsetof(get_conversation_channel, extra_body),

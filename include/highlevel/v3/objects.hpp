@@ -410,6 +410,7 @@ struct create_object_record {
 /// Version v3. Scopes: objects/record.readonly. Tokens: location. Operation
 /// `search-object-records`.
 /// Pages: position in `searchAfter` and `page`, page size in `pageLimit`; items at `/records`.
+/// Only reads, so a call that failed is repeated like a GET.
 struct search_object_records {
     using response_type = types::search_record_response;
     using item_type = types::record_response;
@@ -815,6 +816,7 @@ inline constexpr operation_meta get_object_schema_by_key::meta{
     .version = "v3",
     .scopes = operation_tables::get_object_schema_by_key_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_object_schema_by_key_parameters,
     .extra_query_offset = offsetof(get_object_schema_by_key, extra_query),
     .extra_body_offset = offsetof(get_object_schema_by_key, extra_body),
@@ -865,6 +867,7 @@ inline constexpr operation_meta get_record_by_id::meta{
     .version = "v3",
     .scopes = operation_tables::get_record_by_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_record_by_id_parameters,
     .extra_query_offset = offsetof(get_record_by_id, extra_query),
     .extra_body_offset = offsetof(get_record_by_id, extra_body),
@@ -918,6 +921,7 @@ inline constexpr operation_meta delete_object_record::meta{
     .version = "v3",
     .scopes = operation_tables::delete_object_record_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_object_record_parameters,
     .extra_query_offset = offsetof(delete_object_record, extra_query),
     .extra_body_offset = offsetof(delete_object_record, extra_body),
@@ -977,6 +981,7 @@ inline constexpr operation_meta search_object_records::meta{
     .version = "v3",
     .scopes = operation_tables::search_object_records_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .sends = content::json,
     .parameters = operation_tables::search_object_records_parameters,
     .body_offset = offsetof(search_object_records, body),
@@ -1009,6 +1014,7 @@ inline constexpr operation_meta get_object_by_location_id::meta{
     .version = "v3",
     .scopes = operation_tables::get_object_by_location_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_object_by_location_id_parameters,
     .extra_query_offset = offsetof(get_object_by_location_id, extra_query),
     .extra_body_offset = offsetof(get_object_by_location_id, extra_body),

@@ -432,6 +432,7 @@ struct search_opportunity {
 /// Version v3. Scopes: opportunities.readonly. Tokens: location. Operation
 /// `search-opportunities-advanced`.
 /// Pages: position in `searchAfter` and `page`, page size in `limit`; items at `/opportunities`.
+/// Only reads, so a call that failed is repeated like a GET.
 struct search_opportunities_advanced {
     using response_type = types::post_search_successful_response;
     using item_type = types::search_opportunities_response;
@@ -1129,6 +1130,7 @@ inline constexpr operation_meta get_lost_reason::meta{
     .version = "v3",
     .scopes = operation_tables::get_lost_reason_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_lost_reason_parameters,
     .extra_query_offset = offsetof(get_lost_reason, extra_query),
     .extra_body_offset = offsetof(get_lost_reason, extra_body),
@@ -1201,6 +1203,7 @@ inline constexpr operation_meta search_opportunity::meta{
     .version = "v3",
     .scopes = operation_tables::search_opportunity_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::search_opportunity_parameters,
     .extra_query_offset = offsetof(search_opportunity, extra_query),
     .extra_body_offset = offsetof(search_opportunity, extra_body),
@@ -1232,6 +1235,7 @@ inline constexpr operation_meta search_opportunities_advanced::meta{
     .version = "v3",
     .scopes = operation_tables::search_opportunities_advanced_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .sends = content::json,
     .body_offset = offsetof(search_opportunities_advanced, body),
     .body_type = &json::type_of<types::opportunity_search_body>,
@@ -1263,6 +1267,7 @@ inline constexpr operation_meta get_pipelines::meta{
     .version = "v3",
     .scopes = operation_tables::get_pipelines_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_pipelines_parameters,
     .extra_query_offset = offsetof(get_pipelines, extra_query),
     .extra_body_offset = offsetof(get_pipelines, extra_body),
@@ -1286,6 +1291,7 @@ inline constexpr operation_meta get_opportunity::meta{
     .version = "v3",
     .scopes = operation_tables::get_opportunity_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_opportunity_parameters,
     .extra_query_offset = offsetof(get_opportunity, extra_query),
     .extra_body_offset = offsetof(get_opportunity, extra_body),
@@ -1307,6 +1313,7 @@ inline constexpr operation_meta delete_opportunity::meta{
     .version = "v3",
     .scopes = operation_tables::delete_opportunity_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_opportunity_parameters,
     .extra_query_offset = offsetof(delete_opportunity, extra_query),
     .extra_body_offset = offsetof(delete_opportunity, extra_body),
@@ -1429,6 +1436,7 @@ inline constexpr operation_meta remove_followers_opportunity::meta{
     .version = "v3",
     .scopes = operation_tables::remove_followers_opportunity_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .sends = content::json,
     .parameters = operation_tables::remove_followers_opportunity_parameters,
     .body_offset = offsetof(remove_followers_opportunity, body),

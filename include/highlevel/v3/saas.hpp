@@ -761,8 +761,10 @@ struct bulk_enable_saas {
 /// `GET /saas/saas-locations/{companyId}`
 ///
 /// Version v3. Scopes: none described. Tokens: agency. Operation `get-saas-locations`.
+/// Pages: position in `page`; items not described.
 struct get_saas_locations {
     using response_type = json::value;
+    using item_type = json::value;
     static const operation_meta meta;
 
     get_saas_locations() = default;
@@ -1375,6 +1377,7 @@ inline constexpr operation_meta locations_deprecated::meta{
     .version = "v3",
     .tokens = token_kinds::agency,
     .deprecated = true,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::locations_deprecated_parameters,
     .extra_query_offset = offsetof(locations_deprecated, extra_query),
     .extra_body_offset = offsetof(locations_deprecated, extra_body),
@@ -1535,6 +1538,7 @@ inline constexpr operation_meta get_agency_plans_deprecated::meta{
     .version = "v3",
     .tokens = token_kinds::agency,
     .deprecated = true,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_agency_plans_deprecated_parameters,
     .extra_query_offset = offsetof(get_agency_plans_deprecated, extra_query),
     .extra_body_offset = offsetof(get_agency_plans_deprecated, extra_body),
@@ -1560,6 +1564,7 @@ inline constexpr operation_meta get_location_subscription_deprecated::meta{
     .version = "v3",
     .tokens = token_kinds::agency,
     .deprecated = true,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_location_subscription_deprecated_parameters,
     .extra_query_offset = offsetof(get_location_subscription_deprecated, extra_query),
     .extra_body_offset = offsetof(get_location_subscription_deprecated, extra_body),
@@ -1618,6 +1623,7 @@ inline constexpr operation_meta get_saas_locations_deprecated::meta{
     .version = "v3",
     .tokens = token_kinds::agency,
     .deprecated = true,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_saas_locations_deprecated_parameters,
     .extra_query_offset = offsetof(get_saas_locations_deprecated, extra_query),
     .extra_body_offset = offsetof(get_saas_locations_deprecated, extra_body),
@@ -1643,6 +1649,7 @@ inline constexpr operation_meta get_saas_plan_deprecated::meta{
     .version = "v3",
     .tokens = token_kinds::agency,
     .deprecated = true,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_saas_plan_deprecated_parameters,
     .extra_query_offset = offsetof(get_saas_plan_deprecated, extra_query),
     .extra_body_offset = offsetof(get_saas_plan_deprecated, extra_body),
@@ -1667,6 +1674,7 @@ inline constexpr operation_meta locations::meta{
     .path = "/saas/locations",
     .version = "v3",
     .tokens = token_kinds::agency,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::locations_parameters,
     .extra_query_offset = offsetof(locations, extra_query),
     .extra_body_offset = offsetof(locations, extra_body),
@@ -1816,6 +1824,7 @@ inline constexpr operation_meta get_agency_plans::meta{
     .path = "/saas/agency-plans/{companyId}",
     .version = "v3",
     .tokens = token_kinds::agency,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_agency_plans_parameters,
     .extra_query_offset = offsetof(get_agency_plans, extra_query),
     .extra_body_offset = offsetof(get_agency_plans, extra_body),
@@ -1839,6 +1848,7 @@ inline constexpr operation_meta get_location_subscription::meta{
     .path = "/saas/get-saas-subscription/{locationId}",
     .version = "v3",
     .tokens = token_kinds::agency,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_location_subscription_parameters,
     .extra_query_offset = offsetof(get_location_subscription, extra_query),
     .extra_body_offset = offsetof(get_location_subscription, extra_body),
@@ -1878,6 +1888,11 @@ inline constexpr parameter get_saas_locations_parameters[] = {
     {"page", place::query, offsetof(get_saas_locations, page),
      &json::type_of<std::optional<std::int64_t>>, true},
 };
+inline constexpr paging get_saas_locations_pages{
+    .style = paging_style::page_only,
+    .position = "page",
+    .items_known = false,
+};
 } // namespace operation_tables
 inline constexpr operation_meta get_saas_locations::meta{
     .version_of_description = generation::v3,
@@ -1888,10 +1903,12 @@ inline constexpr operation_meta get_saas_locations::meta{
     .path = "/saas/saas-locations/{companyId}",
     .version = "v3",
     .tokens = token_kinds::agency,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_saas_locations_parameters,
     .extra_query_offset = offsetof(get_saas_locations, extra_query),
     .extra_body_offset = offsetof(get_saas_locations, extra_body),
     .company = {.in = place::path, .name = "companyId"},
+    .pages = &operation_tables::get_saas_locations_pages,
 };
 
 namespace operation_tables {
@@ -1910,6 +1927,7 @@ inline constexpr operation_meta get_saas_plan::meta{
     .path = "/saas/saas-plan/{planId}",
     .version = "v3",
     .tokens = token_kinds::agency,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_saas_plan_parameters,
     .extra_query_offset = offsetof(get_saas_plan, extra_query),
     .extra_body_offset = offsetof(get_saas_plan, extra_body),
@@ -1963,6 +1981,7 @@ inline constexpr operation_meta get_location_wallet_balance::meta{
     .version = "v3",
     .scopes = operation_tables::get_location_wallet_balance_scopes,
     .tokens = token_kinds::agency,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_location_wallet_balance_parameters,
     .extra_query_offset = offsetof(get_location_wallet_balance, extra_query),
     .extra_body_offset = offsetof(get_location_wallet_balance, extra_body),

@@ -2554,6 +2554,7 @@ namespace highlevel::v3::social_planner {
 ///
 /// Version v3. Scopes: socialplanner/post.readonly. Tokens: location. Operation `get-posts`.
 /// Pages: position in `skip`, page size in `limit`; items at `/results/posts`.
+/// Only reads, so a call that failed is repeated like a GET.
 struct get_posts {
     using response_type = types::post_successful_response_dto;
     using item_type = types::get_post_formatted;
@@ -3025,6 +3026,7 @@ struct get_tags_by_ids {
 ///
 /// Version v3. Scopes: socialplanner/statistics.readonly. Tokens: location. Operation
 /// `get-statistics`.
+/// Only reads, so a call that failed is repeated like a GET.
 struct get_statistics {
     using response_type = types::get_statistics_response;
     static const operation_meta meta;
@@ -3077,6 +3079,7 @@ struct create_queue {
 ///
 /// Version v3. Scopes: socialplanner/category.readonly. Tokens: location. Operation `fetchQueues`.
 /// Pages: position in `skip`, page size in `limit`; items at `/results/queues`.
+/// Only reads, so a call that failed is repeated like a GET.
 struct fetch_queues {
     using response_type = types::wrapped_fetch_category_queues_response;
     using item_type = types::category_queue_with_category;
@@ -3130,6 +3133,7 @@ struct update_queue {
 /// Version v3. Scopes: socialplanner/category.readonly. Tokens: location. Operation
 /// `fetchQueueItems`.
 /// Pages: position in `skip`, page size in `limit`; items at `/results/items`.
+/// Only reads, so a call that failed is repeated like a GET.
 struct fetch_queue_items {
     using response_type = types::wrapped_fetch_queue_items_response;
     using item_type = types::queue_item;
@@ -3222,6 +3226,7 @@ struct fetch_edit_session_calendar {
 ///
 /// Version v3. Scopes: socialplanner/category.readonly. Tokens: location. Operation `fetchSlots`.
 /// Pages: position in `skip`, page size in `limit`; items at `/results/slots`.
+/// Only reads, so a call that failed is repeated like a GET.
 struct fetch_slots {
     using response_type = types::wrapped_fetch_slots_response;
     using item_type = types::updated_slot_info;
@@ -3285,6 +3290,7 @@ struct update_queue_item {
 ///
 /// Version v3. Scopes: socialplanner/category.readonly. Tokens: location. Operation
 /// `fetchCalendarList`.
+/// Only reads, so a call that failed is repeated like a GET.
 struct fetch_calendar_list {
     using response_type = types::wrapped_fetch_calendar_list_response;
     using item_type = types::scheduled_post;
@@ -7045,6 +7051,7 @@ inline constexpr operation_meta get_posts::meta{
     .version = "v3",
     .scopes = operation_tables::get_posts_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .sends = content::json,
     .parameters = operation_tables::get_posts_parameters,
     .body_offset = offsetof(get_posts, body),
@@ -7100,6 +7107,7 @@ inline constexpr operation_meta get_post::meta{
     .version = "v3",
     .scopes = operation_tables::get_post_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_post_parameters,
     .extra_query_offset = offsetof(get_post, extra_query),
     .extra_body_offset = offsetof(get_post, extra_body),
@@ -7152,6 +7160,7 @@ inline constexpr operation_meta delete_post::meta{
     .version = "v3",
     .scopes = operation_tables::delete_post_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_post_parameters,
     .extra_query_offset = offsetof(delete_post, extra_query),
     .extra_body_offset = offsetof(delete_post, extra_body),
@@ -7207,6 +7216,7 @@ inline constexpr operation_meta get_account::meta{
     .version = "v3",
     .scopes = operation_tables::get_account_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_account_parameters,
     .extra_query_offset = offsetof(get_account, extra_query),
     .extra_body_offset = offsetof(get_account, extra_body),
@@ -7236,6 +7246,7 @@ inline constexpr operation_meta delete_account::meta{
     .version = "v3",
     .scopes = operation_tables::delete_account_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_account_parameters,
     .extra_query_offset = offsetof(delete_account, extra_query),
     .extra_body_offset = offsetof(delete_account, extra_body),
@@ -7303,6 +7314,7 @@ inline constexpr operation_meta get_upload_status::meta{
     .version = "v3",
     .scopes = operation_tables::get_upload_status_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_upload_status_parameters,
     .extra_query_offset = offsetof(get_upload_status, extra_query),
     .extra_body_offset = offsetof(get_upload_status, extra_body),
@@ -7366,6 +7378,7 @@ inline constexpr operation_meta get_csv_post::meta{
     .version = "v3",
     .scopes = operation_tables::get_csv_post_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_csv_post_parameters,
     .extra_query_offset = offsetof(get_csv_post, extra_query),
     .extra_body_offset = offsetof(get_csv_post, extra_body),
@@ -7419,6 +7432,7 @@ inline constexpr operation_meta delete_csv::meta{
     .version = "v3",
     .scopes = operation_tables::delete_csv_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_csv_parameters,
     .extra_query_offset = offsetof(delete_csv, extra_query),
     .extra_body_offset = offsetof(delete_csv, extra_body),
@@ -7444,6 +7458,7 @@ inline constexpr operation_meta delete_csv_post::meta{
     .version = "v3",
     .scopes = operation_tables::delete_csv_post_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_csv_post_parameters,
     .extra_query_offset = offsetof(delete_csv_post, extra_query),
     .extra_body_offset = offsetof(delete_csv_post, extra_body),
@@ -7471,6 +7486,7 @@ inline constexpr operation_meta start_oauth::meta{
     .path = "/social-media-posting/oauth/{platform}/start",
     .version = "v3",
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .gives = reply::raw,
     .parameters = operation_tables::start_oauth_parameters,
     .extra_query_offset = offsetof(start_oauth, extra_query),
@@ -7499,6 +7515,7 @@ inline constexpr operation_meta get_oauth_accounts::meta{
     .path = "/social-media-posting/oauth/{locationId}/{platform}/accounts/{accountId}",
     .version = "v3",
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_oauth_accounts_parameters,
     .extra_query_offset = offsetof(get_oauth_accounts, extra_query),
     .extra_body_offset = offsetof(get_oauth_accounts, extra_body),
@@ -7565,6 +7582,7 @@ inline constexpr operation_meta get_categories_location_id::meta{
     .version = "v3",
     .scopes = operation_tables::get_categories_location_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_categories_location_id_parameters,
     .extra_query_offset = offsetof(get_categories_location_id, extra_query),
     .extra_body_offset = offsetof(get_categories_location_id, extra_body),
@@ -7590,6 +7608,7 @@ inline constexpr operation_meta get_categories_id::meta{
     .version = "v3",
     .scopes = operation_tables::get_categories_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_categories_id_parameters,
     .extra_query_offset = offsetof(get_categories_id, extra_query),
     .extra_body_offset = offsetof(get_categories_id, extra_body),
@@ -7626,6 +7645,7 @@ inline constexpr operation_meta get_tags_location_id::meta{
     .version = "v3",
     .scopes = operation_tables::get_tags_location_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::get_tags_location_id_parameters,
     .extra_query_offset = offsetof(get_tags_location_id, extra_query),
     .extra_body_offset = offsetof(get_tags_location_id, extra_body),
@@ -7677,6 +7697,7 @@ inline constexpr operation_meta get_statistics::meta{
     .version = "v3",
     .scopes = operation_tables::get_statistics_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .sends = content::json,
     .parameters = operation_tables::get_statistics_parameters,
     .body_offset = offsetof(get_statistics, body),
@@ -7718,6 +7739,7 @@ inline constexpr operation_meta fetch_available_categories::meta{
     .version = "v3",
     .scopes = operation_tables::fetch_available_categories_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fetch_available_categories_parameters,
     .extra_query_offset = offsetof(fetch_available_categories, extra_query),
     .extra_body_offset = offsetof(fetch_available_categories, extra_body),
@@ -7768,6 +7790,7 @@ inline constexpr operation_meta fetch_queues::meta{
     .version = "v3",
     .scopes = operation_tables::fetch_queues_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .sends = content::json,
     .body_offset = offsetof(fetch_queues, body),
     .body_type = &json::type_of<types::fetch_category_queues>,
@@ -7797,6 +7820,7 @@ inline constexpr operation_meta fetch_queue_by_id::meta{
     .version = "v3",
     .scopes = operation_tables::fetch_queue_by_id_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .parameters = operation_tables::fetch_queue_by_id_parameters,
     .extra_query_offset = offsetof(fetch_queue_by_id, extra_query),
     .extra_body_offset = offsetof(fetch_queue_by_id, extra_body),
@@ -7854,6 +7878,7 @@ inline constexpr operation_meta fetch_queue_items::meta{
     .version = "v3",
     .scopes = operation_tables::fetch_queue_items_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .sends = content::json,
     .parameters = operation_tables::fetch_queue_items_parameters,
     .body_offset = offsetof(fetch_queue_items, body),
@@ -7998,6 +8023,7 @@ inline constexpr operation_meta fetch_slots::meta{
     .version = "v3",
     .scopes = operation_tables::fetch_slots_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .sends = content::json,
     .parameters = operation_tables::fetch_slots_parameters,
     .body_offset = offsetof(fetch_slots, body),
@@ -8032,6 +8058,7 @@ inline constexpr operation_meta delete_queue_item::meta{
     .version = "v3",
     .scopes = operation_tables::delete_queue_item_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_queue_item_parameters,
     .extra_query_offset = offsetof(delete_queue_item, extra_query),
     .extra_body_offset = offsetof(delete_queue_item, extra_body),
@@ -8086,6 +8113,7 @@ inline constexpr operation_meta fetch_calendar_list::meta{
     .version = "v3",
     .scopes = operation_tables::fetch_calendar_list_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::safe,
     .sends = content::json,
     .body_offset = offsetof(fetch_calendar_list, body),
     .body_type = &json::type_of<types::calendar_list>,
@@ -8117,6 +8145,7 @@ inline constexpr operation_meta delete_current_active_post_and_schedule_next::me
     .version = "v3",
     .scopes = operation_tables::delete_current_active_post_and_schedule_next_scopes,
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_current_active_post_and_schedule_next_parameters,
     .extra_query_offset = offsetof(delete_current_active_post_and_schedule_next, extra_query),
     .extra_body_offset = offsetof(delete_current_active_post_and_schedule_next, extra_body),
@@ -8273,6 +8302,7 @@ inline constexpr operation_meta delete_like::meta{
     .path = "/social-media-posting/comments/{platform}/{id}/like",
     .version = "v3",
     .tokens = token_kinds::location,
+    .idempotent = idempotency::idempotent,
     .parameters = operation_tables::delete_like_parameters,
     .extra_query_offset = offsetof(delete_like, extra_query),
     .extra_body_offset = offsetof(delete_like, extra_body),

@@ -14,6 +14,7 @@
 #include <boost/json/string_view.hpp>
 #include <boost/json/value_stack.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -570,13 +571,26 @@ private:
         bag->insert_or_assign({top.key.data(), top.key.size()}, std::move(v));
     }
 
+    // Whether a scalar that fits nowhere is a member of the envelope rather than a record: some
+    // operations answer with records by free keys and put a `traceId` among them.
+    [[nodiscard]] bool is_beside_records(const frame& top) const noexcept {
+        return top.what == shape::map && frames_.size() == 2;
+    }
+
     // Puts what fits nowhere under its member's name beside the unknown fields of the nearest
-    // struct: the misfits of a list as an array, those of a map as an object.
+    // struct: the misfits of a list as an array, those of a map as an object. Where no struct is
+    // around it, those of the outermost map go to the place that the options name.
     void keep_misfit(value&& v) {
         if (!options_.keep_unknown_fields) return;
         std::size_t at = frames_.size() - 1;
         while (at > 0 && frames_[at].what != shape::structure)
             --at;
+        if (at == 0 && options_.beside != nullptr && frames_.size() > 1 &&
+            frames_[1].what == shape::map) {
+            auto const key = frames_[1].key;
+            options_.beside->insert_or_assign({key.data(), key.size()}, std::move(v));
+            return;
+        }
         object* const bag = unknown_fields(frames_[at]);
         if (bag == nullptr || frames_[at].current == nullptr) return;
         auto const name = frames_[at].current->name;
@@ -651,11 +665,14 @@ private:
             advance();
             return true;
         }
-        bool single = false;
+        // The outermost list that one value stands for.
+        const type* single = nullptr;
         const type* leaf = t;
         for (bool deeper = true; deeper;) {
             switch (leaf->what) {
-            case kind::list: single = true; [[fallthrough]];
+            case kind::list:
+                if (single == nullptr) single = leaf;
+                [[fallthrough]];
             case kind::optional:
             case kind::nullable: leaf = leaf->inner; break;
             case kind::variant: leaf = leaf->alternatives[alternative(*leaf, from)]; break;
@@ -664,7 +681,10 @@ private:
         }
         scalar made = from;
         bool keep = true;
-        auto const fits = convert(*leaf, made);
+        auto fits = convert(*leaf, made);
+        // As where one scalar is expected, an empty text says "none": it is no list of one.
+        if (single != nullptr && from.what == scalar::form::string && from.text.empty())
+            fits = fit::nothing;
         if (fits == fit::exact || fits == fit::coerced || fits == fit::unknown) {
             void* self = place(top);
             if (self == nullptr) return false;
@@ -689,14 +709,18 @@ private:
         case fit::nothing:
             // An empty string says "no value", as many forms do.
             keep = false;
-            good = note_kind(bend::coerced, *leaf, from);
+            good = note_kind(bend::coerced, single != nullptr ? *single : *leaf, from);
             if (top.what == shape::structure) unsee(top);
             break;
         case fit::fraction: good = note_kind(bend::fractional, *leaf, from); break;
         case fit::overflow: good = note_kind(bend::out_of_range, *leaf, from); break;
-        case fit::misfit: good = note_kind(bend::wrong_kind, *leaf, from); break;
+        case fit::misfit:
+            good = is_beside_records(top) ? !options_.report_unknown_fields ||
+                    note(bend::unknown_field, "stands beside the records")
+                                          : note_kind(bend::wrong_kind, *leaf, from);
+            break;
         }
-        if (good && single && !keep && fits != fit::nothing)
+        if (good && single != nullptr && !keep && fits != fit::nothing)
             good = note(bend::single_element, "one value where a list was expected");
         if (keep) keep_misfit(from.to_value());
         advance();
@@ -1057,7 +1081,7 @@ private:
             advance();
             return good;
         }
-        if (nearest.likeness == 1 &&
+        if (nearest.likeness < sure &&
             !note(bend::unknown_alternative, "fits no alternative for sure"))
             return false;
         frame& top = frames_.back();
@@ -1094,20 +1118,28 @@ private:
         return best;
     }
 
-    // How much a value looks like a type: 0 not at all, 1 the right kind of JSON, more with each
-    // member of a struct that is there; without a required member no more than 1.
-    static int likeness(const type& t, const value& from) {
+    // From here on a value is surely of the type; below, what is there tells which type is nearest.
+    static constexpr int sure = 1 << 16;
+
+    static const type& without_wrappers(const type& t) noexcept {
         const type* leaf = &t;
         while (leaf->what == kind::optional || leaf->what == kind::nullable)
             leaf = leaf->inner;
-        switch (leaf->what) {
-        case kind::value: return 2;
+        return *leaf;
+    }
+
+    // How much a value looks like a type: 0 not at all, more with each member of a struct that is
+    // there, and `sure` more when no required member is missing.
+    static int likeness(const type& t, const value& from) {
+        type const& leaf = without_wrappers(t);
+        switch (leaf.what) {
+        case kind::value: return sure;
         case kind::list:
             if (!from.is_array()) return 0;
-            return from.get_array().empty() ? 2 : 2 + likeness_of_element(*leaf->inner, from);
+            return from.get_array().empty() ? sure : sure + likeness_of_element(*leaf.inner, from);
         case kind::map:
-        case kind::object: return from.is_object() ? 2 : 0;
-        case kind::structure: return from.is_object() ? likeness(*leaf, from.get_object()) : 0;
+        case kind::object: return from.is_object() ? sure : 0;
+        case kind::structure: return from.is_object() ? likeness(leaf, from.get_object()) : 0;
         default: return 0;
         }
     }
@@ -1127,27 +1159,55 @@ private:
     }
 
     static int likeness(const type& t, const object& from) {
-        int score = 1;
+        // What one member tells: as much as four that are missing, since servers leave members out
+        // more often than they add some; the right text in a discriminator more than any member.
+        constexpr int member_there = 4;
+        constexpr int member_of_kind = 4;
+        constexpr int right_text = 32;
+        constexpr int wrong_text = -24;
+        constexpr int least = 64;
+        int score = 0;
         bool complete = true;
         for (auto const& f : t.fields()) {
             const value* const there = from.if_contains(f.name);
-            if (there == nullptr) {
-                complete = complete && f.need != presence::required;
+            if (there == nullptr || there->is_null()) {
+                if (f.need != presence::required) continue;
+                complete = false;
+                --score;
                 continue;
             }
-            score += 2;
-            const type* leaf = f.of;
-            while (leaf->what == kind::optional || leaf->what == kind::nullable)
-                leaf = leaf->inner;
-            // A discriminator is an enumeration: the right text tells more than any member.
-            if (leaf->what == kind::enumeration && there->is_string()) {
+            score += member_there;
+            type const& leaf = without_wrappers(*f.of);
+            if (leaf.what == kind::enumeration && there->is_string()) {
                 auto const& s = there->get_string();
                 scalar text(std::string_view(s.data(), s.size()));
-                score += enumerate(*leaf, text) == fit::exact ? 8 : -4;
+                score += enumerate(leaf, text) == fit::exact ? right_text : wrong_text;
+            } else if (is_of_kind(leaf, *there)) {
+                score += member_of_kind;
             }
         }
-        if (!complete) return 1;
-        return score < 1 ? 1 : score;
+        if (complete && score > 0) return sure + score;
+        // Anything is nearer than another kind of JSON.
+        return std::max(1, least + score);
+    }
+
+    static bool is_of_kind(const type& leaf, const value& v) noexcept {
+        switch (leaf.what) {
+        case kind::boolean: return v.is_bool();
+        case kind::integer:
+        case kind::number: return v.is_number();
+        case kind::string:
+        case kind::enumeration: return v.is_string();
+        case kind::list: return v.is_array();
+        case kind::map:
+        case kind::object:
+        case kind::structure: return v.is_object();
+        case kind::value:
+        case kind::optional:
+        case kind::nullable:
+        case kind::variant: break;
+        }
+        return true;
     }
 
     const decode_options& options_;

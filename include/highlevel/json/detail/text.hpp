@@ -30,6 +30,15 @@ inline void append_number(std::string& out, double number) {
     out.append(buffer, std::to_chars(buffer, buffer + sizeof buffer, number).ptr);
 }
 
+// The same without an exponent, for texts outside of JSON: few servers read 1e+05 there.
+inline void append_decimal(std::string& out, double number) {
+    // The smallest double takes "0." and 324 digits, the largest 309.
+    char buffer[400];
+    auto const end =
+        std::to_chars(buffer, buffer + sizeof buffer, number, std::chars_format::fixed);
+    out.append(buffer, end.ptr);
+}
+
 // The integer that a double is, unless it has a fraction or does not fit.
 inline std::optional<std::int64_t> to_integer(double number) noexcept {
     // 2^63 is the first double that does not fit; -2^63 fits.
