@@ -5,10 +5,13 @@
 usage: conformance.py --send-all PROGRAM [--family F]
 
 One Prism per file of the description, started here on a free port and stopped at the end. A request
-that breaks the description fails the test, unless listed.tsv says why the description is at fault;
-an entry there that is no longer needed fails it too. Exit status 77: skipped, for want of the
-description (HIGHLEVEL_OPENAPI_DIR, default ../shared/openapi beside the project) or of Prism, which
-tools/setup --dev installs.
+that breaks the description fails the test, unless listed.tsv says why the description is at fault,
+and so does a response that differs from its type, unless responses_listed.tsv does. Both compare all
+that is said of an operation, not a part of it; an entry that is no longer needed fails the test, too.
+
+Exit status 77: skipped, for want of the description (HIGHLEVEL_OPENAPI_DIR, default ../shared/openapi
+beside the project). Prism, which tools/setup --dev installs, may be missing only where the
+description is missing as well, and never where CI is "true".
 """
 
 import argparse
@@ -28,6 +31,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PRISM = ROOT / "build/prism/node_modules/@stoplight/prism-cli/dist/index.js"
 LISTED = HERE / "listed.tsv"
+RESPONSES = HERE / "responses_listed.tsv"
 SKIPPED = 77
 START_SECONDS = 60
 
@@ -119,7 +123,7 @@ def send(program: str, version: str, family: str, path: pathlib.Path) -> list[li
     ) as prism:
         done = subprocess.run(
             [program, "--base-url", f"http://127.0.0.1:{prism.port}"]
-            + ["--version", version, "--family", family, "--rate", "60000"],
+            + ["--version", version, "--family", family, "--rate", "60000", "--diagnostics"],
             capture_output=True,
             text=True,
             errors="replace",
@@ -127,42 +131,66 @@ def send(program: str, version: str, family: str, path: pathlib.Path) -> list[li
         )
     rows = [line.split("\t") for line in done.stdout.splitlines()]
     expected = operations(path)
-    if len(rows) != expected or any(len(row) != 6 for row in rows):
+    if len(rows) != expected or any(len(row) != 7 for row in rows):
         raise RuntimeError(
             f"{version} {family}: {len(rows)} of {expected} operations sent\n{done.stderr}"
         )
     return rows
 
 
-def listed() -> dict[tuple[str, str], tuple[str, str]]:
-    """(version, operation) -> (part of what is said, reason)."""
+def listed(path: pathlib.Path) -> dict[tuple[str, str], str]:
+    """(version, operation) -> all that is said of it; the reason is for people."""
     table = {}
-    for number, line in enumerate(LISTED.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line or line.startswith("#"):
             continue
         cells = line.split("\t")
-        if len(cells) != 4 or not all(cells) or (cells[0], cells[1]) in table:
-            sys.exit(f"{LISTED.name}, line {number}: not version, operation, what is said, reason")
-        table[cells[0], cells[1]] = (cells[2], cells[3])
+        if len(cells) != 4 or not all(cells):
+            sys.exit(f"{path.name}, line {number}: not versions, operation, what is said, reason")
+        for version in cells[0].split(","):
+            if (version, cells[1]) in table:
+                sys.exit(f"{path.name}, line {number}: {version} {cells[1]} stands twice")
+            table[version, cells[1]] = cells[2]
     return table
 
 
-def judge(rows: list[list[str]]) -> list[str]:
-    """What is wrong: refusals that are not listed, and entries that nothing needs."""
-    known = listed()
+def plainly(said: str) -> str:
+    """Prism's violations as `place: message; ...`; other text as it is."""
+    try:
+        violations = json.loads(said)
+    except ValueError:
+        return said
+    if isinstance(violations, dict):
+        violations = violations.get("validation", [])
+    lines = {f"{'.'.join(map(str, v['location']))}: {v['message']}" for v in violations}
+    return "; ".join(sorted(lines))
+
+
+def compare(path: pathlib.Path, rows: list[list[str]], said_of) -> list[str]:
+    """What is said and not listed, in full, and what is listed and not said."""
+    known = listed(path)
     wrong = []
-    for version, operation, method, target, status, said in rows:
-        text, _ = known.pop((version, operation), (None, None))
-        if said == "ok":
-            if text is not None:
-                wrong.append(f"{LISTED.name}: {version} {operation} succeeds; remove it")
-        elif text is None or text not in said:
-            wrong.append(f"{version} {operation} {method} {target} {status}: {said}")
+    for row in rows:
+        version, operation, method, target, status = row[:5]
+        said = said_of(row)
+        expected = known.pop((version, operation), "")
+        if not said and expected:
+            wrong.append(f"{path.name}: {version} {operation}: all is well; remove it")
+        elif said != expected:
+            wrong.append(f"{version}\t{operation}\t{said}\t{method} {target} {status}")
+            if expected:
+                wrong.append(f"  {path.name} says\t\t{expected}")
     families_sent = {(row[0], row[1].split(".")[0]) for row in rows}
     for version, operation in known:
         if (version, operation.split(".")[0]) in families_sent:
-            wrong.append(f"{LISTED.name}: {version} {operation}: there is no such operation")
+            wrong.append(f"{path.name}: {version} {operation}: there is no such operation")
     return wrong
+
+
+def judge(rows: list[list[str]]) -> list[str]:
+    return compare(LISTED, rows, lambda row: "" if row[5] == "ok" else plainly(row[5])) + compare(
+        RESPONSES, rows, lambda row: row[6]
+    )
 
 
 def main() -> int:
@@ -172,11 +200,12 @@ def main() -> int:
     options = parser.parse_args()
 
     folder = description()
+    prism = PRISM.exists() and shutil.which("node")
+    if not prism and (folder.is_dir() or os.environ.get("CI") == "true"):
+        print("no Prism in build/prism; tools/setup --dev installs it where npm is")
+        return 1
     if not folder.is_dir():
         print(f"skipped: no description in {folder} (HIGHLEVEL_OPENAPI_DIR names another place)")
-        return SKIPPED
-    if not PRISM.exists() or not shutil.which("node"):
-        print("skipped: no Prism in build/prism; tools/setup --dev installs it where npm is")
         return SKIPPED
     wanted = [f for f in families(folder) if options.family in (None, f[1])]
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -42,11 +42,20 @@ sampler::sampler(const std::string& path) {
     std::string line;
     for (std::size_t number = 1; std::getline(file, line); ++number) {
         if (line.empty() || line.front() == '#') continue;
-        auto const tab = line.rfind('\t');
+        // Four cells say where; then the value, and a reason where a member is left out.
+        std::size_t where = 0;
+        for (int cells = 0; cells < 4 && where != std::string::npos; ++cells)
+            where = line.find('\t', where == 0 ? 0 : where + 1);
         boost::system::error_code ec;
         json::value made;
-        if (tab != std::string::npos) made = boost::json::parse(line.substr(tab + 1), ec);
-        if (tab == std::string::npos || ec || !table_.emplace(line.substr(0, tab), made).second)
+        std::string reason;
+        if (where != std::string::npos) {
+            auto const end = line.find('\t', where + 1);
+            made = boost::json::parse(line.substr(where + 1, end - where - 1), ec);
+            if (end != std::string::npos) reason = line.substr(end + 1);
+        }
+        if (where == std::string::npos || ec || made.is_null() == reason.empty() ||
+            !table_.emplace(line.substr(0, where), made).second)
             throw std::runtime_error{path + ", line " + std::to_string(number) + ": not a sample"};
     }
 }

@@ -2,7 +2,8 @@
 //
 // Sends every operation once, each member filled with a sample, the way account::call does it, and
 // prints what came of it: one line per operation, separated by tabs: version, operation, method,
-// target, HTTP status, `ok` or what failed. Works against any server.
+// target, HTTP status, `ok` or what failed, and with --diagnostics how the response differed from
+// its type. Works against any server.
 #include "../../examples/support/command_line.hpp"
 
 #include <highlevel/highlevel.hpp>
@@ -30,12 +31,13 @@ namespace asio = boost::asio;
 
 constexpr std::string_view usage =
     "send_all --base-url URL [--version v2|v3] [--family F] [--operation O]\n"
-    "         [--rate N] [--samples FILE]\n"
+    "         [--rate N] [--samples FILE] [--diagnostics]\n"
     "\n"
     "  --base-url   https, or http to this machine\n"
     "  --operation  as in list_operations, for example get_contact\n"
     "  --rate       requests per second that the server grants; default 10, the API's own limit\n"
     "  --samples    values that the types alone do not give; default: the committed table\n"
+    "  --diagnostics  a seventh column: what decoding the response had to bend\n"
     "\n"
     "The token is HIGHLEVEL_TOKEN, or \"sample\". Exit status: 0 when every operation succeeded,\n"
     "1 when one did not, 2 for a command line that cannot be used.\n";
@@ -48,6 +50,7 @@ public:
     std::string_view operation;
     std::uint32_t rate = 10;
     std::string samples = HIGHLEVEL_CONFORMANCE_SAMPLES;
+    bool diagnostics = false;
     bool help = false;
 };
 
@@ -69,6 +72,8 @@ settings read(int count, char** values) {
             made.rate = line.number<std::uint32_t>(1, 60'000);
         else if (line.is("--samples"))
             made.samples = line.value();
+        else if (line.is("--diagnostics"))
+            made.diagnostics = true;
         else
             line.unknown();
     }
@@ -138,11 +143,26 @@ std::string problem(const highlevel::detail::call_outcome& outcome, const record
     return text;
 }
 
+/// How the response differed from its type, in one line; empty: not at all.
+std::string bends(const highlevel::json::diagnostics& bent) {
+    std::string text;
+    for (auto const& d : bent) {
+        if (!text.empty()) text += "; ";
+        text += to_string(d.what);
+        text += ' ';
+        text += d.pointer;
+    }
+    if (bent.total() > bent.size())
+        text += "; and " + std::to_string(bent.total() - bent.size()) + " more";
+    return text;
+}
+
 asio::awaitable<bool> send(
     highlevel::detail::core& core,
     recorder& wire,
     const conformance::sampler& samples,
-    const conformance::entry& e) {
+    const conformance::entry& e,
+    bool diagnostics) {
     auto const& meta = *e.meta;
     auto const op = e.make();
     samples.fill(meta, op.get());
@@ -165,7 +185,9 @@ asio::awaitable<bool> send(
         if (static_cast<unsigned char>(c) < 0x20) c = ' ';
     std::cout << to_string(meta.version_of_description) << '\t' << meta.family << '.' << meta.name
               << '\t' << to_string(meta.verb) << '\t' << wire.target << '\t' << wire.status << '\t'
-              << (ok ? "ok" : text) << '\n';
+              << (ok ? "ok" : text);
+    if (diagnostics) std::cout << '\t' << bends(outcome.parts.bent);
+    std::cout << '\n';
     co_return ok;
 }
 
@@ -184,7 +206,7 @@ asio::awaitable<void> send_all(
                 continue;
             if (!wanted.operation.empty() && e.meta->name != wanted.operation) continue;
             ++sent;
-            bool const ok = co_await send(*core, *wire, samples, e);
+            bool const ok = co_await send(*core, *wire, samples, e, wanted.diagnostics);
             failed += ok ? 0 : 1;
         }
     }
