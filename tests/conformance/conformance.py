@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: BSL-1.0
 """Sends every operation to Stoplight Prism, which checks each request against the description.
 
-usage: conformance.py --send-all PROGRAM [--family F]
+usage: conformance.py --send-all PROGRAM [--family F] [--write-responses]
 
 One Prism per file of the description, started here on a free port and stopped at the end. A request
-that breaks the description fails the test, unless listed.tsv says why the description is at fault,
-and so does a response that differs from its type, unless responses_listed.tsv does. Both compare all
-that is said of an operation, not a part of it; an entry that is no longer needed fails the test, too.
+that breaks the description fails the test, unless listed.tsv says why the description is at fault:
+each violation needs its entry, and an entry that is no longer needed fails the test, too.
+
+Where responses_listed.tsv stands beside it, responses are held to it in the same way: it says how
+the example of an operation's response differs from its type. --write-responses makes that table.
 
 Exit status 77: skipped, for want of the description (HIGHLEVEL_OPENAPI_DIR, default ../shared/openapi
 beside the project). Prism, which tools/setup --dev installs, may be missing only where the
@@ -138,9 +140,9 @@ def send(program: str, version: str, family: str, path: pathlib.Path) -> list[li
     return rows
 
 
-def listed(path: pathlib.Path) -> dict[tuple[str, str], str]:
-    """(version, operation) -> all that is said of it; the reason is for people."""
-    table = {}
+def listed(path: pathlib.Path) -> dict[tuple[str, str], list[str]]:
+    """(version, operation) -> what is said of it; several entries are several things."""
+    table: dict[tuple[str, str], list[str]] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line or line.startswith("#"):
             continue
@@ -148,55 +150,92 @@ def listed(path: pathlib.Path) -> dict[tuple[str, str], str]:
         if len(cells) != 4 or not all(cells):
             sys.exit(f"{path.name}, line {number}: not versions, operation, what is said, reason")
         for version in cells[0].split(","):
-            if (version, cells[1]) in table:
-                sys.exit(f"{path.name}, line {number}: {version} {cells[1]} stands twice")
-            table[version, cells[1]] = cells[2]
+            table.setdefault((version, cells[1]), []).append(cells[2])
     return table
 
 
-def plainly(said: str) -> str:
-    """Prism's violations as `place: message; ...`; other text as it is."""
+def violations(said: str) -> list[str]:
+    """What Prism finds wrong with a request, one by one; other text as it is."""
     try:
-        violations = json.loads(said)
+        found = json.loads(said)
     except ValueError:
-        return said
-    if isinstance(violations, dict):
-        violations = violations.get("validation", [])
-    lines = {f"{'.'.join(map(str, v['location']))}: {v['message']}" for v in violations}
-    return "; ".join(sorted(lines))
+        return [said]
+    if isinstance(found, dict):
+        found = found.get("validation", [])
+    return [f"{'.'.join(map(str, v['location']))}: {v['message']}" for v in found] or [said]
 
 
-def compare(path: pathlib.Path, rows: list[list[str]], said_of) -> list[str]:
-    """What is said and not listed, in full, and what is listed and not said."""
-    known = listed(path)
+def judge_requests(rows: list[list[str]]) -> list[str]:
+    """What is wrong: violations that are not listed, and entries that nothing needs."""
+    known = listed(LISTED)
     wrong = []
-    for row in rows:
-        version, operation, method, target, status = row[:5]
-        said = said_of(row)
-        expected = known.pop((version, operation), "")
-        if not said and expected:
-            wrong.append(f"{path.name}: {version} {operation}: all is well; remove it")
-        elif said != expected:
-            wrong.append(f"{version}\t{operation}\t{said}\t{method} {target} {status}")
-            if expected:
-                wrong.append(f"  {path.name} says\t\t{expected}")
+    for version, operation, method, target, status, said, _ in rows:
+        texts = known.pop((version, operation), [])
+        found = [] if said == "ok" else violations(said)
+        for violation in found:
+            if not any(text in violation for text in texts):
+                wrong.append(f"{version} {operation} {method} {target} {status}: {violation}")
+        for text in texts:
+            if not any(text in violation for violation in found):
+                wrong.append(f"{LISTED.name}: {version} {operation}: {text}: not so; remove it")
+    return wrong + unknown(LISTED, rows, known)
+
+
+def judge_responses(rows: list[list[str]]) -> list[str]:
+    """Where responses differ from their types otherwise than listed, compared in full."""
+    known = listed(RESPONSES)
+    wrong = []
+    for version, operation, *_, bent in rows:
+        expected = "; ".join(known.pop((version, operation), []))
+        if bent != expected:
+            wrong.append(f"{version} {operation}: response: {bent or 'all is well'}")
+            wrong.append(f"  {RESPONSES.name} says: {expected or 'nothing'}")
+    return wrong + unknown(RESPONSES, rows, known)
+
+
+def unknown(path: pathlib.Path, rows: list[list[str]], left) -> list[str]:
     families_sent = {(row[0], row[1].split(".")[0]) for row in rows}
-    for version, operation in known:
-        if (version, operation.split(".")[0]) in families_sent:
-            wrong.append(f"{path.name}: {version} {operation}: there is no such operation")
-    return wrong
+    return [
+        f"{path.name}: {version} {operation}: there is no such operation"
+        for version, operation in left
+        if (version, operation.split(".")[0]) in families_sent
+    ]
 
 
-def judge(rows: list[list[str]]) -> list[str]:
-    return compare(LISTED, rows, lambda row: "" if row[5] == "ok" else plainly(row[5])) + compare(
-        RESPONSES, rows, lambda row: row[6]
-    )
+REASONS = {
+    "missing_required": "the example lacks what is required",
+    "wrong_kind": "the example is of another kind than the type",
+    "coerced": "the example writes a value in another kind",
+    "fractional": "the example has a fraction where a count stands",
+    "out_of_range": "the example is beyond the type",
+    "single_element": "the example shows one element of a list",
+    "null_element": "the example has null among the elements",
+    "unknown_enumerator": "the example is none of the described values",
+    "unknown_alternative": "the example is none of the described alternatives",
+}
+
+
+def write_responses(rows: list[list[str]]) -> None:
+    """The table of what responses_listed.tsv has to explain, with the sort of each difference."""
+    lines = [
+        "# SPDX-License-Identifier: BSL-1.0",
+        "# Where the example of a response differs from its type: version, operation, how decoding",
+        "# bent it, reason. Made by conformance.py --write-responses; look at what changes.",
+    ]
+    for version, operation, *_, bent in rows:
+        if not bent:
+            continue
+        sorts = dict.fromkeys(part.split(" ")[0] for part in bent.split("; "))
+        why = "; ".join(REASONS.get(sort, sort) for sort in sorts)
+        lines.append(f"{version}\t{operation}\t{bent}\t{why[0].upper()}{why[1:]}.")
+    RESPONSES.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--send-all", required=True, metavar="PROGRAM")
     parser.add_argument("--family", help="only this one, as the description's file is named")
+    parser.add_argument("--write-responses", action="store_true", help="make the table anew")
     options = parser.parse_args()
 
     folder = description()
@@ -211,10 +250,18 @@ def main() -> int:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         done = list(pool.map(lambda f: send(options.send_all, *f), wanted))
     rows = [row for family in done for row in family]
-    wrong = judge(rows)
+    if options.write_responses:
+        write_responses(sorted(rows, key=lambda row: (row[0], row[1])))
+    wrong = judge_requests(rows)
+    if RESPONSES.exists():
+        wrong += judge_responses(rows)
     print("\n".join(wrong))
     accepted = sum(row[5] == "ok" for row in rows)
-    print(f"{accepted} of {len(rows)} operations accepted, {len(wrong)} problems")
+    bent = sum(bool(row[6]) for row in rows)
+    print(
+        f"{accepted} of {len(rows)} operations accepted, {bent} responses bent, "
+        f"{len(wrong)} problems"
+    )
     return 1 if wrong or not rows else 0
 
 

@@ -43,6 +43,12 @@ static_assert(contacts::get_contact::meta.verb == highlevel::method::get);
 static_assert(contacts::get_contact::meta.version == "2021-07-28");
 static_assert(contacts::get_contact::meta.tokens == token_kinds::location);
 static_assert(contacts::create_contact::meta.path == "/contacts/");
+static_assert(contacts::get_contact::meta.idempotent == highlevel::idempotency::safe);
+static_assert(contacts::search_contacts_advanced::meta.idempotent == highlevel::idempotency::safe);
+static_assert(contacts::delete_contact::meta.idempotent == highlevel::idempotency::idempotent);
+static_assert(contacts::create_contact::meta.idempotent == highlevel::idempotency::neither);
+static_assert(contacts::update_contact::meta.idempotent == highlevel::idempotency::neither);
+static_assert(contacts::get_contacts::meta.pages->items_known);
 
 const json::field* find(std::span<const json::field> fields, std::string_view name) {
     auto const found = std::find_if(

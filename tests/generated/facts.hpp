@@ -80,6 +80,10 @@ constexpr std::string_view fact_problem(const highlevel::operation_meta& meta) {
     if (meta.family.empty() || meta.name.empty() || meta.id.empty()) return "no name";
     if (meta.version != "2021-07-28" && meta.version != "2021-04-15" && meta.version != "v3")
         return "odd Version";
+    bool const reads = meta.verb == highlevel::method::get || meta.verb == highlevel::method::head;
+    if (reads && meta.idempotent != highlevel::idempotency::safe) return "a GET that writes";
+    if (meta.verb == highlevel::method::put || meta.verb == highlevel::method::patch)
+        if (meta.idempotent != highlevel::idempotency::neither) return "a PUT that is repeated";
     for (auto const* l : {&meta.location, &meta.company}) {
         if (l->in == highlevel::place::none) continue;
         if (!carries(meta, l->in, l->name)) return "resource that is not a member";
@@ -88,6 +92,7 @@ constexpr std::string_view fact_problem(const highlevel::operation_meta& meta) {
     if (meta.pages == nullptr || meta.pages->style == highlevel::paging_style::none) return {};
     auto const& pages = *meta.pages;
     if (pages.position.empty()) return "pages without a position";
+    if (!pages.items_known && !pages.items.empty()) return "items known and unknown";
     for (auto const name : {pages.position, pages.position_id, pages.size})
         if (!name.empty() && !carries(meta, pages.in, name)) return "page field not a member";
     for (auto const pointer : {pages.items, pages.next, pages.next_id, pages.total, pages.has_more})
