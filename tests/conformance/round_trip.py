@@ -12,7 +12,6 @@ status 77: skipped, for want of the description (see conformance.py).
 """
 
 import argparse
-import fnmatch
 import json
 import pathlib
 import subprocess
@@ -188,11 +187,10 @@ class Listed:
                 self.rows[version, cells[1], cells[2]] = False
 
     def knows(self, version: str, family: str, place: str) -> bool:
-        for row in self.rows:
-            if row[:2] == (version, family) and fnmatch.fnmatchcase(place, row[2]):
-                self.rows[row] = True
-                return True
-        return False
+        if (version, family, place) not in self.rows:
+            return False
+        self.rows[version, family, place] = True
+        return True
 
     def unused(self) -> list[str]:
         return [" ".join(row) for row, used in self.rows.items() if not used]
