@@ -1,27 +1,32 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // Listens for webhooks and prints what happened. As it stands it listens to a sandbox of its own,
-// in which it makes, changes and removes a contact; with --port it listens to HighLevel, behind a
-// proxy that ends TLS.
+// in which it makes, changes and removes a contact and installs an app; with --port it listens to
+// HighLevel, behind a proxy that ends TLS.
 
 #include "support/command_line.hpp"
 
+#include <highlevel/auth/oauth.hpp>
 #include <highlevel/highlevel.hpp>
 #include <highlevel/sandbox/server.hpp>
 #include <highlevel/sandbox/webhooks.hpp>
 #include <highlevel/v2/contacts.hpp>
+#include <highlevel/webhooks/installs.hpp>
 #include <highlevel/webhooks/receiver.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/this_coro.hpp>
 
 #include <cstdint>
 #include <exception>
 #include <iostream>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace asio = boost::asio;
 namespace contacts = highlevel::v2::contacts;
@@ -53,6 +58,27 @@ boost::asio::awaitable<void> print_events(webhooks::receiver& receiver) {
     }
 }
 // docs: end loop
+
+// docs: begin installs
+boost::asio::awaitable<void> follow_all(
+    webhooks::receiver& receiver, const webhooks::installs& installs) {
+    auto const executor = co_await boost::asio::this_coro::executor;
+    while (auto event = co_await receiver.next()) {
+        auto const kept = std::make_shared<webhooks::event>(*std::move(event));
+        boost::asio::co_spawn(
+            executor, installs.follow(*kept),
+            [kept](std::exception_ptr failed, webhooks::install_step step) {
+                auto const& place = kept->head.location_id;
+                if (failed)
+                    std::cerr << place << " got no token: it must be installed again\n";
+                else if (step == webhooks::install_step::installed)
+                    std::cout << place << " has a token\n";
+                else if (step == webhooks::install_step::removed)
+                    std::cout << place << " has none any more\n";
+            });
+    }
+}
+// docs: end installs
 
 asio::awaitable<void> change_a_contact(
     highlevel::account location, sandbox::webhook_sender& sender) {
@@ -116,6 +142,50 @@ void listen_to_a_sandbox() {
               << counted[webhooks::outcome::duplicate] << " of them came twice\n";
 }
 
+asio::awaitable<void> install(
+    sandbox::server& server, highlevel::auth::oauth_app& app, sandbox::webhook_sender& sender) {
+    highlevel::auth::secret code{
+        server.issue_code("sandbox-12345678", server.locations().at(0).id)};
+    // The webhook is here, and waits for what the browser brings only now.
+    co_await sender.settled();
+    (void)co_await app.exchange_code(std::move(code));
+}
+
+void follow_installs_in_a_sandbox() {
+    asio::io_context context;
+    sandbox::webhook_signer const signer;
+    highlevel::auth::oauth_app app{"sandbox-12345678", "app secret"};
+    webhooks::receiver_options options;
+    options.inbox.guard.signing.keys = {webhooks::public_key::from_pem(signer.ed25519_key_pem())};
+    options.inbox.guard.app_ids = {app.app_id()};
+    webhooks::receiver receiver{context.get_executor(), options};
+    receiver.start();
+
+    sandbox::webhook_sender_options how;
+    how.port = receiver.port();
+    sandbox::webhook_sender sender{how, signer};
+    sandbox::options house;
+    house.on_install = sender.install_hook();
+    sandbox::server server{house};
+    sandbox::app_settings known;
+    known.client_id = "sandbox-12345678";
+    known.client_secret = "app secret";
+    server.add_app(known);
+    server.start();
+
+    highlevel::client_options calls;
+    calls.base_url = server.base_url();
+    calls.credentials = app;
+    highlevel::client const client{context.get_executor(), calls};
+    webhooks::installs const installs{webhooks::installs_options{app}};
+    asio::co_spawn(context, follow_all(receiver, installs), asio::detached);
+    asio::co_spawn(context, install(server, app, sender), [&](std::exception_ptr thrown) {
+        receiver.stop();
+        if (thrown) std::rethrow_exception(thrown);
+    });
+    context.run();
+}
+
 } // namespace
 
 int main(int argc, char** argv) try {
@@ -135,10 +205,12 @@ int main(int argc, char** argv) try {
             at.unknown();
     }
     if (port && app.empty()) throw command_line::usage_error{"--app must be given with --port"};
-    if (port)
+    if (port) {
         listen(*port, app);
-    else
+    } else {
         listen_to_a_sandbox();
+        follow_installs_in_a_sandbox();
+    }
     return 0;
 } catch (const command_line::usage_error& e) {
     std::cerr << e.what() << '\n';

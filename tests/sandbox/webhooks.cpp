@@ -11,6 +11,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_future.hpp>
 
 #include <chrono>
@@ -176,6 +177,8 @@ TEST_CASE("some_are_sent_twice_and_taken_once", "[sandbox]") {
 TEST_CASE("what_nobody_takes_is_given_up", "[sandbox]") {
     sandbox::webhook_sender_options how;
     how.retry_delay = 1ms;
+    how.retry_growth = 2;
+    how.retry_jitter = 0.5;
     how.tries = 3;
     pair both{how, 1};
     both.sender->send("NoteCreate", "loc");
@@ -188,6 +191,60 @@ TEST_CASE("what_nobody_takes_is_given_up", "[sandbox]") {
     CHECK(both.receiver->counters().inbox.full == 3);
 }
 
+TEST_CASE("removals_of_companies_and_changes_of_plans_are_told", "[sandbox]") {
+    pair both;
+    both.sender->send_company_uninstall("comp");
+    auto const gone = both.next();
+    CHECK(gone.kind == event_kind::app_uninstall);
+    CHECK(gone.head.company_id == "comp");
+    CHECK(gone.head.location_id.empty());
+    both.sender->send_plan_change("loc", "comp", "small", "large");
+    auto const changed = both.next();
+    auto const* plan = changed.get_if<event_kind::plan_change>();
+    REQUIRE(plan);
+    CHECK(plan->location_id == "loc");
+    CHECK(plan->current_plan_id == "small");
+    CHECK(plan->new_plan_id == "large");
+}
+
+TEST_CASE("a_receiver_that_never_answers_holds_nobody_up", "[sandbox]") {
+    // It accepts, by way of the system, and says nothing.
+    asio::io_context context;
+    asio::ip::tcp::acceptor const deaf{context, {asio::ip::address_v4::loopback(), 0}};
+    sandbox::webhook_sender_options how;
+    how.port = deaf.local_endpoint().port();
+    how.tries = 2;
+    how.retry_delay = 1ms;
+    how.response_timeout = 20ms;
+    sandbox::webhook_sender sender{how};
+    sender.send("NoteCreate", "loc");
+    auto waiting = asio::co_spawn(context, sender.settled(), asio::use_future);
+    context.run();
+    waiting.get();
+    CHECK(sender.counters().attempts == 2);
+    CHECK(sender.counters().given_up == 1);
+}
+
+TEST_CASE("nobody_waits_for_a_sender_that_is_gone", "[sandbox]") {
+    asio::io_context context;
+    sandbox::webhook_sender_options how;
+    how.port = 1;
+    how.retry_delay = 24h;
+    std::optional<sandbox::webhook_sender> sender{std::in_place, how};
+    auto const hook = sender->install_hook();
+    sender->send("NoteCreate", "loc");
+    auto begun = asio::co_spawn(context, sender->settled(), asio::use_future);
+    context.poll();
+    // Not even looked at before the end.
+    auto late = asio::co_spawn(context, sender->settled(), asio::use_future);
+    sender.reset();
+    hook(sandbox::install_change{});
+    context.restart();
+    context.run();
+    begun.get();
+    late.get();
+}
+
 TEST_CASE("options_of_a_sender_are_checked", "[sandbox]") {
     sandbox::webhook_sender_options how;
     how.tries = 0;
@@ -195,4 +252,13 @@ TEST_CASE("options_of_a_sender_are_checked", "[sandbox]") {
     how.tries = 1;
     how.address = "localhost";
     CHECK_THROWS_WITH(sandbox::webhook_sender{how}, test::contains("address"));
+    how.address = "127.0.0.1";
+    how.retry_growth = 0.5;
+    CHECK_THROWS_WITH(sandbox::webhook_sender{how}, test::contains("retry_growth"));
+    how.retry_growth = 2;
+    how.retry_jitter = 1.5;
+    CHECK_THROWS_WITH(sandbox::webhook_sender{how}, test::contains("retry_jitter"));
+    how.retry_jitter = 1;
+    how.response_timeout = 0ms;
+    CHECK_THROWS_WITH(sandbox::webhook_sender{how}, test::contains("response_timeout"));
 }

@@ -204,6 +204,31 @@ TEST_CASE("a_record_without_a_telling_type_is_recognised_by_its_members", "[webh
     CHECK(read(R"({"type":"PriceUpdate","amount":1.5})").get_if<types::price>()->amount == 1.5);
 }
 
+TEST_CASE("an_event_of_another_name_is_no_message_to_send", "[webhooks]") {
+    std::string const members = R"("contactId":"c","messageId":"m","attachments":[])";
+    for (auto const* type : {"MessageReactionCreate", "sms", ""}) {
+        INFO(type);
+        auto const made = read(R"({"type":")" + std::string{type} + R"(",)" + members + "}");
+        CHECK(made.kind == event_kind::unknown);
+        CHECK(made.get_if<webhooks::unknown_event>());
+    }
+    CHECK(read(R"({"type":7,)" + members + "}").kind == event_kind::unknown);
+    for (auto const* type : {R"("type":"WhatsApp",)", R"("type":null,)", ""})
+        CHECK(
+            read("{" + std::string{type} + members + "}").kind ==
+            event_kind::provider_outbound_message);
+}
+
+TEST_CASE("a_record_beside_a_member_called_data_is_not_wiped", "[webhooks]") {
+    auto const made = read(R"({"type":"ContactUpdate","webhookId":"w","locationId":"loc",)"
+                           R"("id":"c","email":"ada@example.com","data":{"source":"import"}})");
+    auto const* contact = made.get_if<types::contact>();
+    REQUIRE(contact);
+    CHECK(contact->id == "c");
+    CHECK(contact->email == "ada@example.com");
+    CHECK(contact->unknown_fields.contains("data"));
+}
+
 TEST_CASE("a_record_may_stand_in_a_member_called_data", "[webhooks]") {
     auto const made =
         read(R"({"type":"ContactCreate","timestamp":"2025-01-28T14:35:00Z","webhookId":"w",)"
@@ -241,6 +266,8 @@ TEST_CASE("times_of_envelopes_are_taken_only_when_they_make_sense", "[webhooks]"
     CHECK(time("2025-01-28T14:35:00Z") == expected);
     CHECK(time("2025-01-28T20:05:00+05:30") == expected);
     CHECK(time("1738074900000") == expected);
+    CHECK(time("1738074900") == expected);
+    CHECK(time("0") == std::chrono::sys_days{std::chrono::year{1970} / 1 / 1});
     for (auto const* text :
          {"", "now", "-1", "99999999999999999", "9223372036854775807", "-9223372036854775808",
           "1969-12-31T23:59:59Z", "2025-13-01T00:00:00Z", "2025-01-28T14:35:00+99", "-001-01-01"}) {

@@ -34,6 +34,11 @@ webhooks::verdict check(const guard& g, std::string_view body, test::wall_time a
     return g.check(body, {signature, std::nullopt}, at);
 }
 
+webhooks::verdict claim(const guard& g, std::string_view body, test::wall_time at = now) {
+    auto const signature = test::signer().sign_ed25519(body);
+    return g.claim(body, {signature, std::nullopt}, at);
+}
+
 } // namespace
 
 TEST_CASE("a_signed_fresh_and_new_delivery_is_accepted_once", "[webhooks]") {
@@ -58,11 +63,99 @@ TEST_CASE("a_delivery_without_an_id_is_known_by_its_body", "[webhooks]") {
     CHECK(check(g, body, now + 23h).outcome == outcome::duplicate);
 }
 
-TEST_CASE("what_is_forgotten_is_accepted_when_it_comes_again", "[webhooks]") {
+TEST_CASE("what_is_claimed_is_busy_until_it_is_committed_or_released", "[webhooks]") {
     guard const g{settings()};
-    auto const first = check(g, note("a"));
-    g.forget(first);
-    CHECK(check(g, note("a")).outcome == outcome::accepted);
+    auto const first = claim(g, note("a"));
+    REQUIRE(first);
+    CHECK(check(g, note("a")).outcome == outcome::busy);
+    CHECK(check(g, note("b")).outcome == outcome::accepted);
+    g.release(first);
+    auto const second = claim(g, note("a"), now + 1s);
+    REQUIRE(second);
+    g.release(first); // no longer its claim
+    CHECK(check(g, note("a"), now + 1s).outcome == outcome::busy);
+    g.commit(second, now + 1s);
+    CHECK(check(g, note("a"), now + 1s).outcome == outcome::duplicate);
+    // Whoever ended in between did not take the event along.
+    REQUIRE(claim(g, note("c")));
+    CHECK(check(g, note("c"), now + 59s).outcome == outcome::busy);
+    CHECK(check(g, note("c"), now + 60s).outcome == outcome::accepted);
+}
+
+TEST_CASE("what_came_in_time_and_was_not_kept_does_not_grow_old", "[webhooks]") {
+    guard const g{settings()};
+    g.release(claim(g, note("a")));
+    auto const again = claim(g, note("a"), now + 10min);
+    CHECK(again.outcome == outcome::accepted);
+    g.release(again);
+    CHECK(check(g, note("a"), now + 23h).outcome == outcome::accepted);
+    CHECK(check(g, note("a"), now + 24h).outcome == outcome::duplicate);
+    // What nobody ever saw does, and so does what was kept.
+    CHECK(check(g, note("b"), now + 10min).outcome == outcome::stale);
+    CHECK(check(g, note("c")).outcome == outcome::accepted);
+    CHECK(check(g, note("c"), now + 10min).outcome == outcome::stale);
+    // Not for ever.
+    g.release(claim(g, note("d")));
+    CHECK(check(g, note("d"), now + 24h).outcome == outcome::stale);
+    // Not if it is not wanted.
+    auto options = settings();
+    options.retry_window = 0s;
+    guard const strict{options};
+    strict.release(claim(strict, note("a")));
+    CHECK(check(strict, note("a"), now + 1s).outcome == outcome::accepted);
+    strict.release(claim(strict, note("b")));
+    CHECK(check(strict, note("b"), now + 301s).outcome == outcome::stale);
+}
+
+TEST_CASE("a_body_that_says_neither_when_nor_which_is_no_proof_of_a_repetition", "[webhooks]") {
+    guard const g{settings()};
+    // As documented: installed, removed, installed and removed again gives the same twice.
+    for (std::string const body :
+         {R"({"type":"UNINSTALL","appId":"app","locationId":"loc"})",
+          R"({"type":"INSTALL","appId":"app","locationId":"loc","companyId":"comp"})",
+          R"({"type":"PLAN_CHANGE","appId":"app","locationId":"loc","newPlanId":"p"})"}) {
+        auto const first = claim(g, body);
+        CHECK(first.outcome == outcome::accepted);
+        CHECK_FALSE(first.key);
+        g.commit(first, now);
+        CHECK(check(g, body).outcome == outcome::accepted);
+    }
+    // With an id or a time it is one event.
+    std::string const named = R"({"type":"UNINSTALL","appId":"app","webhookId":"u"})";
+    CHECK(check(g, named).outcome == outcome::accepted);
+    CHECK(check(g, named, now + 1h).outcome == outcome::duplicate);
+    auto const timed =
+        R"({"type":"UNINSTALL","appId":"app","timestamp":")" + test::time_text(now) + R"("})";
+    CHECK(check(g, timed).outcome == outcome::accepted);
+    CHECK(check(g, timed).outcome == outcome::duplicate);
+    // Other records may return to what they were, but not at once.
+    std::string const tagged = R"({"type":"ContactTagUpdate","id":"c","tags":["vip"]})";
+    CHECK(check(g, tagged).outcome == outcome::accepted);
+    CHECK(check(g, tagged, now + 299s).outcome == outcome::duplicate);
+    CHECK(check(g, tagged, now + 300s).outcome == outcome::accepted);
+}
+
+TEST_CASE("a_time_that_cannot_be_read_is_not_taken_for_none", "[webhooks]") {
+    guard const g{settings()};
+    for (auto const* time :
+         {R"("soon")", R"("24/11/2026")", R"("-1")", "-1", "1e300", R"("9999999999999999999")",
+          R"({"at":1})", "[1]", "true"}) {
+        INFO(time);
+        auto const body =
+            R"({"type":"NoteCreate","webhookId":"x","timestamp":)" + std::string{time} + "}";
+        auto const found = check(g, body).outcome;
+        CHECK((found == outcome::malformed || found == outcome::stale));
+    }
+    auto const seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch());
+    auto const at = [](auto n, const char* id) {
+        return R"({"webhookId":")" + std::string{id} + R"(","timestamp":)" + std::to_string(n) +
+            "}";
+    };
+    CHECK(check(g, at(seconds.count(), "a")).outcome == outcome::accepted);
+    CHECK(check(g, at(seconds.count() - 301, "b")).outcome == outcome::stale);
+    CHECK(check(g, at(seconds.count() * 1000, "c")).outcome == outcome::accepted);
+    CHECK(check(g, at((seconds.count() - 301) * 1000, "d")).outcome == outcome::stale);
+    CHECK(check(g, R"({"webhookId":"e","timestamp":null})").outcome == outcome::accepted);
 }
 
 TEST_CASE("the_signature_is_looked_at_before_anything_else", "[webhooks]") {
@@ -95,7 +188,7 @@ TEST_CASE("age_is_bounded_on_both_sides", "[webhooks]") {
     strict.require_timestamp = true;
     guard const with_time{strict};
     CHECK(check(with_time, R"({"type":"NoteCreate","webhookId":"x"})").outcome == outcome::stale);
-    CHECK(check(with_time, R"({"timestamp":"soon","webhookId":"x"})").outcome == outcome::stale);
+    CHECK(check(with_time, R"({"timestamp":null,"webhookId":"x"})").outcome == outcome::stale);
     CHECK(check(g, R"({"type":"NoteCreate","webhookId":"x"})").outcome == outcome::accepted);
 }
 
@@ -159,6 +252,8 @@ TEST_CASE("options_that_make_no_sense_are_named", "[webhooks]") {
     complains([](auto& o) { o.freshness = -1s; }, "freshness");
     complains([](auto& o) { o.clock_skew = std::chrono::seconds::max(); }, "clock_skew");
     complains([](auto& o) { o.remember = -1s; }, "remember");
+    complains([](auto& o) { o.retry_window = -1s; }, "retry_window");
+    complains([](auto& o) { o.claim_time = 0s; }, "claim_time");
     complains([](auto& o) { o.max_body = 0; }, "max_body");
     complains([](auto& o) { o.max_depth = 0; }, "max_depth");
 }
@@ -166,5 +261,6 @@ TEST_CASE("options_that_make_no_sense_are_named", "[webhooks]") {
 TEST_CASE("outcomes_have_names", "[webhooks]") {
     CHECK(to_string(outcome::not_signed) == "unsigned");
     CHECK(to_string(outcome::wrong_app) == "wrong_app");
-    CHECK(static_cast<std::size_t>(outcome::wrong_app) + 1 == webhooks::outcome_count);
+    CHECK(to_string(outcome::busy) == "busy");
+    CHECK(static_cast<std::size_t>(outcome::busy) + 1 == webhooks::outcome_count);
 }

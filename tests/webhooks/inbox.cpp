@@ -16,8 +16,12 @@
 
 #include <cstddef>
 #include <exception>
+#include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace asio = boost::asio;
@@ -44,6 +48,44 @@ asio::awaitable<void> collect(inbox& from, std::vector<std::string>& ids) {
         ids.push_back(event->head.webhook_id);
     ids.push_back("end");
 }
+
+asio::awaitable<void> drain(
+    asio::awaitable<std::optional<webhooks::event>> next, std::vector<std::string>& ids) {
+    if (auto event = co_await std::move(next)) ids.push_back(event->head.webhook_id);
+}
+
+// A store whose functions do their work and then fail, as when a connection breaks.
+class faulty_store final : public webhooks::replay_store {
+public:
+    std::string broken;
+
+    bool knows(const webhooks::replay_key& key, time_point now) override {
+        return store_.knows(key, now);
+    }
+    webhooks::claim_state claim(
+        const webhooks::replay_key& key,
+        time_point now,
+        time_point lapses,
+        time_point owed) override {
+        auto const made = store_.claim(key, now, lapses, owed);
+        fail_if("claim");
+        return made;
+    }
+    void commit(const webhooks::replay_key& key, time_point now, time_point until) override {
+        fail_if("commit");
+        store_.commit(key, now, until);
+    }
+    void release(const webhooks::replay_key& key, time_point lapses) override {
+        fail_if("release");
+        store_.release(key, lapses);
+    }
+
+private:
+    void fail_if(std::string_view name) const {
+        if (broken == name) throw std::runtime_error{"no connection"};
+    }
+    webhooks::memory_replay_store store_;
+};
 
 } // namespace
 
@@ -148,6 +190,149 @@ TEST_CASE("what_could_not_be_persisted_is_not_answered_for", "[webhooks]") {
     CHECK(box.size() == 1);
 }
 
+TEST_CASE("a_repetition_during_a_slow_persist_is_not_answered_for_it", "[webhooks]") {
+    auto options = settings();
+    inbox* self = nullptr;
+    std::vector<unsigned> meanwhile;
+    bool keeps = false;
+    options.persist = [&](const webhooks::event&) {
+        // HighLevel has given up waiting and sends it once more.
+        meanwhile.push_back(self->handle(post(note("a"))).status);
+        return keeps;
+    };
+    inbox box{options};
+    self = &box;
+    CHECK(box.handle(post(note("a"))).status == 429);
+    keeps = true;
+    CHECK(box.handle(post(note("a"))).status == 200);
+    CHECK(box.handle(post(note("a"))).status == 200);
+    CHECK(meanwhile == std::vector<unsigned>{429, 429});
+    CHECK(box.counters()[outcome::busy] == 2);
+    CHECK(box.counters()[outcome::accepted] == 1);
+    CHECK(box.counters()[outcome::duplicate] == 1);
+}
+
+TEST_CASE("what_was_pushed_back_is_taken_when_it_comes_ten_minutes_later", "[webhooks]") {
+    auto options = settings();
+    options.capacity = 1;
+    auto time = test::now;
+    options.now = [&] { return time; };
+    inbox box{options};
+    CHECK(box.handle(post(note("a"))).status == 200);
+    CHECK(box.handle(post(note("b"))).status == 429);
+    time += 10min;
+    CHECK(box.handle(post(note("b"))).status == 429);
+    REQUIRE(box.try_next());
+    time += 10min;
+    CHECK(box.handle(post(note("b"))).status == 200);
+    CHECK(box.try_next()->head.webhook_id == "b");
+    CHECK(box.handle(post(note("b"))).status == 200);
+    CHECK(box.handle(post(note("c"))).status == 400);
+    CHECK(box.counters()[outcome::accepted] == 2);
+    CHECK(box.counters()[outcome::duplicate] == 1);
+    CHECK(box.counters()[outcome::stale] == 1);
+}
+
+TEST_CASE("pushing_back_forgets_nothing_that_was_taken", "[webhooks]") {
+    auto options = settings();
+    options.capacity = 4;
+    options.guard.seen = std::make_shared<webhooks::memory_replay_store>(4);
+    inbox box{options};
+    for (auto const* id : {"a", "b", "c", "d"})
+        REQUIRE(box.handle(post(note(id))).status == 200);
+    for (int i = 0; i < 10; ++i)
+        CHECK(box.handle(post(note(std::to_string(i)))).status == 429);
+    for (auto const* id : {"a", "b", "c", "d"})
+        CHECK(box.handle(post(note(id))).status == 200);
+    CHECK(box.counters()[outcome::accepted] == 4);
+    CHECK(box.counters()[outcome::duplicate] == 4);
+}
+
+TEST_CASE("a_store_that_fails_loses_and_doubles_nothing", "[webhooks]") {
+    auto const store = std::make_shared<faulty_store>();
+    auto options = settings();
+    options.guard.seen = store;
+    auto time = test::now;
+    options.now = [&] { return time; };
+    bool keeps = true;
+    options.persist = [&](const webhooks::event&) { return keeps; };
+    inbox box{options};
+    // It claimed, and then its connection broke.
+    store->broken = "claim";
+    CHECK_THROWS_AS(box.handle(post(note("a"))), std::runtime_error);
+    store->broken = "";
+    CHECK(box.handle(post(note("a"))).status == 429);
+    time += 1min;
+    CHECK(box.handle(post(note("a"))).status == 200);
+    // A claim that cannot be given back lapses.
+    keeps = false;
+    store->broken = "release";
+    CHECK(box.handle(post(note("b"))).status == 429);
+    keeps = true;
+    CHECK(box.handle(post(note("b"))).status == 429);
+    time += 10min;
+    CHECK(box.handle(post(note("b"))).status == 200);
+    // What has been kept is answered for, or it would be kept twice.
+    store->broken = "commit";
+    CHECK(box.handle(post(note("c", time))).status == 200);
+    CHECK(box.counters().not_remembered == 1);
+    CHECK(box.counters()[outcome::accepted] == 3);
+    CHECK(box.size() == 3);
+}
+
+TEST_CASE("what_is_being_kept_when_the_inbox_closes_still_comes_out", "[webhooks]") {
+    auto options = settings();
+    inbox* self = nullptr;
+    asio::io_context context;
+    std::vector<std::string> ids;
+    options.persist = [&](const webhooks::event&) {
+        self->close();
+        // Whoever waits must not be told that this was all.
+        context.poll();
+        CHECK(ids.empty());
+        return true;
+    };
+    inbox box{options};
+    self = &box;
+    asio::co_spawn(context, collect(box, ids), asio::detached);
+    context.poll();
+    CHECK(box.handle(post(note("a"))).status == 200);
+    context.restart();
+    context.run();
+    CHECK(ids == std::vector<std::string>{"a", "end"});
+}
+
+TEST_CASE("a_place_that_is_given_back_after_the_close_ends_the_wait", "[webhooks]") {
+    auto options = settings();
+    inbox* self = nullptr;
+    options.persist = [&](const webhooks::event&) {
+        self->close();
+        return false;
+    };
+    inbox box{options};
+    self = &box;
+    asio::io_context context;
+    std::vector<std::string> ids;
+    asio::co_spawn(context, collect(box, ids), asio::detached);
+    context.poll();
+    CHECK(box.handle(post(note("a"))).status == 429);
+    context.run();
+    CHECK(ids == std::vector<std::string>{"end"});
+}
+
+TEST_CASE("a_coroutine_may_await_beyond_the_life_of_the_inbox", "[webhooks]") {
+    asio::io_context context;
+    std::vector<std::string> ids;
+    {
+        inbox box{settings()};
+        // Not yet begun when the inbox ends: it must not look at it.
+        asio::co_spawn(context, drain(box.next(), ids), asio::detached);
+        REQUIRE(box.handle(post(note("a"))).status == 200);
+    }
+    context.run();
+    CHECK(ids == std::vector<std::string>{"a"});
+}
+
 TEST_CASE("waiting_coroutines_get_events_in_order_and_then_the_end", "[webhooks]") {
     inbox box{settings()};
     asio::io_context context;
@@ -214,6 +399,32 @@ TEST_CASE("a_cancelled_waiter_loses_no_event", "[webhooks]") {
     context.run();
     auto const all = ids.size() + others.size() - static_cast<std::size_t>(!cancelled);
     CHECK(all == 2); // "a", and an end for each that was not cancelled
+}
+
+TEST_CASE("a_cancelled_waiter_whose_event_another_took_is_not_called_again", "[webhooks]") {
+    inbox box{settings()};
+    asio::io_context context;
+    std::vector<std::string> ids;
+    asio::cancellation_signal signal;
+    asio::co_spawn(
+        context, collect(box, ids),
+        asio::bind_cancellation_slot(signal.slot(), [](std::exception_ptr) {}));
+    context.poll();
+    // Chosen for an event, cancelled, and the event is gone when it looks.
+    REQUIRE(box.handle(post(note("a"))).status == 200);
+    signal.emit(asio::cancellation_type::terminal);
+    REQUIRE(box.try_next());
+    context.poll();
+    std::vector<std::string> others;
+    context.restart();
+    asio::co_spawn(context, collect(box, others), asio::detached);
+    context.poll();
+    REQUIRE(box.handle(post(note("b"))).status == 200);
+    context.poll();
+    CHECK(others == std::vector<std::string>{"b"});
+    CHECK(ids.empty());
+    box.close();
+    context.run();
 }
 
 TEST_CASE("options_of_an_inbox_are_checked", "[webhooks]") {

@@ -265,12 +265,45 @@ TEST_CASE("an_idle_connection_is_closed", "[webhooks]") {
     auto options = settings();
     options.idle_timeout = 50ms;
     house at{options};
-    peer silent{at};
-    CHECK(silent.status() == 0);
     peer used{at};
     CHECK(used.send(delivery(note("a"))) == 200);
     CHECK(used.status() == 0);
     CHECK(at->counters().timed_out == 0);
+}
+
+TEST_CASE("a_connection_that_never_says_anything_has_a_request_s_time", "[webhooks]") {
+    auto options = settings();
+    options.request_timeout = 50ms;
+    options.idle_timeout = 24h; // else this would never return
+    house at{options};
+    peer silent{at};
+    CHECK(silent.status() == 0);
+    CHECK(at->counters().timed_out == 0);
+}
+
+TEST_CASE("whoever_cannot_sign_does_not_keep_a_connection", "[webhooks]") {
+    auto options = settings();
+    options.inbox.path = "/hook";
+    options.inbox.guard.app_ids = {"app"};
+    house at{options};
+    auto const ends_after = [&](const std::string& text, unsigned status) {
+        peer client{at};
+        CHECK(client.send(text) == status);
+        CHECK(client.head().find("Connection: close") != std::string::npos);
+        CHECK(client.status() == 0);
+    };
+    auto const body = note("a");
+    ends_after(request(body, "N/A"), 401);
+    ends_after(request(body, test::signer().sign_ed25519("x")), 401);
+    ends_after(request(body, "N/A", {}, "GET"), 405);
+    auto elsewhere = delivery(body);
+    elsewhere.replace(elsewhere.find("/hook"), 5, "/nook");
+    ends_after(elsewhere, 404);
+    ends_after(delivery(R"({"appId":"foreign","webhookId":"x"})"), 403);
+    // What HighLevel signed for us keeps it, whatever becomes of it.
+    peer client{at};
+    CHECK(client.send(delivery(note("old", test::now - 1h))) == 400);
+    CHECK(client.send(delivery(body)) == 200);
 }
 
 TEST_CASE("connections_beyond_the_bound_wait_for_a_place", "[webhooks]") {
@@ -279,15 +312,63 @@ TEST_CASE("connections_beyond_the_bound_wait_for_a_place", "[webhooks]") {
     house at{options};
     auto one = std::make_unique<peer>(at);
     auto two = std::make_unique<peer>(at);
-    CHECK(one->send(delivery(note("a"))) == 200);
-    CHECK(two->send(delivery(note("b"))) == 200);
+    // Both are in the middle of a request, as the interim answer tells.
+    auto const begin = [](peer& client, const std::string& body) {
+        auto const text = delivery(body, "Expect: 100-continue\r\n");
+        CHECK(client.send(text.substr(0, text.size() - body.size())) == 100);
+    };
+    begin(*one, note("a"));
+    begin(*two, note("b"));
     peer three{at};
     three.write(delivery(note("c")));
-    CHECK(one->send(delivery(note("d"))) == 200);
     CHECK(at->counters().connections == 2);
-    one.reset();
-    CHECK(three.status() == 200);
+    SECTION("one that closes gives it") {
+        one.reset();
+        CHECK(three.status() == 200);
+        CHECK(at->counters().made_room == 0);
+    }
+    SECTION("one that falls silent gives it") {
+        CHECK(one->send(note("a")) == 200);
+        CHECK(three.status() == 200);
+        CHECK(one->status() == 0);
+        CHECK(at->counters().made_room == 1);
+    }
+    CHECK(two->send(note("b")) == 200);
     CHECK(at->counters().connections == 3);
+}
+
+TEST_CASE("silent_connections_take_nobody_s_place", "[webhooks]") {
+    auto options = settings();
+    options.max_connections = 4;
+    options.request_timeout = 24h; // only room for others ends them
+    options.idle_timeout = 24h;
+    house at{options};
+    peer known{at};
+    CHECK(known.send(delivery(note("a"))) == 200);
+    std::vector<std::unique_ptr<peer>> silent;
+    for (int i = 0; i < 20; ++i)
+        silent.push_back(std::make_unique<peer>(at));
+    peer honest{at};
+    CHECK(honest.send(delivery(note("b"))) == 200);
+    // Those who never said anything go first, and of those who did, the idlest.
+    CHECK(known.send(delivery(note("c"))) == 200);
+    CHECK(silent.front()->status() == 0);
+    CHECK(at->counters().open_connections <= 4);
+    CHECK(at->counters().made_room >= 17);
+}
+
+TEST_CASE("connections_from_one_address_can_be_bounded", "[webhooks]") {
+    auto options = settings();
+    options.max_connections_per_address = 2;
+    house at{options};
+    auto one = std::make_unique<peer>(at);
+    peer two{at};
+    CHECK(one->send(delivery(note("a"))) == 200);
+    CHECK(two.send(delivery(note("b"))) == 200);
+    peer three{at};
+    CHECK(three.send(delivery(note("c"))) == 0);
+    CHECK(at->counters().crowded == 1);
+    CHECK(two.send(delivery(note("d"))) == 200);
 }
 
 TEST_CASE("stopping_lets_what_has_begun_come_to_its_end", "[webhooks]") {
@@ -318,6 +399,15 @@ TEST_CASE("a_receiver_that_is_gone_ends_the_loop_that_awaits_it", "[webhooks]") 
     made->start();
     auto waiting = asio::co_spawn(context, made->next(), asio::use_future);
     context.poll();
+    made.reset();
+    context.run();
+    CHECK_FALSE(waiting.get());
+}
+
+TEST_CASE("a_wait_that_begins_after_the_receiver_s_end_finds_nothing", "[webhooks]") {
+    asio::io_context context;
+    std::optional<receiver> made{std::in_place, context.get_executor(), settings()};
+    auto waiting = asio::co_spawn(context, made->next(), asio::use_future);
     made.reset();
     context.run();
     CHECK_FALSE(waiting.get());

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// The memory of webhooks that were seen: bounded, exact while there is room, oldest out first.
+// The memory of webhooks that were seen or are owed: bounded, exact while there is room, oldest out
+// first.
 #include "support/catch.hpp"
 
 #include <highlevel/webhooks/replay.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <map>
@@ -13,53 +15,112 @@
 #include <string>
 
 namespace webhooks = highlevel::webhooks;
+using webhooks::claim_state;
 using webhooks::make_replay_key;
 using webhooks::memory_replay_store;
 using namespace std::chrono_literals;
 
 namespace {
 
-const std::chrono::system_clock::time_point start{std::chrono::hours{24 * 20000}};
+using wall_time = std::chrono::system_clock::time_point;
+
+const wall_time start{std::chrono::hours{24 * 20000}};
 
 webhooks::replay_key key(std::size_t n) {
     return make_replay_key('w', std::to_string(n));
+}
+
+claim_state claim(memory_replay_store& store, std::size_t n, wall_time now = start) {
+    return store.claim(key(n), now, now + 5s, now + 1h);
+}
+
+// Claims and commits; true when it was new.
+bool insert(memory_replay_store& store, std::size_t n, wall_time now, wall_time until) {
+    if (claim(store, n, now) != claim_state::taken) return false;
+    store.commit(key(n), now, until);
+    return true;
 }
 
 } // namespace
 
 TEST_CASE("a_key_is_remembered_until_its_time_is_over", "[webhooks]") {
     memory_replay_store store{4};
-    CHECK(store.insert(key(1), start, start + 10s));
-    CHECK_FALSE(store.insert(key(1), start, start + 10s));
-    CHECK_FALSE(store.insert(key(1), start + 9s, start + 20s));
-    CHECK(store.insert(key(1), start + 10s, start + 20s));
-    CHECK_FALSE(store.insert(key(1), start + 19s, start + 30s));
+    CHECK(insert(store, 1, start, start + 10s));
+    CHECK_FALSE(insert(store, 1, start, start + 10s));
+    CHECK_FALSE(insert(store, 1, start + 9s, start + 20s));
+    CHECK(store.knows(key(1), start + 9s));
+    CHECK_FALSE(store.knows(key(1), start + 10s));
+    CHECK(insert(store, 1, start + 10s, start + 20s));
+    CHECK_FALSE(insert(store, 1, start + 19s, start + 30s));
     CHECK(store.size() == 1);
+    CHECK(store.owed() == 0);
 }
 
-TEST_CASE("what_is_forgotten_is_new_again", "[webhooks]") {
+TEST_CASE("a_claim_is_open_until_it_is_committed_or_released_or_lapses", "[webhooks]") {
     memory_replay_store store{4};
-    CHECK(store.insert(key(1), start, start + 10s));
-    store.erase(key(1));
-    store.erase(key(2));
-    CHECK(store.size() == 0);
-    CHECK(store.insert(key(1), start, start + 10s));
-    CHECK_FALSE(store.insert(key(1), start, start + 10s));
+    CHECK(claim(store, 1) == claim_state::taken);
+    CHECK(claim(store, 1) == claim_state::open);
+    CHECK(claim(store, 1, start + 4s) == claim_state::open);
+    CHECK(claim(store, 1, start + 5s) == claim_state::taken);
+    // The claim that lapsed is not this one, and its end changes nothing.
+    store.release(key(1), start + 5s);
+    CHECK(claim(store, 1, start + 6s) == claim_state::open);
+    store.release(key(1), start + 10s);
+    CHECK(claim(store, 1, start + 6s) == claim_state::taken);
+    store.commit(key(1), start + 7s, start + 1min);
+    CHECK(claim(store, 1, start + 8s) == claim_state::seen);
+    // Too late.
+    store.release(key(1), start + 11s);
+    CHECK(claim(store, 1, start + 8s) == claim_state::seen);
+    CHECK(claim(store, 1, start + 1min) == claim_state::taken);
+    // A commit without a claim counts as well.
+    store.commit(key(2), start, start + 10s);
+    CHECK(claim(store, 2) == claim_state::seen);
+    store.release(key(3), start);
+    CHECK_FALSE(store.knows(key(3), start));
+}
+
+TEST_CASE("what_is_owed_is_known_for_its_time_from_the_first_claim_on", "[webhooks]") {
+    memory_replay_store store{4};
+    CHECK(claim(store, 1) == claim_state::taken);
+    store.release(key(1), start + 5s);
+    CHECK(store.knows(key(1), start + 59min));
+    CHECK(claim(store, 1, start + 59min) == claim_state::taken);
+    store.release(key(1), start + 59min + 5s);
+    CHECK_FALSE(store.knows(key(1), start + 1h));
+}
+
+TEST_CASE("claims_that_come_to_nothing_cost_no_one_their_place", "[webhooks]") {
+    memory_replay_store store{8};
+    for (std::size_t i = 0; i < 8; ++i)
+        REQUIRE(insert(store, i, start, start + 10min));
+    // As an inbox does that pushes back, over and over.
+    for (std::size_t i = 0; i < 100; ++i) {
+        REQUIRE(claim(store, 100 + i) == claim_state::taken);
+        store.release(key(100 + i), start + 5s);
+    }
+    for (std::size_t i = 0; i < 8; ++i)
+        CHECK(claim(store, i) == claim_state::seen);
+    CHECK(store.size() == 8);
+    CHECK(store.owed() == 8);
 }
 
 TEST_CASE("the_oldest_makes_room_and_it_is_counted_when_it_was_too_early", "[webhooks]") {
     memory_replay_store store{100};
     for (std::size_t i = 0; i < 100; ++i)
-        CHECK(store.insert(key(i), start, start + 10s));
+        CHECK(insert(store, i, start, start + 10s));
     CHECK(store.forced_out() == 0);
-    CHECK(store.insert(key(100), start, start + 10s));
+    CHECK(insert(store, 100, start, start + 10s));
     CHECK(store.forced_out() == 1);
     CHECK(store.size() == 100);
-    CHECK_FALSE(store.insert(key(1), start, start + 10s));
-    CHECK(store.insert(key(0), start, start + 10s));
+    CHECK_FALSE(insert(store, 1, start, start + 10s));
+    CHECK(insert(store, 0, start, start + 10s));
+    CHECK(store.forced_out() == 2);
     for (std::size_t i = 0; i < 1000; ++i)
-        CHECK(store.insert(key(1000 + i), start + 60s, start + 70s));
+        CHECK(insert(store, 1000 + i, start + 60s, start + 70s));
     CHECK(store.size() == 100);
+    CHECK(insert(store, 5000, start + 80s, start + 90s));
+    CHECK(store.size() < 100); // what is over goes by and by
     CHECK_THROWS_AS(memory_replay_store{0}, std::invalid_argument);
 }
 
@@ -70,24 +131,45 @@ TEST_CASE("ids_and_bodies_have_keys_of_their_own", "[webhooks]") {
 }
 
 TEST_CASE("the_store_agrees_with_a_plain_model", "[webhooks]") {
+    class known {
+    public:
+        bool seen = false;
+        wall_time until{};
+        wall_time lapses{};
+    };
     memory_replay_store store{1000};
-    std::map<std::size_t, std::chrono::system_clock::time_point> model;
+    std::map<std::size_t, known> model;
     std::mt19937 random{7};
     auto now = start;
     for (int step = 0; step < 20000; ++step) {
         now += std::chrono::milliseconds{random() % 50};
         auto const id = random() % 300;
-        if (random() % 10 == 0) {
-            store.erase(key(id));
-            model.erase(id);
-            continue;
+        auto const lives = [&] { return model.contains(id) && now < model[id].until; };
+        REQUIRE(store.knows(key(id), now) == lives());
+        auto const choice = random() % 10;
+        if (choice == 0) {
+            auto const lapses = lives() ? model[id].lapses : now;
+            store.release(key(id), lapses);
+            if (lives() && !model[id].seen) model[id].lapses = wall_time::min();
+        } else if (choice < 4) {
+            auto const until = now + std::chrono::milliseconds{random() % 3000};
+            store.commit(key(id), now, until);
+            model[id].seen = true;
+            model[id].until = until;
+        } else {
+            auto const lapses = now + std::chrono::milliseconds{random() % 1000};
+            auto const owed = lapses + std::chrono::milliseconds{random() % 3000};
+            auto const expected = lives() && model[id].seen ? claim_state::seen
+                : lives() && now < model[id].lapses         ? claim_state::open
+                                                            : claim_state::taken;
+            REQUIRE(store.claim(key(id), now, lapses, owed) == expected);
+            if (expected != claim_state::taken) continue;
+            if (!lives() || model[id].seen) model[id].until = owed;
+            model[id].until = std::max(model[id].until, lapses);
+            model[id].seen = false;
+            model[id].lapses = lapses;
         }
-        auto const known = model.find(id);
-        auto const fresh = known == model.end() || now >= known->second;
-        auto const until = now + std::chrono::milliseconds{random() % 3000};
-        REQUIRE(store.insert(key(id), now, until) == fresh);
-        if (fresh) model[id] = until;
     }
     CHECK(store.forced_out() == 0);
-    CHECK(store.size() <= 300);
+    CHECK(store.size() + store.owed() <= 300);
 }

@@ -247,6 +247,11 @@ TEST_CASE("texts_that_are_no_key_of_ours_are_refused", "[webhooks]") {
                  "MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAK7GG4GSdSzD4P2Ub2JZ0eSEAwBgnaKX\n"
                  "bBpHoPHPvMFCDMJ5hLu4HmHxqZ2JXLjKYSv3nC1zDYDAxkUIXDpJuNUCAwEAAQ==\n"
                  "-----END PUBLIC KEY-----\n") == key_errc::wrong_size);
+    // A second key is not overlooked, as it would be while keys rotate.
+    std::string const one{webhooks::highlevel_ed25519_key};
+    CHECK(error_of(one + std::string{webhooks::highlevel_rsa_key}) == key_errc::not_a_public_key);
+    CHECK(error_of(one + "and more") == key_errc::not_a_public_key);
+    CHECK_FALSE(error_of("A comment.\n" + one + "\r\n \n"));
     CHECK_THROWS_AS(public_key::from_pem("no key"), boost::system::system_error);
 }
 

@@ -95,6 +95,11 @@ public:
     /// The app as `client_options::credentials`.
     operator credentials() const;
 
+    /// What webhooks name the app by: `client_id` without its last part.
+    [[nodiscard]] std::string app_id() const;
+    /// Whether a client that it was given to lives; without one nothing can be asked.
+    [[nodiscard]] bool attached() const;
+
     /// Turns the code that the redirect URI received into a stored token.
     ///
     /// `redirect_uri`: as in the authorization URL; may be empty where the app has only one.

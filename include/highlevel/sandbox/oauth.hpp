@@ -4,6 +4,7 @@
 // minted from the agency's, in the words of the live service.
 #pragma once
 
+#include <highlevel/sandbox/install_change.hpp>
 #include <highlevel/sandbox/message.hpp>
 #include <highlevel/sandbox/token.hpp>
 
@@ -70,6 +71,8 @@ public:
         /// The company of a location; empty for an unknown one.
         std::function<std::string(std::string_view)> company_of;
         std::string company_id;
+        /// Told of installs and removals; may be empty.
+        install_hook on_install;
     };
 
     oauth_house(std::uint64_t seed, neighbours others);
@@ -107,6 +110,7 @@ private:
     void installed(const pairs& query, bool v3, reply& out) const;
     void uninstall(const request_view& request, reply& out);
     void choose(const pairs& query, reply& out);
+    void tell(std::string_view event, std::string_view client_id, std::string location) const;
     std::string issue(
         const app_settings& app,
         const std::string& location,

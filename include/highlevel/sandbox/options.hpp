@@ -5,6 +5,7 @@
 #pragma once
 
 #include <highlevel/sandbox/contact.hpp>
+#include <highlevel/sandbox/install_change.hpp>
 #include <highlevel/sandbox/limiter.hpp>
 #include <highlevel/sandbox/message.hpp>
 
@@ -116,6 +117,8 @@ public:
 
     /// Told of each change of a contact; see `change_hook`.
     change_hook on_change;
+    /// Told of each install and removal of an app; see `install_hook`.
+    install_hook on_install;
     /// Looks at each request first; see `scripted_response`.
     response_hook hook;
 };

@@ -10,6 +10,7 @@
 #include <highlevel/sandbox/detail/json_writer.hpp>
 #include <highlevel/sandbox/detail/synthetic.hpp>
 #include <highlevel/sandbox/detail/time_text.hpp>
+#include <highlevel/sandbox/install_change.hpp>
 #include <highlevel/sandbox/options.hpp>
 #include <highlevel/sandbox/webhooks_signer.hpp>
 
@@ -25,12 +26,14 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -50,7 +53,7 @@ public:
     std::uint16_t port = 0;
     /// Path and query that are posted to.
     std::string target = "/";
-    /// The app that events name.
+    /// The app that events name, but those of install_hook().
     std::string app_id = "sandbox-app";
     /// Adds `X-WH-Signature` beside `X-GHL-Signature`. Live: both came until RSA ended.
     bool legacy_signature = false;
@@ -58,6 +61,14 @@ public:
     unsigned tries = 6;
     /// The time between two tries. Live: 10 minutes and more.
     std::chrono::milliseconds retry_delay{50};
+    /// By how much that time grows from one try to the next; at least 1. Live: 1 or more, the
+    /// documents differ.
+    double retry_growth = 1;
+    /// The share of that time that is drawn at random and added, from 0 to 1. Live: some.
+    double retry_jitter = 0;
+    /// A receiver that has not answered by then is taken for dead: its connection is closed, and
+    /// the delivery tried again. Positive. Live: unknown.
+    std::chrono::milliseconds response_timeout{10'000};
     /// How many of a hundred deliveries are sent once more although they were taken.
     unsigned duplicates = 0;
     /// Where ids and the choice of duplicates come from.
@@ -95,15 +106,28 @@ public:
         asio::post(context_, [this] {
             stopped_ = true;
             wake_.cancel();
+            limit_.cancel();
             error_code ignored;
             socket_.close(ignored);
         });
         thread_.join();
+        {
+            std::lock_guard const lock{mutex_};
+            ended_ = true;
+        }
+        // What was posted behind the end: nobody may wait for it for ever.
+        context_.restart();
+        context_.poll();
     }
 
     /// From any thread. `write` adds members to the event's object.
     template <class Write>
     void send(std::string_view type, std::string_view location_id, Write write) {
+        send(type, settings.app_id, location_id, std::move(write));
+    }
+    template <class Write>
+    void send(
+        std::string_view type, std::string_view app_id, std::string_view location_id, Write write) {
         std::string body;
         json_writer out{body};
         auto const number = ++events;
@@ -113,22 +137,34 @@ public:
             iso_text(
                 std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now())));
         out.member("webhookId", made_up_id(scatter(settings.seed ^ 0x3eb) ^ number));
-        out.member("appId", settings.app_id).member_if("locationId", location_id);
+        out.member("appId", app_id).member_if("locationId", location_id);
         write(out);
         out.end_object();
-        asio::post(context_, [self = shared_from_this(), body = std::move(body)]() mutable {
-            self->schedule({}, std::move(body), 0);
+        (void)perform([this, body = std::move(body)]() mutable {
+            if (!stopped_) schedule({}, std::move(body), 0);
+        });
+    }
+
+    /// Tells of an install or a removal.
+    void send(const install_change& change) {
+        // As documented: a removal names the location or the company, never both.
+        bool const installed = change.event == "INSTALL";
+        send(change.event, change.app_id, change.location_id, [&](json_writer& out) {
+            if (installed || change.location_id.empty()) out.member("companyId", change.company_id);
+            if (installed)
+                out.member("installType", change.location_id.empty() ? "Company" : "Location");
         });
     }
 
     /// Waits until nothing is left to send.
-    asio::awaitable<void> settled() {
+    static asio::awaitable<void> settled(std::shared_ptr<webhook_sender_core> self) {
         auto const bell = std::make_shared<http::detail::one_shot>();
-        asio::post(context_, [self = shared_from_this(), bell] {
-            self->waiting_.push_back(bell);
-            self->ring_if_settled();
+        auto* const core = self.get();
+        bool const runs = core->perform([core, bell] {
+            core->waiting_.push_back(bell);
+            core->ring_if_settled();
         });
-        co_await bell->async_wait(asio::use_awaitable);
+        if (runs) co_await bell->async_wait(asio::use_awaitable);
     }
 
     webhook_sender_options settings;
@@ -156,6 +192,34 @@ private:
         if (ec) throw std::invalid_argument{"webhook sender option address must be numeric"};
         if (o.tries == 0)
             throw std::invalid_argument{"webhook sender option tries must be positive"};
+        if (!(o.retry_growth >= 1))
+            throw std::invalid_argument{"webhook sender option retry_growth must be at least 1"};
+        if (!(o.retry_jitter >= 0 && o.retry_jitter <= 1))
+            throw std::invalid_argument{"webhook sender option retry_jitter must be from 0 to 1"};
+        if (o.response_timeout.count() <= 0)
+            throw std::invalid_argument{"webhook sender option response_timeout must be positive"};
+    }
+
+    /// Does something on the sender's thread; false when that has ended. The work needs no share in
+    /// this object: what waits in a context does not outlive it, and with a share neither would
+    /// ever end.
+    template <class Work>
+    bool perform(Work work) {
+        std::lock_guard const lock{mutex_};
+        if (ended_) return false;
+        asio::post(context_, std::move(work));
+        return true;
+    }
+
+    /// The time before the next try, when so many have failed. A day is enough.
+    std::chrono::milliseconds delay_after(unsigned tried) {
+        auto delay = static_cast<double>(settings.retry_delay.count());
+        constexpr double most = 86'400'000;
+        for (unsigned i = 1; i < tried && delay < most; ++i)
+            delay *= settings.retry_growth;
+        auto const share = static_cast<double>(dice_.below(1001)) / 1000;
+        delay = std::min(delay, most) * (1 + settings.retry_jitter * share);
+        return std::chrono::milliseconds{static_cast<std::int64_t>(delay)};
     }
 
     void schedule(
@@ -205,7 +269,7 @@ private:
             ++duplicates;
             schedule({}, std::move(done.body), 0, true);
         } else if (++done.tried < settings.tries) {
-            schedule(settings.retry_delay, std::move(done.body), done.tried);
+            schedule(delay_after(done.tried), std::move(done.body), done.tried);
         } else {
             ++given_up;
         }
@@ -221,13 +285,21 @@ private:
         // A connection that was kept may be over; then it is tried once more on a fresh one.
         bool const kept = socket_.is_open();
         auto status = co_await exchange(text);
-        if (status == 0 && kept && !stopped_) status = co_await exchange(text);
+        if (status == 0 && kept && !late_ && !stopped_) status = co_await exchange(text);
         co_return status;
     }
 
     asio::awaitable<unsigned> exchange(const std::string& text) {
         error_code ec;
         auto code = asio::redirect_error(asio::use_awaitable, ec);
+        limit_.expires_after(settings.response_timeout);
+        late_ = false;
+        limit_.async_wait([this](error_code cancelled) {
+            if (cancelled || limit_.expiry() > clock::now()) return;
+            late_ = true;
+            error_code ignored;
+            socket_.close(ignored);
+        });
         if (!socket_.is_open()) {
             asio::ip::tcp::endpoint const to{
                 asio::ip::make_address(settings.address), settings.port};
@@ -245,7 +317,8 @@ private:
             unread.append(room.data(), n);
             if (!ec) unread.erase(0, parser.put(unread, ec));
         }
-        if (ec || !parser.keep_alive()) {
+        limit_.expires_at(clock::time_point::max());
+        if (ec || late_ || !parser.keep_alive()) {
             error_code ignored;
             socket_.close(ignored);
         }
@@ -254,12 +327,16 @@ private:
 
     asio::io_context context_{1};
     asio::steady_timer wake_{context_};
+    asio::steady_timer limit_{context_};
     asio::ip::tcp::socket socket_{context_};
     std::multimap<clock::time_point, attempt> due_;
     dice dice_;
     std::vector<std::shared_ptr<http::detail::one_shot>> waiting_;
     bool busy_ = false;
+    bool late_ = false; // the answer that was waited for last
     bool stopped_ = false;
+    std::mutex mutex_;
+    bool ended_ = false; // the thread; under the mutex
     std::thread thread_;
 };
 
@@ -297,6 +374,14 @@ public:
         };
     }
 
+    /// For `options::on_install` of a sandbox: tells of apps that are installed and removed, under
+    /// these apps' own ids. Does nothing once this object is gone.
+    [[nodiscard]] highlevel::sandbox::install_hook install_hook() const {
+        return [weak = std::weak_ptr{core_}](const install_change& change) {
+            if (auto const core = weak.lock()) core->send(change);
+        };
+    }
+
     /// Sends an event of that type without further members.
     void send(std::string_view type, std::string_view location_id) {
         core_->send(type, location_id, [](detail::json_writer&) {});
@@ -309,10 +394,30 @@ public:
         });
     }
     void send_uninstall(std::string_view location_id) { send("UNINSTALL", location_id); }
+    /// Sends what HighLevel sends when an app is removed from a whole company.
+    void send_company_uninstall(std::string_view company_id) {
+        core_->send("UNINSTALL", {}, [&](detail::json_writer& out) {
+            out.member("companyId", company_id);
+        });
+    }
+    /// Sends what HighLevel sends when the plan of an app changes (`PLAN_CHANGE`).
+    void send_plan_change(
+        std::string_view location_id,
+        std::string_view company_id,
+        std::string_view old_plan_id,
+        std::string_view new_plan_id) {
+        core_->send("PLAN_CHANGE", location_id, [&](detail::json_writer& out) {
+            out.member("companyId", company_id)
+                .member("currentPlanId", old_plan_id)
+                .member("newPlanId", new_plan_id);
+        });
+    }
 
     /// Waits until all events up to now have been delivered or given up. Cancellation: terminal,
-    /// throws boost::system::system_error (operation_aborted).
-    [[nodiscard]] boost::asio::awaitable<void> settled() { return core_->settled(); }
+    /// throws boost::system::system_error (operation_aborted). Returns at the object's end, too.
+    [[nodiscard]] boost::asio::awaitable<void> settled() {
+        return detail::webhook_sender_core::settled(core_);
+    }
 
     [[nodiscard]] webhook_sender_counters counters() const {
         webhook_sender_counters all;

@@ -17,14 +17,18 @@
 
 namespace highlevel::sandbox {
 
-/// A pair of private keys, Ed25519 and RSA (2048 bits), that signs bodies of webhooks. A copy
+/// A pair of private keys, Ed25519 and RSA, that signs bodies of webhooks. A copy
 /// shares the keys.
 ///
 /// Thread safety: distinct objects: safe; shared objects: safe.
 class webhook_signer {
 public:
-    /// Makes the keys. Throws boost::system::system_error when OpenSSL cannot.
-    webhook_signer() : ed25519_(make(EVP_PKEY_ED25519)), rsa_(make(EVP_PKEY_RSA)) {}
+    /// Makes the keys. HighLevel's own RSA key has 4096 bits, which takes a second or so to make.
+    /// Throws boost::system::system_error when OpenSSL cannot.
+    webhook_signer() : webhook_signer(2048) {}
+    explicit webhook_signer(int rsa_bits)
+        : ed25519_(make(EVP_PKEY_ED25519, 0)),
+          rsa_(make(EVP_PKEY_RSA, rsa_bits)) {}
 
     /// The public keys, PEM, as webhooks::public_key reads them.
     [[nodiscard]] std::string ed25519_key_pem() const { return pem(ed25519_.get()); }
@@ -40,13 +44,13 @@ public:
     }
 
 private:
-    static detail::key_pointer make(int type) {
+    static detail::key_pointer make(int type, int rsa_bits) {
         detail::key_context_pointer const context(EVP_PKEY_CTX_new_id(type, nullptr));
         EVP_PKEY* key = nullptr;
         detail::require(
             context && EVP_PKEY_keygen_init(context.get()) > 0 &&
                 (type != EVP_PKEY_RSA ||
-                 EVP_PKEY_CTX_set_rsa_keygen_bits(context.get(), 2048) > 0) &&
+                 EVP_PKEY_CTX_set_rsa_keygen_bits(context.get(), rsa_bits) > 0) &&
                 EVP_PKEY_keygen(context.get(), &key) > 0,
             "sandbox: make a key for webhooks");
         return detail::key_pointer(key);

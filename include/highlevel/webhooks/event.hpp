@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstddef>
 #include <initializer_list>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string>
@@ -30,7 +31,7 @@ struct envelope {
 
     /// The event's name, for example "ContactCreate".
     std::string type;
-    /// When it happened, as it came: ISO 8601, or milliseconds since 1970.
+    /// When it happened, as it came: ISO 8601, or milliseconds or seconds since 1970.
     std::string timestamp;
     /// One per event; the same when it is delivered again.
     std::string webhook_id;
@@ -41,12 +42,16 @@ struct envelope {
     std::string version_id;
 
     /// `timestamp` as a point in time; nothing when there is none, or none between 1970 and 9999.
+    /// Digits are milliseconds, or seconds when as milliseconds they would lie before March 1973.
     [[nodiscard]] std::optional<std::chrono::system_clock::time_point> time() const {
+        constexpr std::chrono::milliseconds least{100'000'000'000};
         constexpr highlevel::detail::timestamp first{};
         constexpr highlevel::detail::timestamp last{
             std::chrono::sys_days{std::chrono::year{10000} / 1 / 1}};
-        auto const read = highlevel::detail::parse_time(timestamp);
+        auto read = highlevel::detail::parse_time(timestamp);
         if (!read || *read < first || *read >= last) return std::nullopt;
+        if (*read - first < least && timestamp.find('-') == timestamp.npos)
+            read = first + (*read - first) * 1000;
         // Clocks of nanoseconds end in 2262.
         constexpr auto latest = std::chrono::floor<std::chrono::milliseconds>(
             std::chrono::system_clock::time_point::max());
@@ -126,12 +131,26 @@ namespace detail {
         names.begin(), names.end(), [&](std::string_view name) { return object.contains(name); });
 }
 
+/// Whether an object's `type` is that of a message, or absent. Whoever answers a provider's webhook
+/// sends a message: an event of another name that has the same members must not become one.
+/// Source: the documented examples ("SMS", "Email") and the types that messages are sent with.
+[[nodiscard]] inline bool is_channel(const json::object& object) {
+    auto const* const type = object.if_contains("type");
+    if (type == nullptr || type->is_null()) return true;
+    if (!type->is_string()) return false;
+    constexpr std::string_view channels[] = {"SMS", "Email", "WhatsApp", "RCS",      "IG",
+                                             "FB",  "GMB",   "Custom",   "Live_Chat"};
+    auto const& text = type->get_string();
+    return std::find(std::begin(channels), std::end(channels), std::string_view{text}) !=
+        std::end(channels);
+}
+
 /// Index of the payload that an object without a telling `type` must be; that of `unknown_event`
 /// when nothing is certain. Source: the documented examples of these events have no `type`, or one
 /// of their own.
 [[nodiscard]] inline std::size_t recognise(const json::object& object) {
     if (has_all(object, {"invoiceNumber", "invoiceItems"})) return payload_index<types::invoice>();
-    if (has_all(object, {"messageId", "contactId", "attachments"}))
+    if (has_all(object, {"messageId", "contactId", "attachments"}) && is_channel(object))
         return payload_index<types::provider_message>();
     if (has_all(object, {"product", "currency", "amount"})) return payload_index<types::price>();
     if (has_all(object, {"productType", "name"})) return payload_index<types::product>();
@@ -188,18 +207,39 @@ json::decode_result decode_payload(
         of);
 }
 
+/// Whether the text has members besides those of the envelope and the `unknown` ones: whether a
+/// record was read from it.
+[[nodiscard]] inline bool is_described(
+    std::string_view text, const json::object& unknown, const json::decode_options& options) {
+    json::value whole;
+    json::diagnostics ignored;
+    if (!json::decode(text, whole, options, ignored) || !whole.is_object()) return false;
+    auto const& all = whole.get_object();
+    return std::any_of(all.begin(), all.end(), [&](auto const& member) {
+        auto const name = member.key();
+        return !unknown.contains(name) &&
+            std::none_of(
+                std::begin(envelope_fields), std::end(envelope_fields),
+                [&](const json::field& field) { return field.name == name; });
+    });
+}
+
 } // namespace detail
 
 /// Reads what stands around an event. Fails with `errc::unexpected_content` when the text is not
-/// one JSON object or is nested more deeply than `max_depth`. Does not throw but for memory.
+/// one JSON object or is nested more deeply than `max_depth`. `notes`, if given, tells what could
+/// not be taken as it came. Does not throw but for memory.
 [[nodiscard]] inline json::decode_result decode_envelope(
-    std::string_view text, envelope& out, std::size_t max_depth = 32) {
+    std::string_view text,
+    envelope& out,
+    std::size_t max_depth = 32,
+    json::diagnostics* notes = nullptr) {
     json::decode_options options;
     options.max_depth = max_depth;
     options.keep_unknown_fields = false;
-    options.max_diagnostics = 0;
+    options.max_diagnostics = notes ? std::size(detail::envelope_fields) : 0;
     json::diagnostics ignored;
-    auto made = json::decode(text, out, options, ignored);
+    auto made = json::decode(text, out, options, notes ? *notes : ignored);
     if (made && !detail::without_lead(text).starts_with('{')) {
         made.code = make_error_code(errc::unexpected_content);
         made.text = "a webhook is a JSON object";
@@ -235,7 +275,8 @@ json::decode_result decode_payload(
     auto made = detail::decode_payload(text, index, out.content, options, out.notes);
     if (!made) return made;
     auto* unknown = detail::unknown_fields(out.content);
-    if (auto const* const nested = unknown->if_contains("data"); nested && nested->is_object()) {
+    if (auto const* const nested = unknown->if_contains("data");
+        nested && nested->is_object() && !detail::is_described(text, *unknown, options)) {
         // One documented example has the record in a member of its own.
         auto const record = *nested;
         out.notes.clear();

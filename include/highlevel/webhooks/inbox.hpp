@@ -19,7 +19,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <exception>
 #include <functional>
 #include <list>
 #include <memory>
@@ -49,6 +49,12 @@ public:
     /// Called with each accepted event before it is answered, from whatever thread handles the
     /// delivery, so that it can be written where it survives. False, or an exception: it was not
     /// kept; the delivery gets 429 and its repetition is taken. Empty: the queue in memory is all.
+    ///
+    /// It blocks that thread: in a receiver no other connection is served by it meanwhile, so let
+    /// the receiver's executor have a few threads. HighLevel may take a slow answer for none and
+    /// repeat: that repetition gets 429 while this runs, and 200 once it has returned true. When a
+    /// process ends in between, the event is written a second time; a unique index on
+    /// `head.webhook_id` makes that harmless. Should take less than `guard.claim_time`.
     std::function<bool(const event&)> persist;
     /// The time of day. Empty: the system's clock.
     std::function<std::chrono::system_clock::time_point()> now;
@@ -71,8 +77,11 @@ public:
     std::array<std::uint64_t, outcome_count> outcomes{};
     /// Good deliveries that found the queue full.
     std::uint64_t full = 0;
-    /// Good deliveries that `persist` did not keep.
+    /// Good deliveries that `persist` did not keep, or for which there was no memory.
     std::uint64_t not_kept = 0;
+    /// Events that were kept although the replay store failed to commit them: their repetition
+    /// would be an event again.
+    std::uint64_t not_remembered = 0;
     /// Requests that were no deliveries: not POST, or another path.
     std::uint64_t foreign = 0;
 
@@ -85,22 +94,24 @@ public:
 ///
 /// Answers: 200 for accepted and duplicate, 401 for unsigned and bad signatures, 403 for another
 /// app's, 400 for stale and malformed, 413 for too large, 405 for other methods than POST, 404 for
-/// other paths, 429 when the event could not be kept.
+/// other paths, 429 when the event could not be kept, or not yet.
 ///
-/// Thread safety: shared objects: safe. The object must outlive the coroutines that await next(),
-/// or be closed and left alone until they have returned.
+/// Thread safety: shared objects: safe; what runs in handle() must have returned before the object
+/// ends. Coroutines in next() may outlive it: they get what is left and then nothing.
 class inbox {
 public:
     /// Throws std::invalid_argument that names the option that cannot be used.
     explicit inbox(inbox_options options = {})
         : options_((options.validate(), std::move(options))),
-          guard_(options_.guard) {}
+          guard_(options_.guard),
+          line_(std::make_shared<line>()) {}
     inbox(const inbox&) = delete;
     inbox& operator=(const inbox&) = delete;
     ~inbox() { close(); }
 
     /// Handles one request, whose body must be the bytes as they came. Does not throw but for
-    /// memory and what a replay store of the caller's throws.
+    /// memory and what a replay store of the caller's throws from `knows` and `claim`; then answer
+    /// with 429, so that it comes again.
     [[nodiscard]] http::response handle(const http::request& request) {
         auto const status = handle(
             request.verb == http::method::post, request.target, signatures_of(request.fields),
@@ -118,8 +129,7 @@ public:
         if (!options_.path.empty() && target.substr(0, target.find('?')) != options_.path)
             return foreign(404);
         if (!is_post) return foreign(405);
-        auto const now = options_.now ? options_.now() : std::chrono::system_clock::now();
-        auto found = guard_.check(body, fields, now);
+        auto found = guard_.claim(body, fields, now());
         if (!found) return count(found);
         return keep(std::move(found), std::move(body));
     }
@@ -145,33 +155,22 @@ public:
     ///
     /// Several coroutines may wait; each event goes to one. Cancellation: terminal, throws
     /// boost::system::system_error (operation_aborted); no event is lost by it.
-    [[nodiscard]] boost::asio::awaitable<std::optional<event>> next() {
-        for (;;) {
-            std::optional<event> taken;
-            if (take(taken)) co_return taken;
-            auto const mine = std::make_shared<http::detail::one_shot>();
-            if (!wait(mine)) continue;
-            boost::system::error_code ec;
-            co_await mine->async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ec));
-            if (!ec) continue;
-            give_up(mine);
-            throw boost::system::system_error{ec};
-        }
-    }
+    [[nodiscard]] boost::asio::awaitable<std::optional<event>> next() { return next_of(line_); }
 
     /// An event that waits already; nothing when there is none.
     [[nodiscard]] std::optional<event> try_next() {
-        std::lock_guard const lock{mutex_};
-        return pop();
+        std::lock_guard const lock{line_->mutex};
+        return line_->pop();
     }
 
-    /// Ends the source: next() gives what is left and then nothing. Deliveries get 429 from now on.
+    /// Ends the source: next() gives what is left and then nothing, also what is being kept at this
+    /// moment. Deliveries get 429 from now on.
     void close() {
-        std::list<bell> woken;
+        line::bells woken;
         {
-            std::lock_guard const lock{mutex_};
-            closed_ = true;
-            woken.swap(waiting_);
+            std::lock_guard const lock{line_->mutex};
+            line_->closed = true;
+            if (line_->ended()) woken.swap(line_->waiting);
         }
         for (auto const& each : woken)
             each->ring();
@@ -179,33 +178,108 @@ public:
 
     /// Events that wait.
     [[nodiscard]] std::size_t size() const {
-        std::lock_guard const lock{mutex_};
-        return queue_.size();
+        std::lock_guard const lock{line_->mutex};
+        return line_->queue.size();
     }
     [[nodiscard]] inbox_counters counters() const {
-        std::lock_guard const lock{mutex_};
-        return counters_;
+        std::lock_guard const lock{line_->mutex};
+        return line_->counters;
     }
     [[nodiscard]] const inbox_options& options() const noexcept { return options_; }
 
 private:
-    using bell = std::shared_ptr<http::detail::one_shot>;
+    // Where events wait, and those who wait for them; also owned by the latter.
+    class line {
+    public:
+        using bell = std::shared_ptr<http::detail::one_shot>;
+        using bells = std::list<bell>;
+
+        std::mutex mutex;
+        std::list<event> queue;
+        bells waiting;
+        std::size_t reserved = 0;
+        inbox_counters counters;
+        bool closed = false;
+
+        // The rest is called under the lock.
+
+        std::optional<event> pop() {
+            std::optional<event> taken;
+            if (!queue.empty()) {
+                taken.emplace(std::move(queue.front()));
+                queue.pop_front();
+            }
+            return taken;
+        }
+        // What has a place may yet come.
+        [[nodiscard]] bool ended() const noexcept { return closed && reserved == 0; }
+        // Who is to be told that there is an event, or no more.
+        bells chosen() {
+            bells woken;
+            if (ended())
+                woken.swap(waiting);
+            else if (!queue.empty() && !waiting.empty())
+                woken.splice(woken.end(), waiting, waiting.begin());
+            return woken;
+        }
+    };
+
+    static boost::asio::awaitable<std::optional<event>> next_of(std::shared_ptr<line> from) {
+        for (;;) {
+            auto const mine = std::make_shared<http::detail::one_shot>();
+            {
+                std::lock_guard const lock{from->mutex};
+                auto taken = from->pop();
+                if (taken || from->ended()) co_return taken;
+                from->waiting.push_back(mine);
+            }
+            boost::system::error_code ec;
+            std::exception_ptr thrown;
+            try {
+                co_await mine->async_wait(
+                    boost::asio::redirect_error(boost::asio::use_awaitable, ec));
+            } catch (...) {
+                // A cancellation that came before the wait began, as when the bell had rung.
+                thrown = std::current_exception();
+            }
+            if (!ec && !thrown) continue;
+            give_up(*from, mine);
+            if (thrown) std::rethrow_exception(thrown);
+            throw boost::system::system_error{ec};
+        }
+    }
+
+    // A waiter was cancelled. If it had been chosen for an event, another one is.
+    static void give_up(line& from, const line::bell& mine) {
+        line::bells woken;
+        {
+            std::lock_guard const lock{from.mutex};
+            if (from.waiting.remove(mine) == 0) woken = from.chosen();
+        }
+        for (auto const& each : woken)
+            each->ring();
+    }
+
+    [[nodiscard]] std::chrono::system_clock::time_point now() const {
+        return options_.now ? options_.now() : std::chrono::system_clock::now();
+    }
 
     unsigned foreign(unsigned status) {
-        std::lock_guard const lock{mutex_};
-        ++counters_.foreign;
+        std::lock_guard const lock{line_->mutex};
+        ++line_->counters.foreign;
         return status;
     }
 
     unsigned count(const verdict& found) {
-        std::lock_guard const lock{mutex_};
-        ++counters_.outcomes[static_cast<std::size_t>(found.outcome)];
+        std::lock_guard const lock{line_->mutex};
+        ++line_->counters.outcomes[static_cast<std::size_t>(found.outcome)];
         switch (found.outcome) {
         case outcome::accepted:
         case outcome::duplicate: return 200;
         case outcome::not_signed:
         case outcome::bad_signature: return 401;
         case outcome::wrong_app: return 403;
+        case outcome::busy: return 429;
         case outcome::stale: return 400;
         case outcome::malformed: break;
         }
@@ -214,106 +288,88 @@ private:
 
     unsigned keep(verdict found, std::string body) {
         // The place in the queue is taken first: what has been persisted must not be refused.
-        if (!reserve()) return give_back(found, &inbox_counters::full);
-        event made;
-        json::decode_options reading;
-        reading.max_depth = options_.guard.max_depth;
+        if (!reserve()) {
+            release(found);
+            return push_back(&inbox_counters::full);
+        }
+        std::list<event> made;
         bool kept = false;
         try {
-            auto const read = decode_event(body, found.head, made, event_kind::unknown, reading);
+            auto& it = made.emplace_back();
+            json::decode_options reading;
+            reading.max_depth = options_.guard.max_depth;
+            auto const read = decode_event(body, found.head, it, event_kind::unknown, reading);
             if (!read) {
-                release();
-                guard_.forget(found);
+                leave();
+                release(found);
                 found.outcome = outcome::malformed;
                 return count(found);
             }
-            made.signed_by = found.signature.matched;
-            if (options_.keep_body) made.body = std::move(body);
-            kept = !options_.persist || options_.persist(made);
+            it.signed_by = found.signature.matched;
+            if (options_.keep_body) it.body = std::move(body);
+            kept = !options_.persist || options_.persist(it);
         } catch (...) {
             kept = false;
         }
         if (!kept) {
-            release();
-            return give_back(found, &inbox_counters::not_kept);
+            leave();
+            release(found);
+            return push_back(&inbox_counters::not_kept);
         }
-        bell woken;
+        // From here on it is kept, whatever fails: refusing it would make it two.
+        bool remembered = true;
+        try {
+            guard_.commit(found, now());
+        } catch (...) {
+            remembered = false;
+        }
+        line::bells woken;
         {
-            std::lock_guard const lock{mutex_};
-            --reserved_;
-            ++counters_.outcomes[static_cast<std::size_t>(outcome::accepted)];
-            queue_.push_back(std::move(made));
-            woken = next_waiter();
+            std::lock_guard const lock{line_->mutex};
+            --line_->reserved;
+            ++line_->counters.outcomes[static_cast<std::size_t>(outcome::accepted)];
+            line_->counters.not_remembered += !remembered;
+            line_->queue.splice(line_->queue.end(), made);
+            woken = line_->chosen();
         }
-        if (woken) woken->ring();
+        for (auto const& each : woken)
+            each->ring();
         return 200;
     }
 
     bool reserve() {
-        std::lock_guard const lock{mutex_};
-        if (closed_ || queue_.size() + reserved_ >= options_.capacity) return false;
-        ++reserved_;
+        std::lock_guard const lock{line_->mutex};
+        if (line_->closed || line_->queue.size() + line_->reserved >= options_.capacity)
+            return false;
+        ++line_->reserved;
         return true;
     }
-    void release() {
-        std::lock_guard const lock{mutex_};
-        --reserved_;
-    }
-
-    unsigned give_back(const verdict& found, std::uint64_t inbox_counters::*counter) {
-        guard_.forget(found);
-        std::lock_guard const lock{mutex_};
-        ++(counters_.*counter);
-        return 429;
-    }
-
-    // Under the lock.
-    std::optional<event> pop() {
-        std::optional<event> taken;
-        if (!queue_.empty()) {
-            taken.emplace(std::move(queue_.front()));
-            queue_.pop_front();
-        }
-        return taken;
-    }
-    bell next_waiter() {
-        if (waiting_.empty()) return nullptr;
-        auto first = std::move(waiting_.front());
-        waiting_.pop_front();
-        return first;
-    }
-
-    // True when next() has its result.
-    bool take(std::optional<event>& taken) {
-        std::lock_guard const lock{mutex_};
-        taken = pop();
-        return taken || closed_;
-    }
-    // False when there is no reason to wait any more.
-    bool wait(const bell& mine) {
-        std::lock_guard const lock{mutex_};
-        if (!queue_.empty() || closed_) return false;
-        waiting_.push_back(mine);
-        return true;
-    }
-    // A waiter was cancelled. If it had been chosen for an event, another one is.
-    void give_up(const bell& mine) {
-        bell woken;
+    void leave() {
+        line::bells woken;
         {
-            std::lock_guard const lock{mutex_};
-            if (waiting_.remove(mine) == 0 && !queue_.empty()) woken = next_waiter();
+            std::lock_guard const lock{line_->mutex};
+            --line_->reserved;
+            woken = line_->chosen();
         }
-        if (woken) woken->ring();
+        for (auto const& each : woken)
+            each->ring();
+    }
+    void release(const verdict& found) noexcept {
+        try {
+            guard_.release(found);
+        } catch (...) {
+            // The claim lapses by itself, and the repetition is taken then.
+        }
+    }
+    unsigned push_back(std::uint64_t inbox_counters::*counter) {
+        std::lock_guard const lock{line_->mutex};
+        ++(line_->counters.*counter);
+        return 429;
     }
 
     inbox_options options_;
     guard guard_;
-    mutable std::mutex mutex_;
-    std::deque<event> queue_;
-    std::list<bell> waiting_;
-    std::size_t reserved_ = 0;
-    inbox_counters counters_;
-    bool closed_ = false;
+    std::shared_ptr<line> line_;
 };
 
 } // namespace highlevel::webhooks

@@ -6,16 +6,30 @@
 
 #include <highlevel/auth/oauth.hpp>
 #include <highlevel/error.hpp>
+#include <highlevel/http/one_shot.hpp>
 #include <highlevel/webhooks/event.hpp>
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/system/error_code.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -24,12 +38,12 @@ namespace highlevel::webhooks {
 
 /// What an event meant for the tokens.
 enum class install_step : std::uint8_t {
-    /// Nothing: another event, or one that names no location and company. An INSTALL of a company
-    /// alone is one too, since only the code of its redirect brings a token.
+    /// Nothing: another event, one of another app, or one that names no location and company. An
+    /// INSTALL of a company alone is one too, since only the code of its redirect brings a token.
     none,
     /// The location has a token.
     installed,
-    /// The token is forgotten.
+    /// The token is forgotten. Also the outcome of an INSTALL that an UNINSTALL overtook.
     removed,
     /// The app's plan changed; `types::plan_change` says how. The tokens stay.
     plan_changed,
@@ -38,25 +52,40 @@ enum class install_step : std::uint8_t {
 /// How installs are followed.
 class installs_options {
 public:
+    using time_point = std::chrono::steady_clock::time_point;
+
     installs_options() = default;
     /// The app whose tokens are kept; a copy is.
     explicit installs_options(auth::oauth_app app)
-        : install([app](std::string company_id, std::string location_id) mutable {
+        : app_id(app.app_id()),
+          install([app](std::string company_id, std::string location_id) mutable {
               return app.install_location(std::move(company_id), std::move(location_id));
           }),
-          forget([app](auth::resource what) mutable { return app.forget(std::move(what)); }) {}
+          forget([app](auth::resource what) mutable { return app.forget(std::move(what)); }),
+          connected([app] { return app.attached(); }) {}
 
-    /// Makes sure that a location of a company has a token. Fails with errc::no_token while the
-    /// company has none.
+    /// The app's id. Events that do not name it are not followed: HighLevel signs for all apps with
+    /// one key, so that the owner of another app could remove tokens with its UNINSTALL. Empty: all
+    /// events are followed, which is right only where a guard has looked at `app_ids`.
+    std::string app_id;
+    /// Makes sure that a location of a company has a token; the company may be empty, when the
+    /// event does not name it. Fails with errc::no_token while the company has none, and with
+    /// errc::reinstall_required while it has one that is of no more use.
     std::function<boost::asio::awaitable<void>(std::string company_id, std::string location_id)>
         install;
     /// Forgets a token.
     std::function<boost::asio::awaitable<void>(auth::resource)> forget;
+    /// Whether `install` can ask at all; if not, its failure is final. Empty: it can.
+    std::function<bool()> connected;
     /// INSTALL often comes before the user's browser has brought the code, which gives the company
-    /// its token; for so long that is awaited. Default: 1 minute.
+    /// its token; for so long that is awaited, all attempts included. Default: 1 minute; 0: one
+    /// attempt, which may take its time.
     std::chrono::milliseconds wait{60'000};
-    /// How often it is looked whether the token is there. Default: 500 ms.
+    /// How long after one attempt the next begins. Default: 500 ms.
     std::chrono::milliseconds poll{500};
+    /// The time, and a way to await a time. Empty: the steady clock.
+    std::function<time_point()> now;
+    std::function<boost::asio::awaitable<void>(time_point)> sleep_until;
 };
 
 /// Follows INSTALL, UNINSTALL and PLAN_CHANGE.
@@ -72,45 +101,183 @@ public:
             throw std::invalid_argument{"installs option wait must not be negative"};
         if (options_.poll.count() <= 0)
             throw std::invalid_argument{"installs option poll must be positive"};
+        if (!options_.now) options_.now = std::chrono::steady_clock::now;
+        if (!options_.sleep_until) options_.sleep_until = &installs::sleep_until;
     }
 
-    /// Does what the event asks for. The object and the event must outlive the call.
+    /// Does what the event asks for. An INSTALL may take as long as `wait`: spawn it, so that the
+    /// events behind it do not wait too; an UNINSTALL that comes meanwhile wins. The object and the
+    /// event must outlive the call.
     ///
-    /// Errors: what the two functions throw; errc::no_token when the wait was in vain.
+    /// Errors: what the two functions throw; when the wait was in vain what `install` threw last,
+    /// or errc::timeout when the time ended within an attempt. Executor: the awaiting coroutine's.
     /// Cancellation: terminal.
     [[nodiscard]] boost::asio::awaitable<install_step> follow(const event& what) const {
-        if (what.kind == event_kind::plan_change) co_return install_step::plan_changed;
         auto const& head = what.head;
-        if (what.kind == event_kind::app_uninstall) {
-            if (head.location_id.empty() && head.company_id.empty()) co_return install_step::none;
-            auto gone = head.location_id.empty() ? auth::resource::company(head.company_id)
-                                                 : auth::resource::location(head.location_id);
+        if (!options_.app_id.empty() && head.app_id != options_.app_id)
+            co_return install_step::none;
+        if (what.kind == event_kind::plan_change) co_return install_step::plan_changed;
+        bool const bare = head.location_id.empty() && head.company_id.empty();
+        if (what.kind == event_kind::app_uninstall && !bare) {
+            overtake(head);
+            auto gone = resource_of(head);
             co_await options_.forget(std::move(gone));
             co_return install_step::removed;
         }
-        if (what.kind != event_kind::app_install || head.location_id.empty() ||
-            head.company_id.empty())
+        if (what.kind != event_kind::app_install || head.location_id.empty())
             co_return install_step::none;
 
-        boost::asio::steady_timer pause{co_await boost::asio::this_coro::executor};
-        auto const give_up = std::chrono::steady_clock::now() + options_.wait;
+        auto const mine = std::make_shared<pending>(head.company_id, head.location_id);
+        membership const held{*this, mine};
+        auto const give_up = options_.now() + options_.wait;
         for (;;) {
-            bool early = false;
-            try {
-                co_await options_.install(head.company_id, head.location_id);
-            } catch (const highlevel::error& e) {
-                early = e.code() == errc::no_token &&
-                    std::chrono::steady_clock::now() + options_.poll <= give_up;
-                if (!early) throw;
+            auto failed = co_await attempt(mine, give_up);
+            if (held.overtaken()) {
+                // What was minted before the UNINSTALL came is of no use.
+                auto gone = auth::resource::location(head.location_id);
+                if (!failed) co_await options_.forget(std::move(gone));
+                co_return install_step::removed;
             }
-            if (!early) co_return install_step::installed;
-            pause.expires_after(options_.poll);
-            co_await pause.async_wait(boost::asio::use_awaitable);
+            if (!failed) co_return install_step::installed;
+            auto const next = options_.now() + options_.poll;
+            if (!passes(failed) || next >= give_up) std::rethrow_exception(failed);
+            co_await options_.sleep_until(next);
         }
     }
 
 private:
+    // An INSTALL that is being followed.
+    class pending {
+    public:
+        pending(std::string company, std::string location)
+            : company_id(std::move(company)),
+              location_id(std::move(location)) {}
+
+        std::string company_id;
+        std::string location_id;
+        bool overtaken = false;
+    };
+    class ledger {
+    public:
+        std::mutex mutex;
+        std::list<std::shared_ptr<pending>> open;
+    };
+    class membership {
+    public:
+        membership(const installs& of, std::shared_ptr<pending> who)
+            : ledger_(of.ledger_),
+              who_(std::move(who)) {
+            std::lock_guard const lock{ledger_->mutex};
+            ledger_->open.push_back(who_);
+        }
+        membership(const membership&) = delete;
+        membership& operator=(const membership&) = delete;
+        ~membership() {
+            std::lock_guard const lock{ledger_->mutex};
+            ledger_->open.remove(who_);
+        }
+        [[nodiscard]] bool overtaken() const {
+            std::lock_guard const lock{ledger_->mutex};
+            return who_->overtaken;
+        }
+
+    private:
+        std::shared_ptr<ledger> ledger_;
+        std::shared_ptr<pending> who_;
+    };
+
+    // What an attempt and its limit share, so that the one that comes first ends the other.
+    class contest {
+    public:
+        std::shared_ptr<http::detail::one_shot> bell = std::make_shared<http::detail::one_shot>();
+        std::exception_ptr failed;
+        boost::asio::cancellation_signal stop_attempt;
+        boost::asio::cancellation_signal stop_limit;
+    };
+
+    static auth::resource resource_of(const envelope& head) {
+        return head.location_id.empty() ? auth::resource::company(head.company_id)
+                                        : auth::resource::location(head.location_id);
+    }
+
+    static boost::asio::awaitable<void> sleep_until(installs_options::time_point when) {
+        boost::asio::steady_timer timer{co_await boost::asio::this_coro::executor, when};
+        co_await timer.async_wait(boost::asio::use_awaitable);
+    }
+
+    void overtake(const envelope& head) const {
+        std::lock_guard const lock{ledger_->mutex};
+        for (auto const& each : ledger_->open) {
+            if (head.location_id.empty() ? each->company_id == head.company_id
+                                         : each->location_id == head.location_id)
+                each->overtaken = true;
+        }
+    }
+
+    // Whether a failure may pass once the user's browser has brought the code.
+    [[nodiscard]] bool passes(const std::exception_ptr& failed) const {
+        try {
+            std::rethrow_exception(failed);
+        } catch (const highlevel::error& e) {
+            bool const early = e.code() == errc::no_token || e.code() == errc::reinstall_required;
+            return early && (!options_.connected || options_.connected());
+        } catch (...) {
+            return false;
+        }
+    }
+
+    // Nothing when the location has a token, else why not.
+    boost::asio::awaitable<std::exception_ptr> attempt(
+        std::shared_ptr<pending> who, installs_options::time_point give_up) const {
+        if (options_.wait.count() == 0) {
+            std::exception_ptr failed;
+            try {
+                co_await options_.install(who->company_id, who->location_id);
+            } catch (...) {
+                failed = std::current_exception();
+            }
+            co_return failed;
+        }
+        // The signals are raised where the coroutines run that listen to them.
+        boost::asio::any_io_executor const strand{
+            boost::asio::make_strand(co_await boost::asio::this_coro::executor)};
+        auto const both = std::make_shared<contest>();
+        auto const stop = [&](boost::asio::cancellation_signal contest::*which) {
+            boost::asio::post(strand, [both, which] {
+                ((*both).*which).emit(boost::asio::cancellation_type::terminal);
+            });
+        };
+        boost::asio::co_spawn(
+            strand, options_.install(who->company_id, who->location_id),
+            boost::asio::bind_cancellation_slot(
+                both->stop_attempt.slot(), [both](std::exception_ptr failed) {
+                    both->failed = std::move(failed);
+                    both->bell->ring();
+                }));
+        boost::asio::co_spawn(
+            strand, options_.sleep_until(give_up),
+            boost::asio::bind_cancellation_slot(
+                both->stop_limit.slot(), [both](std::exception_ptr cancelled) {
+                    if (!cancelled) both->bell->ring(make_error_code(errc::timeout));
+                }));
+        boost::system::error_code ec;
+        std::exception_ptr thrown;
+        try {
+            co_await both->bell->async_wait(
+                boost::asio::redirect_error(boost::asio::use_awaitable, ec));
+        } catch (...) {
+            thrown = std::current_exception(); // cancelled before the wait began
+        }
+        stop(&contest::stop_attempt);
+        stop(&contest::stop_limit);
+        if (thrown) std::rethrow_exception(thrown);
+        if (!ec) co_return both->failed;
+        if (ec != errc::timeout) throw boost::system::system_error{ec};
+        co_return std::make_exception_ptr(highlevel::error{highlevel::failure{ec, {}}});
+    }
+
     installs_options options_;
+    std::shared_ptr<ledger> ledger_ = std::make_shared<ledger>();
 };
 
 } // namespace highlevel::webhooks

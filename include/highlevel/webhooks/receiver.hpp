@@ -38,12 +38,19 @@ public:
     /// for behind a proxy that ends TLS, since HighLevel sends to https only.
     std::string certificate_pem;
     std::string private_key_pem;
-    /// Connections at a time; further ones wait to be accepted. Default: 256.
+    /// Connections at a time. When one more comes, the connection that has been silent for longest
+    /// makes room: first of those that never made a request, then of those between two requests.
+    /// While there is none, it waits to be accepted. Default: 256.
     std::size_t max_connections = 256;
-    /// A request must be complete so soon after its connection was made or its first byte came, and
-    /// its answer be taken in as much again. Default: 10 s.
+    /// Connections at a time from one address; further ones are closed at once. 0, the default: no
+    /// bound of its own, since behind a proxy all come from one address.
+    std::size_t max_connections_per_address = 0;
+    /// The first request must be complete so soon after its connection was made, TLS included, and
+    /// each further one so soon after its first byte came; the answer must be taken in as much
+    /// again. Default: 10 s.
     std::chrono::milliseconds request_timeout{10'000};
-    /// A connection without a request is closed after this time. Default: 30 s.
+    /// A connection that made a request and makes no further one is closed after this time.
+    /// Default: 30 s.
     std::chrono::milliseconds idle_timeout{30'000};
     /// Longest header section in bytes. Default: 16 KiB.
     std::uint32_t max_header = 16 * 1024;
@@ -78,13 +85,16 @@ public:
     std::uint64_t unreadable = 0;       ///< answered with 400, since they were not HTTP
     std::uint64_t truncated = 0;        ///< ended before they were complete
     std::uint64_t timed_out = 0;        ///< not complete, or not taken in, in time
+    std::uint64_t made_room = 0;        ///< silent ones closed for others at the bound
+    std::uint64_t crowded = 0;          ///< closed for too many others from their address
 };
 
 /// Listens for webhooks on an executor of the caller's.
 ///
 /// A delivery is answered when its event stands in the queue (and `persist` has kept it), not when
-/// someone has taken it. Thread safety: distinct objects: safe; shared objects: safe, except that
-/// destruction must not overlap with anything.
+/// someone has taken it. A connection is kept for further requests unless one was answered with
+/// 401, 403, 404, 405 or 413, or could not be read. Thread safety: distinct objects: safe; shared
+/// objects: safe, except that destruction must not overlap with anything.
 class receiver {
 public:
     /// Throws std::invalid_argument that names the option that cannot be used, and

@@ -7,18 +7,20 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
+#include <list>
 #include <mutex>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <vector>
 
 namespace highlevel::webhooks {
 
@@ -41,8 +43,23 @@ using replay_key = std::array<unsigned char, 16>;
     return key;
 }
 
-/// Remembers webhooks. Implement it to share the memory between processes, for example with a
-/// database that knows "insert unless present".
+/// What became of the wish to handle a webhook.
+enum class claim_state : std::uint8_t {
+    /// It is the caller's to handle: commit() or release() is to follow.
+    taken,
+    /// Somebody is handling it at this moment.
+    open,
+    /// It was handled before.
+    seen,
+};
+
+/// Remembers webhooks, in two steps: whoever handles one claims it, and commits once it has been
+/// kept. What was claimed and never committed, because it could not be kept or because a process
+/// ended in between, is owed: it is taken when it comes again, also when it has grown old.
+///
+/// Implement it to share the memory between processes, for example with a table of keys, states and
+/// times; each function is one statement there. Whatever a function throws makes the delivery be
+/// answered with 429, so that it comes again; a claim that nobody ended lapses by itself.
 ///
 /// Thread safety: shared objects: safe.
 class replay_store {
@@ -54,15 +71,23 @@ public:
     replay_store& operator=(const replay_store&) = delete;
     virtual ~replay_store() = default;
 
-    /// Remembers the key, at least until `until` where there is room for it. False when it is
-    /// remembered already.
-    [[nodiscard]] virtual bool insert(const replay_key& key, time_point now, time_point until) = 0;
-    /// Forgets it, because what it stood for could not be kept: it will be delivered again.
-    virtual void erase(const replay_key& key) = 0;
+    /// Whether the key is remembered, in whatever state.
+    [[nodiscard]] virtual bool knows(const replay_key& key, time_point now) = 0;
+    /// Claims the key until `lapses`, unless somebody else has or it was committed. When nobody
+    /// commits it, it is owed until `owed`.
+    [[nodiscard]] virtual claim_state claim(
+        const replay_key& key, time_point now, time_point lapses, time_point owed) = 0;
+    /// What was claimed has been kept: until `until` it is seen, where there is room for it. Also
+    /// when the claim has lapsed or is another's by now.
+    virtual void commit(const replay_key& key, time_point now, time_point until) = 0;
+    /// What was claimed could not be kept: gives up the claim that lapses at `lapses`, and no other
+    /// one. It is owed from now on.
+    virtual void release(const replay_key& key, time_point lapses) = 0;
 };
 
-/// Remembers a fixed number of webhooks in memory; the oldest makes room. Each call costs constant
-/// time, and an entry about 100 bytes.
+/// Remembers a bounded number of webhooks in memory: so many that were seen, and as many that are
+/// owed, so that neither costs the other its place. The oldest makes room. Each call costs constant
+/// time, and an entry about 150 bytes.
 ///
 /// Thread safety: shared objects: safe.
 class memory_replay_store final : public replay_store {
@@ -70,59 +95,117 @@ public:
     static constexpr std::size_t default_capacity = 65536;
 
     /// Throws std::invalid_argument when the capacity is 0.
-    explicit memory_replay_store(std::size_t capacity = default_capacity) : ring_(capacity) {
+    explicit memory_replay_store(std::size_t capacity = default_capacity) : capacity_(capacity) {
         if (capacity == 0) throw std::invalid_argument{"replay store: capacity must be positive"};
-        where_.reserve(capacity);
     }
 
-    bool insert(const replay_key& key, time_point now, time_point until) override {
-        std::lock_guard const lock{mutex_};
-        auto const [found, fresh] = where_.try_emplace(key, next_);
-        if (!fresh) {
-            auto& old = ring_[found->second];
-            if (now < old.until) return false;
-            // Over, but not yet overwritten: it becomes the youngest.
-            old.used = false;
-            found->second = next_;
-        }
-        auto& entry = ring_[next_];
-        if (entry.used) {
-            forced_ += now < entry.until;
-            where_.erase(entry.key);
-        }
-        entry.key = key;
-        entry.until = until;
-        entry.used = true;
-        next_ = (next_ + 1) % ring_.size();
-        return true;
-    }
-
-    void erase(const replay_key& key) override {
+    bool knows(const replay_key& key, time_point now) override {
         std::lock_guard const lock{mutex_};
         auto const found = where_.find(key);
-        if (found == where_.end()) return;
-        ring_[found->second].used = false;
-        where_.erase(found);
+        return found != where_.end() && now < found->second->until;
     }
 
-    /// How many are remembered, those included whose time is over.
+    claim_state claim(
+        const replay_key& key, time_point now, time_point lapses, time_point owed) override {
+        std::lock_guard const lock{mutex_};
+        drop_old(now);
+        auto const found = where_.find(key);
+        if (found == where_.end()) {
+            add(key, owed_, now)->until = owed;
+            owed_.back().lapses = lapses;
+            return claim_state::taken;
+        }
+        auto const at = found->second;
+        if (at->seen && now < at->until) return claim_state::seen;
+        if (!at->seen && now < at->lapses) return claim_state::open;
+        // What is owed stays so for as long as it was at first, however often it is claimed.
+        if (at->seen || at->until <= now) at->until = owed;
+        at->until = std::max(at->until, lapses);
+        if (at->seen) make_room(owed_, now);
+        owed_.splice(owed_.end(), at->seen ? seen_ : owed_, at);
+        at->seen = false;
+        at->lapses = lapses;
+        return claim_state::taken;
+    }
+
+    void commit(const replay_key& key, time_point now, time_point until) override {
+        std::lock_guard const lock{mutex_};
+        auto const found = where_.find(key);
+        if (found == where_.end()) {
+            auto const at = add(key, seen_, now);
+            at->seen = true;
+            at->until = until;
+            return;
+        }
+        auto const at = found->second;
+        if (!at->seen) make_room(seen_, now);
+        seen_.splice(seen_.end(), at->seen ? seen_ : owed_, at);
+        at->seen = true;
+        at->until = until;
+    }
+
+    void release(const replay_key& key, time_point lapses) override {
+        std::lock_guard const lock{mutex_};
+        auto const found = where_.find(key);
+        if (found == where_.end() || found->second->seen || found->second->lapses != lapses) return;
+        found->second->lapses = time_point::min();
+    }
+
+    /// How many are remembered as seen, some of those included whose time is over.
     [[nodiscard]] std::size_t size() const {
         std::lock_guard const lock{mutex_};
-        return where_.size();
+        return seen_.size();
     }
-    [[nodiscard]] std::size_t capacity() const noexcept { return ring_.size(); }
-    /// How many had to make room before their time; when it grows, the capacity is too small.
+    /// How many are claimed or owed, some of those included whose time is over.
+    [[nodiscard]] std::size_t owed() const {
+        std::lock_guard const lock{mutex_};
+        return owed_.size();
+    }
+    /// How many of each are remembered at most.
+    [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+    /// How many of both had to make room before their time; when it grows, the capacity is too
+    /// small.
     [[nodiscard]] std::uint64_t forced_out() const {
         std::lock_guard const lock{mutex_};
         return forced_;
     }
 
 private:
-    struct slot {
-        replay_key key{};
+    class entry {
+    public:
+        explicit entry(const replay_key& k) : key(k) {}
+
+        replay_key key;
         time_point until{};
-        bool used = false;
+        time_point lapses{};
+        bool seen = false;
     };
+    using entries = std::list<entry>;
+
+    entries::iterator add(const replay_key& key, entries& to, time_point now) {
+        entries made;
+        made.emplace_back(key);
+        where_.emplace(key, made.begin());
+        make_room(to, now);
+        to.splice(to.end(), made);
+        return std::prev(to.end());
+    }
+    void make_room(entries& in, time_point now) {
+        if (in.size() < capacity_) return;
+        forced_ += now < in.front().until;
+        drop_first(in);
+    }
+    // Two at a time are enough for what is over never to pile up, and keep each call short.
+    void drop_old(time_point now) {
+        for (auto* const each : {&seen_, &owed_})
+            for (int i = 0; i < 2 && !each->empty() && each->front().until <= now; ++i)
+                drop_first(*each);
+    }
+    void drop_first(entries& in) {
+        where_.erase(in.front().key);
+        in.pop_front();
+    }
+
     // The key is a digest of its own, salted here against those who choose ids to collide.
     class hash {
     public:
@@ -140,10 +223,11 @@ private:
         std::size_t salt_ = 0;
     };
 
+    std::size_t capacity_;
     mutable std::mutex mutex_;
-    std::vector<slot> ring_;
-    std::unordered_map<replay_key, std::size_t, hash> where_;
-    std::size_t next_ = 0;
+    entries seen_;
+    entries owed_;
+    std::unordered_map<replay_key, entries::iterator, hash> where_;
     std::uint64_t forced_ = 0;
 };
 

@@ -58,7 +58,7 @@ inline constexpr std::string_view legacy_signature_field = "X-WH-Signature";
 
 /// Why a key cannot be used.
 enum class key_errc : int {
-    /// The text is not one PEM block of type `PUBLIC KEY`.
+    /// The text is not one PEM block of type `PUBLIC KEY`, or something follows the block.
     not_a_public_key = 1,
     /// The key is neither Ed25519 nor RSA.
     wrong_algorithm,
@@ -76,7 +76,7 @@ public:
 
     [[nodiscard]] std::string message(int value) const override {
         switch (static_cast<key_errc>(value)) {
-        case key_errc::not_a_public_key: return "the text is not a public key in PEM form";
+        case key_errc::not_a_public_key: return "the text is not one public key in PEM form";
         case key_errc::wrong_algorithm: return "the public key is neither Ed25519 nor RSA";
         case key_errc::wrong_size:
             return "the RSA key is shorter than 2048 or longer than 16384 bits";
@@ -115,15 +115,16 @@ using digest_pointer = std::unique_ptr<EVP_MD_CTX, release<&EVP_MD_CTX_free>>;
 /// Thread safety: distinct objects: safe; shared objects: safe to read.
 class public_key {
 public:
-    /// Reads a key in PEM form (SubjectPublicKeyInfo, `-----BEGIN PUBLIC KEY-----`). Errors:
-    /// key_errc.
+    /// Reads a key in PEM form (SubjectPublicKeyInfo, `-----BEGIN PUBLIC KEY-----`). A second key
+    /// in the text is an error, not overlooked. Errors: key_errc.
     [[nodiscard]] static boost::system::result<public_key> try_from_pem(std::string_view pem) {
         if (pem.size() > INT_MAX) return make_error_code(key_errc::not_a_public_key);
         detail::bio_pointer const memory{BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))};
         detail::key_pointer parsed{
             memory ? PEM_read_bio_PUBKEY(memory.get(), nullptr, nullptr, nullptr) : nullptr};
         ERR_clear_error();
-        if (!parsed) return make_error_code(key_errc::not_a_public_key);
+        if (!parsed || !only_blanks_left(memory.get()))
+            return make_error_code(key_errc::not_a_public_key);
         scheme kind = scheme::none;
         if (EVP_PKEY_base_id(parsed.get()) == EVP_PKEY_ED25519) kind = scheme::ed25519;
         if (EVP_PKEY_base_id(parsed.get()) == EVP_PKEY_RSA) kind = scheme::rsa_sha256;
@@ -181,6 +182,13 @@ public:
     }
 
 private:
+    static bool only_blanks_left(BIO* from) {
+        char* rest = nullptr;
+        auto const size = BIO_get_mem_data(from, &rest);
+        std::string_view const left{rest, static_cast<std::size_t>(size)};
+        return left.find_first_not_of(" \t\r\n") == left.npos;
+    }
+
     public_key(detail::key_pointer key, scheme kind, std::string fingerprint)
         : key_(std::move(key)),
           kind_(kind),

@@ -215,6 +215,15 @@ public:
 
     [[nodiscard]] const oauth_options& options() const noexcept { return options_; }
 
+    [[nodiscard]] std::string_view app_id() const noexcept {
+        std::string_view const id{options_.client_id};
+        return id.substr(0, id.rfind('-'));
+    }
+    [[nodiscard]] bool attached() {
+        std::lock_guard const lock{mutex_};
+        return !clients_.empty();
+    }
+
 private:
     using answer = refresh_machine::answer;
     using todo = refresh_machine::todo;
@@ -314,11 +323,6 @@ private:
     [[nodiscard]] std::shared_ptr<token_store> store_of(const attachment& lend) const {
         if (options_.store) return options_.store;
         return lend.store ? lend.store : memory_;
-    }
-
-    [[nodiscard]] std::string_view app_id() const noexcept {
-        std::string_view const id{options_.client_id};
-        return id.substr(0, id.rfind('-'));
     }
 
     [[noreturn]] static void throw_problem(std::string_view name, const token_problem& problem) {
@@ -888,6 +892,14 @@ HIGHLEVEL_DECL oauth_app::oauth_app(
 
 HIGHLEVEL_DECL oauth_app::operator credentials() const {
     return credentials{std::shared_ptr<provider>{service_}};
+}
+
+HIGHLEVEL_DECL std::string oauth_app::app_id() const {
+    return std::string{service_->app_id()};
+}
+
+HIGHLEVEL_DECL bool oauth_app::attached() const {
+    return service_->attached();
 }
 
 HIGHLEVEL_DECL boost::asio::awaitable<installation> oauth_app::exchange_code(

@@ -136,7 +136,7 @@ inline api::api(const options& settings, duration wall)
                auto const place = store_.find_location(id);
                return place ? place->company_id() : std::string();
            },
-           store_.company_id()}),
+           store_.company_id(), settings.on_install}),
       max_(settings.max),
       interval_(settings.interval) {
     options_.hook = nullptr; // the server's business

@@ -29,13 +29,28 @@ inline std::string oauth_house::issue_code(
     std::lock_guard const lock(mutex_);
     auto text = random_text("code");
     auto& on = installed_[std::string(client_id)];
-    on.insert(chosen.begin(), chosen.end());
-    if (!location.empty()) on.insert(location);
+    if (location.empty())
+        tell("INSTALL", client_id, {});
+    else
+        chosen.push_back(location);
+    for (auto& id : chosen)
+        if (on.insert(id).second) tell("INSTALL", client_id, std::move(id));
     code_record made;
     made.client_id = client_id;
     made.location = std::move(location);
     codes_.insert_or_assign(text, std::move(made));
     return text;
+}
+
+inline void oauth_house::tell(
+    std::string_view event, std::string_view client_id, std::string location) const {
+    if (!others_.on_install) return;
+    install_change made;
+    made.event = event;
+    made.app_id = client_id.substr(0, client_id.rfind('-'));
+    made.company_id = location.empty() ? others_.company_id : others_.company_of(location);
+    made.location_id = std::move(location);
+    others_.on_install(made);
 }
 
 inline void oauth_house::set_active(std::string_view location, bool active) {
@@ -263,10 +278,12 @@ inline void oauth_house::uninstall(const request_view& request, reply& out) {
     auto const app = rest.substr(0, rest.find('/'));
     for (auto& [client, on] : installed_) {
         if (client.substr(0, client.rfind('-')) != app) continue;
-        if (id != nullptr && id->is_string())
-            on.erase(std::string(id->get_string()));
-        else
+        if (id == nullptr || !id->is_string()) {
             on.clear();
+            tell("UNINSTALL", client, {});
+        } else if (std::string location(id->get_string()); on.erase(location) > 0) {
+            tell("UNINSTALL", client, std::move(location));
+        }
     }
     out.body = R"({"success":true})";
 }

@@ -22,6 +22,8 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <list>
+#include <map>
 #include <mutex>
 #include <string_view>
 #include <unordered_map>
@@ -67,6 +69,11 @@ public:
     void stop();
     void abort();
     void forget(std::uint64_t id);
+    /// A connection fell silent, or no longer is. `stranger`: it has made no request yet.
+    void silent(std::uint64_t id, bool stranger);
+    void busy(std::uint64_t id);
+    /// Somebody waits for a place: the longest silence ends.
+    void make_room();
 
     receiver_options settings;
     inbox box;
@@ -77,6 +84,8 @@ public:
     std::atomic<std::uint64_t> unreadable{0};
     std::atomic<std::uint64_t> truncated{0};
     std::atomic<std::uint64_t> timed_out{0};
+    std::atomic<std::uint64_t> made_room{0};
+    std::atomic<std::uint64_t> crowded{0};
     std::atomic<bool> stopping{false};
 
     [[nodiscard]] std::size_t open_connections() const {
@@ -85,8 +94,20 @@ public:
     }
 
 private:
+    // What is known of a connection that lives.
+    class guest {
+    public:
+        std::weak_ptr<connection> who;
+        asio::ip::address from;
+        // Where it stands in `silent_`.
+        std::optional<std::list<std::uint64_t>::iterator> place;
+        bool stranger = true;
+    };
+
     void accept();
     void on_accept(error_code ec, socket_type socket);
+    bool admit(std::uint64_t id, const asio::ip::address& from);
+    void leave_silence(guest& of);
     std::vector<std::shared_ptr<connection>> open();
 
     asio::any_io_executor executor_;
@@ -94,8 +115,13 @@ private:
     std::optional<asio::ssl::context> tls_;
 
     mutable std::mutex mutex_;
-    std::unordered_map<std::uint64_t, std::weak_ptr<connection>> alive_;
-    bool paused_ = false; // nobody accepts, for want of places
+    std::unordered_map<std::uint64_t, guest> alive_;
+    std::map<asio::ip::address, std::size_t> from_;
+    // Strangers, and those between two requests; each with the longest silence first.
+    std::array<std::list<std::uint64_t>, 2> silent_;
+    bool paused_ = false;     // nobody accepts, for want of places
+    bool waiting_ = false;    // and somebody waits for one
+    std::uint64_t watch_ = 0; // which watch for somebody to come counts; on the acceptor's strand
 };
 
 /// One peer. All its handlers run on the strand that its socket was accepted on.
@@ -121,6 +147,15 @@ public:
     void drain() {
         asio::post(executor_, [self = shared_from_this()] {
             if (self->idle_) self->close();
+        });
+    }
+    /// Ends if it is still silent. From any thread.
+    void make_room() {
+        asio::post(executor_, [self = shared_from_this()] {
+            if (self->closed_) return;
+            if (!self->idle_) return self->core_->make_room(); // it has just begun a request
+            ++self->core_->made_room;
+            self->close();
         });
     }
     /// Closes the socket at once. From any thread.
@@ -153,8 +188,12 @@ protected:
             if (!idle_) ++core_->truncated;
             return close();
         }
-        // From its first byte on a request has one limit, however slowly it comes.
-        if (std::exchange(idle_, false)) limit(core_->settings.request_timeout);
+        // From its first byte on a request has one limit, however slowly it comes; the first one
+        // has it from the connection's beginning.
+        if (std::exchange(idle_, false)) {
+            core_->busy(id_);
+            if (!stranger_) limit(core_->settings.request_timeout);
+        }
         end_ += n;
         parse();
     }
@@ -185,7 +224,8 @@ private:
         begin_ = end_ = 0;
         if (core_->stopping) return close();
         idle_ = true;
-        limit(core_->settings.idle_timeout);
+        core_->silent(id_, stranger_);
+        if (!stranger_) limit(core_->settings.idle_timeout);
         read();
     }
 
@@ -234,6 +274,7 @@ private:
 
     void on_request() {
         ++core_->requests;
+        stranger_ = false;
         auto& message = parser_->get();
         keep_alive_ = message.keep_alive() && !core_->stopping;
         signatures found;
@@ -251,6 +292,8 @@ private:
             // Memory, or a replay store that cannot be reached: let it be sent again.
             status = 429;
         }
+        // HighLevel's own deliveries do not end so; who else comes does not keep a place.
+        if (status != 429 && status > 400) keep_alive_ = false;
         answer(status);
     }
 
@@ -292,7 +335,8 @@ private:
     std::size_t end_ = 0;
     std::optional<parser_type> parser_;
     std::string out_;
-    bool idle_ = false; // between requests
+    bool idle_ = false;    // between requests
+    bool stranger_ = true; // has made none
     bool keep_alive_ = true;
     bool continue_sent_ = false;
     bool interim_ = false;
@@ -389,16 +433,86 @@ inline void receiver_core::start() {
 
 inline void receiver_core::accept() {
     if (!acceptor_.is_open()) return;
+    bool full = false;
     {
         std::lock_guard const lock{mutex_};
-        paused_ = alive_.size() >= settings.max_connections;
-        if (paused_) return;
+        full = paused_ = alive_.size() >= settings.max_connections;
+        waiting_ = false;
     }
+    if (full) {
+        // Nobody has to go before somebody comes.
+        acceptor_.async_wait(
+            acceptor_type::wait_read, [self = shared_from_this(), mine = ++watch_](error_code ec) {
+                if (!ec && mine == self->watch_) self->make_room();
+            });
+        return;
+    }
+    // Whom an earlier watch would see is accepted now.
+    error_code ignored;
+    acceptor_.cancel(ignored);
+    ++watch_;
     acceptor_.async_accept(
         asio::make_strand(executor_),
         [self = shared_from_this()](error_code ec, socket_type socket) {
             self->on_accept(ec, std::move(socket));
         });
+}
+
+inline void receiver_core::make_room() {
+    std::shared_ptr<connection> leaving;
+    {
+        std::lock_guard const lock{mutex_};
+        if (!paused_) return;
+        for (auto& each : silent_) {
+            while (!each.empty() && !leaving) {
+                auto& chosen = alive_.at(each.front());
+                leaving = chosen.who.lock();
+                leave_silence(chosen);
+            }
+        }
+        // Then the first that falls silent goes.
+        waiting_ = !leaving;
+    }
+    if (leaving) leaving->make_room();
+}
+
+// Under the lock.
+inline void receiver_core::leave_silence(guest& of) {
+    if (!of.place) return;
+    silent_[of.stranger ? 0 : 1].erase(*of.place);
+    of.place.reset();
+}
+
+inline void receiver_core::silent(std::uint64_t id, bool stranger) {
+    bool wanted = false;
+    {
+        std::lock_guard const lock{mutex_};
+        auto const found = alive_.find(id);
+        if (found == alive_.end()) return;
+        leave_silence(found->second);
+        found->second.stranger = stranger;
+        auto& line = silent_[stranger ? 0 : 1];
+        found->second.place = line.insert(line.end(), id);
+        wanted = waiting_;
+    }
+    if (wanted) make_room();
+}
+
+inline void receiver_core::busy(std::uint64_t id) {
+    std::lock_guard const lock{mutex_};
+    auto const found = alive_.find(id);
+    if (found != alive_.end()) leave_silence(found->second);
+}
+
+// Whether there may be one more from that address; it then has its place.
+inline bool receiver_core::admit(std::uint64_t id, const asio::ip::address& from) {
+    std::lock_guard const lock{mutex_};
+    auto const most = settings.max_connections_per_address;
+    auto& there = from_[from];
+    if (most > 0 && there >= most) return false;
+    alive_[id].from = from;
+    ++there;
+    return true;
 }
 
 inline void receiver_core::on_accept(error_code ec, socket_type socket) {
@@ -413,6 +527,11 @@ inline void receiver_core::on_accept(error_code ec, socket_type socket) {
     error_code ignored;
     socket.set_option(asio::ip::tcp::no_delay(true), ignored);
     auto const id = ++connections;
+    if (!admit(id, socket.remote_endpoint(ignored).address())) {
+        ++crowded;
+        socket.close(ignored);
+        return accept();
+    }
     // Not under the lock: should it fail, its destructor wants the lock.
     std::shared_ptr<connection> made;
     if (tls_)
@@ -421,7 +540,7 @@ inline void receiver_core::on_accept(error_code ec, socket_type socket) {
         made = std::make_shared<plain_connection>(shared_from_this(), id, std::move(socket));
     {
         std::lock_guard const lock{mutex_};
-        alive_.emplace(id, made);
+        alive_[id].who = made;
     }
     // Whoever aborts from another thread sets this before looking at those that are alive.
     if (stopping) return;
@@ -434,7 +553,12 @@ inline void receiver_core::forget(std::uint64_t id) {
     bool last = false;
     {
         std::lock_guard const lock{mutex_};
-        alive_.erase(id);
+        if (auto const found = alive_.find(id); found != alive_.end()) {
+            leave_silence(found->second);
+            auto const there = from_.find(found->second.from);
+            if (there != from_.end() && --there->second == 0) from_.erase(there);
+            alive_.erase(found);
+        }
         resume = std::exchange(paused_, false);
         last = stopping && alive_.empty();
     }
@@ -446,8 +570,8 @@ inline void receiver_core::forget(std::uint64_t id) {
 inline std::vector<std::shared_ptr<connection>> receiver_core::open() {
     std::vector<std::shared_ptr<connection>> all;
     std::lock_guard const lock{mutex_};
-    for (auto const& [id, weak] : alive_)
-        if (auto strong = weak.lock()) all.push_back(std::move(strong));
+    for (auto const& [id, each] : alive_)
+        if (auto strong = each.who.lock()) all.push_back(std::move(strong));
     return all;
 }
 
@@ -510,9 +634,9 @@ HIGHLEVEL_DECL std::string receiver::base_url() const {
 }
 
 HIGHLEVEL_DECL boost::asio::awaitable<std::optional<event>> receiver::next() {
-    // The coroutine keeps the inbox alive, also beyond this object.
-    auto const core = core_;
-    co_return co_await core->box.next();
+    // Not a coroutine itself: it would look at this object when it is first resumed, which may be
+    // after the object's end.
+    return core_->box.next();
 }
 
 HIGHLEVEL_DECL receiver_counters receiver::counters() const {
@@ -525,6 +649,8 @@ HIGHLEVEL_DECL receiver_counters receiver::counters() const {
     all.unreadable = core_->unreadable;
     all.truncated = core_->truncated;
     all.timed_out = core_->timed_out;
+    all.made_room = core_->made_room;
+    all.crowded = core_->crowded;
     return all;
 }
 
