@@ -2,6 +2,7 @@
 //
 // Tests of quota/bucket.hpp, transition by transition, in made-up time. What the transitions amount
 // to is tested in simulation.cpp.
+#include "quota/simulator.hpp"
 #include "support/catch.hpp"
 
 #include <highlevel/quota/bucket.hpp>
@@ -143,9 +144,11 @@ TEST_CASE("permit_returns_one_interval_after_response", "[quota]") {
     while (!b.tickets.empty())
         b.answer(says(std::nullopt));
     CHECK_FALSE(b.ask());
-    CHECK(b.last.certain);
+    auto const sure = b.state.shut_until(b.now);
+    CHECK(sure > b.now + 7s);
     // The first came back 2 s before the others, but a window that began in between would weigh it.
     b.sleep_until_granted();
+    CHECK(b.now >= sure);
     CHECK(b.now >= b.start + 10s);
     CHECK(b.now <= b.start + 12s + 200ms);
     // A server that weighs the window before lets the others back one by one over an interval.
@@ -365,7 +368,7 @@ TEST_CASE("refusal_holds_the_bucket_longer_each_time", "[quota]") {
         REQUIRE(b.ask());
         b.answer(says(0), 429);
         CHECK_FALSE(b.ask());
-        CHECK(b.last.certain);
+        CHECK(b.state.shut_until(b.now) == b.last.wake);
         auto const step = milliseconds{1000} * (1 << i);
         CHECK(b.until_wake() >= step / 2);
         CHECK(b.until_wake() <= step);
@@ -436,12 +439,102 @@ TEST_CASE("remaining_equal_to_the_limit_betrays_a_server_that_reports_first", "[
     bench b{alone()};
     b.warm(says(100));
     CHECK(b.ask_all() == 99);
+    while (!b.tickets.empty())
+        b.answer(says(0));
+    b.sleep_until_granted();
+    b.answer(says(60)); // is 59 left
+    CHECK(b.ask_all() == 59);
+}
+
+TEST_CASE("remaining_above_the_limit_says_nothing", "[quota]") {
+    bench b{alone()};
+    b.warm(says(101));
+    CHECK(b.ask_all() == 99);
+    while (!b.tickets.empty())
+        b.answer(says(5'000'000));
+    b.sleep_until_granted();
+    CHECK(b.now > b.start + 10s);
+    b.answer(says(60));
+    CHECK(b.ask_all() == 60);
+}
+
+TEST_CASE("interval_that_grows_counts_what_was_let_go", "[quota]") {
+    bench b{alone()};
+    b.warm();
+    for (int i = 0; i < 100; ++i) {
+        b.now += 1s;
+        REQUIRE(b.ask());
+        b.answer(says(std::nullopt));
+    }
     b.now += 1s;
-    // "1 left" is none left.
-    while (b.tickets.size() > 1)
-        b.answer(says(50));
-    b.answer(says(1));
-    CHECK_FALSE(b.ask());
+    REQUIRE(b.ask());
+    // Of these, 60 were sent within the last minute, and the server may have a log of it.
+    b.answer(says(std::nullopt, 70, 60'000));
+    CHECK(b.state.occupied(b.now) >= 60);
+    // What was let go is taken to be as late as it can be, and that passes.
+    b.now += 10min;
+    CHECK(b.ask_all() == 70);
+    bench c{alone()};
+    c.warm();
+    c.now += 10min;
+    REQUIRE(c.ask());
+    c.answer(says(std::nullopt, 70, 60'000));
+    CHECK(c.state.occupied(c.now) <= 2);
+}
+
+TEST_CASE("nothing_is_sure_while_others_may_make_room", "[quota]") {
+    auto l = alone();
+    l.ledger = std::make_shared<highlevel::quota::in_process_ledger>();
+    bench leased{l};
+    CHECK_FALSE(leased.ask());
+    CHECK(leased.state.shut_until(leased.now) == leased.now);
+    leased.state.set_share(8);
+    leased.warm();
+    CHECK(leased.ask_all() == 7);
+    while (!leased.tickets.empty())
+        leased.answer(says(std::nullopt));
+    CHECK_FALSE(leased.ask());
+    CHECK(leased.state.shut_until(leased.now) == leased.now); // the share can grow to 100
+    leased.state.set_share(100);
+    CHECK(leased.ask_all() == 92);
+    while (!leased.tickets.empty())
+        leased.answer(says(std::nullopt));
+    CHECK_FALSE(leased.ask());
+    CHECK(leased.state.shut_until(leased.now) > leased.now + 9s);
+
+    bench haunted{alone()};
+    haunted.warm(says(39)); // sixty that are not ours, and that fade
+    CHECK(haunted.ask_all() == 39);
+    while (!haunted.tickets.empty())
+        haunted.answer(says(0));
+    CHECK(haunted.state.shut_until(haunted.now) == haunted.now);
+
+    // Bulk work stands back from a reserve that its turn lifts.
+    limits reserved = alone();
+    reserved.reserve = reserved.idle_reserve = 10;
+    bench bulk{reserved};
+    bulk.warm();
+    CHECK(bulk.ask_all(lane::bulk) == 89);
+    while (!bulk.tickets.empty())
+        bulk.answer(says(std::nullopt));
+    CHECK_FALSE(bulk.ask(lane::bulk));
+    CHECK(bulk.state.shut_until(bulk.now) == bulk.now);
+}
+
+TEST_CASE("bulk_asks_again_when_the_reserve_shrinks", "[quota]") {
+    limits l = alone();
+    l.reserve = 10;
+    l.idle_reserve = 0;
+    l.reserve_memory = 2s;
+    bench b{l};
+    b.warm();
+    CHECK(b.ask_all(lane::bulk) == 89);
+    while (!b.tickets.empty())
+        b.answer(says(std::nullopt));
+    CHECK_FALSE(b.ask(lane::bulk));
+    CHECK(b.until_wake() == 2s);
+    b.now = b.last.wake;
+    CHECK(b.ask_all(lane::bulk) == 10);
 }
 
 TEST_CASE("use_by_an_earlier_life_is_a_ghost_that_fades", "[quota]") {
@@ -514,7 +607,7 @@ TEST_CASE("day_is_not_exceeded_by_what_is_in_flight", "[quota]") {
         b.answer(says_of_day(0));
     CHECK_FALSE(b.ask());
     CHECK(b.last.daily);
-    CHECK(b.last.certain);
+    CHECK(b.state.day_over(b.now, lane::interactive) == b.last.wake);
 }
 
 TEST_CASE("spent_day_is_tried_again_at_growing_intervals", "[quota]") {
@@ -583,6 +676,110 @@ TEST_CASE("bulk_stops_at_the_daily_reserve", "[quota]") {
     CHECK_FALSE(b.ask(lane::bulk));
     b.now = b.last.wake;
     CHECK(b.ask_all(lane::bulk) == 1);
+}
+
+TEST_CASE("bulk_hears_of_the_daily_reserve_while_interactive_calls_are_out", "[quota]") {
+    bench b{alone()};
+    b.warm(says_of_day(10'002));
+    REQUIRE(b.ask());
+    CHECK(b.ask_all(lane::bulk) == 1);
+    CHECK_FALSE(b.last.daily); // one of them may turn out not to have counted
+    b.answer(says_of_day(10'000));
+    CHECK_FALSE(b.ask(lane::bulk));
+    CHECK(b.last.daily); // whatever the other one says
+    CHECK(b.ask(lane::interactive));
+}
+
+TEST_CASE("bulk_tries_the_daily_reserve_less_and_less_often", "[quota]") {
+    bench b{alone()};
+    b.warm(says_of_day(10'000));
+    std::int64_t left = 10'000;
+    milliseconds expected{60'000};
+    for (int i = 0; i < 8; ++i) {
+        CHECK_FALSE(b.ask(lane::bulk));
+        CHECK(b.last.daily);
+        CHECK(b.until_wake() >= expected);
+        CHECK(b.until_wake() <= expected * 5 / 4);
+        b.now = b.last.wake;
+        REQUIRE(b.ask(lane::bulk));
+        b.answer(says_of_day(--left));
+        expected = std::min<milliseconds>(expected * 2, 15min);
+    }
+    // Interactive calls have had their part all along, and their first trial comes as early.
+    REQUIRE(b.ask());
+    b.answer(says_of_day(0));
+    CHECK_FALSE(b.ask());
+    CHECK(b.until_wake() <= 75s);
+    (void)b.ask(lane::bulk);
+    b.now = std::max(b.now, b.last.wake);
+    REQUIRE(b.ask(lane::bulk));
+    b.answer(says_of_day(200'000));
+    CHECK(b.ask_all(lane::bulk) > 50);
+}
+
+TEST_CASE("answers_of_interactive_calls_spare_bulk_its_trials", "[quota]") {
+    bench b{alone()};
+    b.warm(says_of_day(9'000));
+    for (int i = 0; i < 120; ++i) {
+        CHECK_FALSE(b.ask(lane::bulk));
+        b.now += 10s;
+        REQUIRE(b.ask());
+        b.answer(says_of_day(9'000 - i));
+    }
+}
+
+TEST_CASE("short_retry_after_on_a_spent_day_is_not_obeyed_for_ever", "[quota]") {
+    for (bool const told : {false, true}) {
+        bench b{alone()};
+        b.warm();
+        int refused = 0;
+        auto const end = b.now + 2h;
+        while (b.now < end) {
+            if (!b.ask()) {
+                REQUIRE(b.last.wake > b.now);
+                REQUIRE(b.last.wake < bucket::time_point::max());
+                b.now = b.last.wake;
+                continue;
+            }
+            auto h = says_of_day(0);
+            if (told) h.daily_reset_ms = 1;
+            b.now += 80ms;
+            b.answer(h, 429, milliseconds{1'000});
+            ++refused;
+        }
+        CHECK(refused >= 8);
+        CHECK(refused <= 14);
+    }
+}
+
+TEST_CASE("day_of_extreme_length_and_rest_is_survived", "[quota]") {
+    limits l = alone();
+    l.daily_pacing = true;
+    l.daily_reserve = 1;
+    l.daily_probe = 24h;
+    bench b{l};
+    auto h = says(std::nullopt, 60'000);
+    h.daily_remaining = INT64_MAX;
+    h.limit_daily = INT64_MAX;
+    h.daily_reset_ms = 48 * 3'600'000;
+    b.warm(h);
+    (void)b.ask(lane::bulk);
+    CHECK(b.ask());
+    l.daily_reserve = 0;
+    bench c{l};
+    h.daily_remaining = 1;
+    c.warm(h);
+    CHECK(c.ask_all(lane::bulk) == 1);
+    c.answer(says_of_day(0));
+    c.now += 49h;
+    for (int i = 0; i < 12; ++i) {
+        (void)c.ask(lane::bulk);
+        while (!c.tickets.empty())
+            c.answer(says_of_day(0), 429);
+        (void)c.ask(lane::bulk);
+        CHECK(c.until_wake() <= 30h);
+        c.now = c.last.wake;
+    }
 }
 
 TEST_CASE("trial_of_a_spent_day_does_not_open_it_for_others", "[quota]") {
@@ -701,9 +898,82 @@ TEST_CASE("leased_requests_of_the_day_run_out", "[quota]") {
     CHECK(b.ask_all() == 3);
     b.state.lease_day(0, true);
     CHECK_FALSE(b.ask());
+    CHECK_FALSE(b.last.daily); // the answers on their way tell what the server thinks of it
+    while (!b.tickets.empty())
+        b.answer(says_of_day(0));
+    CHECK_FALSE(b.ask());
     CHECK(b.last.daily);
     b.state.lease_day(std::nullopt);
-    CHECK(b.ask());
+    CHECK_FALSE(b.ask());
+    b.state.return_day();
+    CHECK_FALSE(b.state.day_leased());
+}
+
+TEST_CASE("returned_lease_of_the_day_is_not_used", "[quota]") {
+    bench b{alone()};
+    b.warm();
+    b.state.lease_day(50);
+    b.state.return_day();
+    CHECK(b.state.day_leased() == 0);
+    CHECK_FALSE(b.ask());
+    b.state.lease_day(5);
+    CHECK(b.ask_all() == 5);
+}
+
+TEST_CASE("spent_lease_of_the_day_is_tried_until_a_new_day_is_leased", "[quota]") {
+    // A ledger that says the day is over may speak of yesterday: nobody sends, so nobody tells it.
+    bench b{alone()};
+    b.state.lease_day(0, true);
+    REQUIRE(b.ask());
+    CHECK_FALSE(b.ask());
+    b.answer(says_of_day(0), 429);
+    b.state.lease_day(0, true);
+    CHECK_FALSE(b.ask());
+    CHECK(b.last.daily);
+    CHECK(b.until_wake() >= 60s);
+    CHECK(b.until_wake() <= 150s);
+    b.now = b.last.wake;
+    CHECK(b.ask_all() == 1);
+    b.answer(says_of_day(1'000));
+    CHECK(b.state.day_left() == 1'000); // what the ledger is told
+    b.state.lease_day(200);
+    CHECK(b.ask_all() > 50);
+
+    // The end that the server named is obeyed with a lease, too.
+    bench c{alone()};
+    c.state.lease_day(1);
+    auto h = says_of_day(0);
+    h.daily_reset_ms = 3'600'000;
+    c.warm(h);
+    c.state.lease_day(0, true);
+    CHECK_FALSE(c.ask());
+    CHECK(c.until_wake() >= 1h);
+    c.now = c.last.wake;
+    CHECK(c.ask_all() == 1);
+
+    // Word that others heard of more is worth a trial.
+    bench d{alone()};
+    d.state.lease_day(1);
+    d.warm(says_of_day(0));
+    d.state.lease_day(0, true);
+    CHECK_FALSE(d.ask());
+    CHECK(d.until_wake() >= 60s);
+    d.state.lease_day(100);
+    CHECK(d.ask_all() == 1);
+    d.answer(says_of_day(199'999));
+    CHECK(d.ask_all() > 50);
+
+    // But not for bulk work that only stands back from its reserve.
+    bench e{alone()};
+    e.state.lease_day(10);
+    e.warm(says_of_day(9'000));
+    for (int i = 0; i < 20; ++i) {
+        e.now += 500ms;
+        CHECK_FALSE(e.ask(lane::bulk));
+        REQUIRE(e.ask());
+        e.answer(says_of_day(8'999 - i));
+        e.state.lease_day(1);
+    }
 }
 
 TEST_CASE("bucket_is_forgettable_when_nothing_of_it_can_matter", "[quota]") {
@@ -776,6 +1046,64 @@ TEST_CASE("snapshot_tells_what_could_be_had_now_and_when", "[quota]") {
     CHECK(*s.next_release > 9s);
 }
 
+TEST_CASE("snapshot_counts_what_could_be_had_as_asking_for_it_does", "[quota]") {
+    auto const by_asking = [](bench const& b) {
+        auto copy = b.state;
+        std::uint32_t n = 0;
+        // One that is refused may be what ends an interval of shared mode.
+        if (bucket::ticket first; copy.admit(b.now, lane::interactive, first).granted) n = 1;
+        for (bucket::ticket t; n < copy.max() && copy.admit(b.now, lane::interactive, t).granted;
+             t = {})
+            ++n;
+        return n;
+    };
+    std::size_t some = 0;
+    for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+        sim::generator g{seed};
+        limits l;
+        l.seed = seed;
+        l.max = g.pick({1U, 5U, 20U, 100U});
+        l.exclusive = g.chance(0.5);
+        l.reprobe_after = 20s;
+        l.daily_probe = 5s;
+        if (g.chance(0.2)) l.static_share = 1 + static_cast<std::uint32_t>(g.below(l.max));
+        if (g.chance(0.1)) l.strategy = highlevel::quota::strategy::simple;
+        bench b{l};
+        auto max = std::int64_t{l.max};
+        for (int step = 0; step < 300; ++step) {
+            b.now += std::chrono::milliseconds{
+                static_cast<int>(g.exponential(1.0 / g.pick({1.0, 50.0, 2000.0})))};
+            if (g.chance(0.01)) max = g.pick<std::int64_t>({1, 5, 20, 100});
+            auto const who = g.chance(0.3) ? lane::bulk : lane::interactive;
+            for (auto n = g.below(12); n > 0; --n)
+                (void)b.ask(who);
+            for (auto n = g.below(14); n > 0 && !b.tickets.empty(); --n) {
+                if (g.chance(0.05)) {
+                    b.state.lost(b.tickets.front(), b.now);
+                    b.tickets.pop_front();
+                } else if (g.chance(0.05)) {
+                    b.state.unsent(b.tickets.front(), b.now);
+                    b.tickets.pop_front();
+                } else {
+                    auto h = says(
+                        static_cast<std::int64_t>(g.below(static_cast<std::size_t>(max) + 1)), max);
+                    if (g.chance(0.1)) h.daily_remaining = static_cast<std::int64_t>(g.below(30));
+                    b.answer(h, g.chance(0.02) ? 429 : 200);
+                }
+            }
+            if (g.chance(0.02)) b.state.set_share_doubtful(l.static_share != 0 && g.chance(0.5));
+            auto const seen = b.look();
+            auto const n = seen.available;
+            auto const asked = by_asking(b);
+            INFO("seed " << seed << ", step " << step << ": " << n << ", " << asked);
+            // Behind the last one of a day, one that tries whether it is over is not counted.
+            REQUIRE((n == asked || (seen.daily_remaining && n + 1 == asked)));
+            some += n;
+        }
+    }
+    CHECK(some > 10'000);
+}
+
 TEST_CASE("idle_bucket_is_below_a_kilobyte", "[quota]") {
     CHECK(sizeof(bucket) <= 800);
 }
@@ -810,4 +1138,12 @@ TEST_CASE("limits_are_checked_by_name", "[quota]") {
     CHECK(complaint([](limits& l) { l.ledger_timeout = 1ms; }).find("limits.ledger_timeout:") == 0);
     CHECK(complaint([](limits& l) { l.ledger_hold = -1ms; }).find("limits.ledger_hold:") == 0);
     CHECK(complaint([](limits& l) { l.static_share = 60'001; }).find("limits.static_share:") == 0);
+    // "Never" as the largest number would overflow, and become "always".
+    static constexpr auto most = milliseconds::max();
+    CHECK(complaint([](limits& l) { l.reserve_memory = most; }).find("limits.reserve_mem") == 0);
+    CHECK(complaint([](limits& l) { l.reprobe_after = most; }).find("limits.reprobe_after:") == 0);
+    CHECK(complaint([](limits& l) { l.daily_probe = 25h; }).find("limits.daily_probe:") == 0);
+    CHECK(complaint([](limits& l) { l.idle_eviction = most; }).find("limits.idle_eviction:") == 0);
+    CHECK(complaint([](limits& l) { l.ledger_timeout = 25h; }).find("limits.ledger_timeout:") == 0);
+    CHECK(complaint([](limits& l) { l.ledger_hold = most; }).find("limits.ledger_hold:") == 0);
 }

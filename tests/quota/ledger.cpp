@@ -18,6 +18,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -268,6 +269,8 @@ public:
     };
 
     void renew(std::string_view process, std::vector<claim> claims, handler done) override {
+        if (meanwhile) std::exchange(meanwhile, {})();
+        left.clear();
         ++asked;
         if (throws) throw std::runtime_error{"no ledger"};
         questions.push_back({std::string{process}, std::move(claims), std::move(done)});
@@ -279,8 +282,10 @@ public:
         auto q = std::move(questions.front());
         questions.pop_front();
         std::vector<lease> leases(q.claims.size());
-        for (auto& l : leases)
+        for (auto& l : leases) {
             l.share = each;
+            l.day_added = day;
+        }
         q.done({}, std::move(leases));
     }
     void fail() {
@@ -291,6 +296,8 @@ public:
 
     std::deque<question> questions;
     std::optional<std::uint32_t> share; // answer at once
+    std::optional<std::int64_t> day;    // added with each answer
+    std::function<void()> meanwhile;    // happens while the ledger is told
     bool throws = false;
     int asked = 0;
     std::string left;
@@ -475,7 +482,7 @@ TEST_CASE("late_answer_of_the_ledger_is_ignored", "[quota]") {
     CHECK(b.take() == 0);
     b.time->settle();
     REQUIRE(b.book->questions.size() == 1);
-    b.time->advance(6s); // given up; asked again
+    b.time->advance(1700ms); // given up; asked again
     REQUIRE(b.book->questions.size() == 2);
     b.book->answer(50);
     CHECK(b.subject->snapshot("r").allowance <= 1);
@@ -483,12 +490,27 @@ TEST_CASE("late_answer_of_the_ledger_is_ignored", "[quota]") {
     CHECK(b.subject->snapshot("r").allowance == 40);
 }
 
+TEST_CASE("ledger_that_does_not_answer_hears_of_everybody_every_two_seconds", "[quota]") {
+    // Or it would give away, after it came back empty, what those hold that it did not hear of.
+    limits l;
+    l.ledger_interval = 900ms;
+    leased_bench b{l};
+    CHECK(b.take() == 0);
+    b.time->settle();
+    auto asked = b.book->asked;
+    for (int i = 0; i < 14; ++i) { // within `limits::ledger_hold`
+        b.time->advance(2s);
+        CHECK(b.book->asked > asked);
+        asked = b.book->asked;
+    }
+}
+
 TEST_CASE("one_report_is_out_at_a_time_and_newcomers_are_in_the_next", "[quota]") {
     leased_bench b;
     CHECK(b.take() == 0);
     b.time->settle();
     CHECK_FALSE(b.subject->try_acquire("s", lane::bulk));
-    b.time->advance(2s);
+    b.time->advance(900ms);
     CHECK(b.book->questions.size() == 1);
     b.book->answer(10);
     b.time->settle();
@@ -514,6 +536,131 @@ TEST_CASE("unused_bucket_gives_its_share_back_and_the_timer_rests", "[quota]") {
     CHECK(b.take() == 0);
     b.time->settle();
     CHECK(b.take(1) == 1);
+}
+
+TEST_CASE("unused_bucket_gives_its_part_of_the_day_back", "[quota]") {
+    leased_bench b;
+    b.book->share = 100;
+    b.book->day = 50;
+    CHECK(b.take() == 0);
+    b.time->settle();
+    CHECK(b.take(1) == 1);
+    b.settle_all();
+    b.book->day = 0;
+    b.time->advance(32s);
+    REQUIRE(b.subject->snapshot("r").allowance == 0);
+    // The 49 may be somebody else's by now.
+    b.book->day = 5;
+    CHECK(b.take() == 0);
+    b.time->settle();
+    b.book->day = 0;
+    CHECK(b.take() == 5);
+}
+
+TEST_CASE("call_with_a_deadline_waits_for_the_first_share", "[quota]") {
+    leased_bench b;
+    auto const wait = [](limiter& l, auto& into, auto deadline, lane who) -> asio::awaitable<void> {
+        into = co_await l.acquire("r", {.lane = who, .deadline = deadline});
+    };
+    std::optional<highlevel::quota::acquire_result> first;
+    std::optional<highlevel::quota::acquire_result> bulk;
+    std::optional<highlevel::quota::acquire_result> brief;
+    auto const now = b.time->now();
+    asio::co_spawn(
+        b.context, wait(*b.subject, first, now + 30s, lane::interactive), asio::detached);
+    asio::co_spawn(b.context, wait(*b.subject, bulk, now + 30s, lane::bulk), asio::detached);
+    asio::co_spawn(
+        b.context, wait(*b.subject, brief, now + 300ms, lane::interactive), asio::detached);
+    b.time->settle();
+    CHECK_FALSE(first);
+    CHECK_FALSE(bulk);
+    REQUIRE(b.book->questions.size() == 1);
+    b.book->answer(0); // as a ledger does that others may still report to
+    b.time->advance(400ms);
+    CHECK_FALSE(first);
+    REQUIRE(brief);
+    CHECK(brief->error() == highlevel::quota::errc::deadline_too_soon);
+    CHECK(brief->retry_in().value_or(0ms) < 1min);
+    b.book->share = 8;
+    b.time->advance(600ms);
+    REQUIRE(first);
+    REQUIRE(first->permit());
+    rate_headers h;
+    h.max = 100;
+    h.interval_ms = 10'000;
+    first->permit().settle(h, 200);
+    b.time->settle();
+    CHECK(bulk);
+    // The share is used up; but it can grow.
+    (void)b.take();
+    b.settle_all();
+    std::optional<highlevel::quota::acquire_result> more;
+    asio::co_spawn(
+        b.context, wait(*b.subject, more, b.time->now() + 3s, lane::interactive), asio::detached);
+    b.time->settle();
+    CHECK_FALSE(more);
+    b.book->share = 50;
+    b.time->advance(1s);
+    REQUIRE(more);
+    CHECK(more->permit());
+}
+
+TEST_CASE("limiters_with_a_new_ledger_serve_calls_with_deadlines", "[quota]") {
+    asio::io_context context;
+    auto time = std::make_shared<manual_time>(context);
+    limits l;
+    l.ledger = std::make_shared<in_process_ledger>(30s, [time] { return time->now(); });
+    limiter subject{context.get_executor(), l, time};
+    int granted = 0;
+    auto const call = [](limiter& of, int& n, auto deadline) -> asio::awaitable<void> {
+        auto got = co_await of.acquire("r", {.deadline = deadline});
+        n += got ? 1 : 0;
+        rate_headers h;
+        h.max = 100;
+        h.interval_ms = 10'000;
+        if (got) got.permit().settle(h, 200);
+    };
+    for (int i = 0; i < 10; ++i)
+        asio::co_spawn(context, call(subject, granted, time->now() + 30s), asio::detached);
+    time->advance(10s);
+    CHECK(granted == 10);
+}
+
+TEST_CASE("ledger_for_tests_can_be_away_and_come_back", "[quota]") {
+    asio::io_context context;
+    auto time = std::make_shared<manual_time>(context);
+    auto const book = std::make_shared<in_process_ledger>(30s, [time] { return time->now(); });
+    limits l;
+    l.ledger = book;
+    l.static_share = 10;
+    limiter subject{context.get_executor(), l, time};
+    auto const use = [&](int seconds) {
+        for (int i = 0; i < seconds; ++i) {
+            time->advance(1s);
+            rate_headers h;
+            h.max = 100;
+            h.interval_ms = 10'000;
+            if (auto p = subject.try_acquire("r", lane::interactive)) p->settle(h, 200);
+        }
+    };
+    use(10);
+    auto const leased = subject.snapshot("r").allowance;
+    CHECK(leased > 10);
+    book->set_away(true);
+    use(60);
+    CHECK(subject.snapshot("r").allowance == 10);
+    book->set_away(false);
+    use(10);
+    CHECK(subject.snapshot("r").allowance > 10);
+}
+
+TEST_CASE("report_that_crosses_the_shutdown_does_not_bring_the_process_back", "[quota]") {
+    leased_bench b;
+    CHECK(b.take() == 0);
+    b.book->meanwhile = [&] { b.subject->shutdown(); };
+    b.time->settle();
+    REQUIRE(b.book->questions.size() == 1);
+    CHECK(b.book->left == b.book->questions.front().process);
 }
 
 TEST_CASE("limiter_takes_leave_of_its_ledger", "[quota]") {

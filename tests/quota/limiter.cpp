@@ -251,6 +251,30 @@ TEST_CASE("place_in_the_queue_tells_that_a_deadline_is_missed", "[quota]") {
     CHECK(*c.result.retry_in() >= 90s);
 }
 
+TEST_CASE("those_who_leave_before_do_not_tell_that_a_deadline_is_missed", "[quota]") {
+    bench b;
+    auto held = b.use_up();
+    for (int i = 0; i < 50; ++i)
+        b.acquire(i, {.deadline = b.time->now() + 45s});
+    b.time->advance(40s); // the first request of all is out of view, and one is served
+    REQUIRE(b.subject->snapshot("r").waiting_in(lane::interactive) == 49);
+    // Twenty can be served before they leave, so the next may be within ten seconds.
+    auto& c = b.acquire(100, {.deadline = b.time->now() + 15s});
+    auto& late = b.acquire(101, {.deadline = b.time->now() + 7s});
+    auto& bulk = b.acquire(102, {.lane = lane::bulk, .deadline = b.time->now() + 15s});
+    b.time->settle();
+    CHECK_FALSE(c.done);
+    CHECK_FALSE(bulk.done);
+    CHECK(late.done);
+    CHECK(late.result.error() == errc::deadline_too_soon);
+    b.time->advance(6s);
+    for (auto& p : held)
+        p.unsent();
+    b.time->settle();
+    CHECK(c.result.permit());
+    CHECK(bulk.result.permit());
+}
+
 TEST_CASE("deadline_ends_a_wait_that_could_have_succeeded", "[quota]") {
     bench b;
     auto held = b.use_up(); // in flight: any answer might open the bucket
@@ -317,6 +341,87 @@ TEST_CASE("spent_day_fails_all_who_did_not_ask_to_wait", "[quota]") {
     CHECK(patient.result.permit());
 }
 
+TEST_CASE("bulk_work_at_the_daily_reserve_does_not_hold_up_interactive_calls", "[quota]") {
+    auto l = ten();
+    l.max = 1'000;
+    l.daily_reserve = 0.5;
+    bench b{l};
+    auto h = says({}, 1'000);
+    h.limit_daily = 200;
+    h.daily_reset_ms = 3'600'000;
+    std::int64_t left = 100;
+    auto first = b.subject->try_acquire("r", lane::interactive);
+    h.daily_remaining = left;
+    first->settle(h, 200);
+    auto& patient = b.acquire(0, {.lane = lane::bulk, .wait_past_deadline = true});
+    b.time->settle();
+    REQUIRE_FALSE(patient.done);
+    for (int i = 1; i <= 60; ++i) {
+        auto& c = b.acquire(i, {.deadline = b.time->now() + 1s});
+        b.time->settle();
+        INFO(i);
+        REQUIRE(c.done);
+        REQUIRE(c.result);
+        h.daily_remaining = --left;
+        c.result.permit().settle(h, 200);
+    }
+    // Who is not patient hears of it, whoever else waits.
+    auto& bulk = b.acquire(61, {.lane = lane::bulk, .deadline = b.time->now() + 2h});
+    b.time->settle();
+    CHECK(bulk.result.error() == errc::daily_exhausted);
+    CHECK_FALSE(patient.done);
+    b.time->advance(61min);
+    CHECK(patient.result.permit());
+}
+
+TEST_CASE("bulk_calls_that_wait_hear_of_the_end_of_their_day_under_interactive_load", "[quota]") {
+    auto l = ten();
+    l.daily_reserve = 0.5;
+    l.bulk_turn = 3;
+    bench b{l};
+    auto held = b.use_up();
+    for (int i = 0; i < 9; ++i)
+        b.acquire(i);
+    auto& bulk = b.acquire(100, {.lane = lane::bulk});
+    b.time->settle();
+    auto h = says();
+    h.limit_daily = 1'000;
+    h.daily_remaining = 500;
+    for (auto& p : held)
+        p.settle(h, 200);
+    b.time->advance(30s);
+    CHECK(bulk.done);
+    CHECK(bulk.result.error() == errc::daily_exhausted);
+    CHECK(b.order.size() == 10);
+}
+
+TEST_CASE("day_that_turned_is_open_to_bulk_calls_behind_interactive_ones", "[quota]") {
+    auto l = ten();
+    l.daily_reserve = 0.5;
+    bench b{l};
+    auto h = says();
+    h.limit_daily = 100;
+    h.daily_remaining = 50;
+    h.daily_reset_ms = 30'000;
+    b.subject->try_acquire("r", lane::interactive)->settle(h, 200);
+    auto& early = b.acquire(1, {.lane = lane::bulk});
+    b.time->settle();
+    CHECK(early.result.error() == errc::daily_exhausted);
+    b.time->advance(31s);
+    auto& asks = b.acquire(2);  // how much the new day brings
+    auto& waits = b.acquire(3); // for the answer
+    auto& bulk = b.acquire(4, {.lane = lane::bulk});
+    b.time->settle();
+    REQUIRE(asks.done);
+    CHECK_FALSE(waits.done);
+    CHECK_FALSE(bulk.done);
+    h.daily_remaining = 99;
+    asks.result.permit().settle(h, 200);
+    b.time->settle();
+    CHECK(waits.result.permit());
+    CHECK(bulk.result.permit());
+}
+
 TEST_CASE("cancelled_waiter_leaves_the_queue_at_once", "[quota]") {
     bench b;
     auto held = b.use_up();
@@ -377,6 +482,25 @@ TEST_CASE("no_timer_stays_behind_when_nobody_waits", "[quota]") {
     CHECK(b.time->armed() != manual_time::time_point::max());
     c.cancel.emit(asio::cancellation_type::terminal);
     b.time->settle();
+    CHECK(b.time->armed() == manual_time::time_point::max());
+}
+
+TEST_CASE("late_wake_that_serves_the_last_waiter_leaves_no_timer_behind", "[quota]") {
+    auto l = ten();
+    l.max = 40;
+    bench b{l};
+    auto first = b.subject->try_acquire("r", lane::interactive);
+    // More than one turn's worth, each with a deadline.
+    for (int i = 0; i < 20; ++i)
+        b.acquire(i, {.deadline = b.time->now() + 1h});
+    b.time->settle();
+    REQUIRE(b.time->armed() != manual_time::time_point::max());
+    // The first turn's grants are made; a wake that was on its way comes before the second turn,
+    // and makes the rest.
+    asio::post(b.context, [&] { first->settle(says({}, 40), 200); });
+    b.time->fire();
+    b.time->settle();
+    REQUIRE(b.order.size() == 20);
     CHECK(b.time->armed() == manual_time::time_point::max());
 }
 
@@ -523,6 +647,30 @@ TEST_CASE("refused_request_goes_before_others_of_its_lane", "[quota]") {
         held[i].settle(says(), 200);
     b.time->advance(60s);
     CHECK(b.order == std::vector<int>{3, 1, 2});
+}
+
+TEST_CASE("refused_requests_keep_their_order_among_themselves", "[quota]") {
+    bench b;
+    auto held = b.use_up();
+    b.acquire(1);
+    b.acquire(10, {.lane = lane::bulk});
+    for (int i = 2; i <= 5; ++i)
+        b.acquire(i, {.retry = true});
+    b.acquire(11, {.lane = lane::bulk, .retry = true});
+    b.acquire(12, {.lane = lane::bulk, .retry = true});
+    b.time->settle();
+    // The last and the first of them leave; another comes.
+    b.calls[5].cancel.emit(asio::cancellation_type::terminal);
+    b.calls[2].cancel.emit(asio::cancellation_type::terminal);
+    b.acquire(6, {.retry = true});
+    b.time->settle();
+    b.order.clear();
+    for (auto& p : held)
+        p.settle(says(), 200);
+    // One that is free does not go to a retry that comes now.
+    b.time->leap(60s);
+    b.time->settle();
+    CHECK(b.order == std::vector<int>{3, 4, 6, 1, 11, 12, 10});
 }
 
 TEST_CASE("unknown_bucket_is_described_by_what_is_assumed", "[quota]") {

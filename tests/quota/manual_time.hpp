@@ -38,6 +38,13 @@ public:
             if (context_.poll() == 0 && armed_ > now_) return;
         }
     }
+    /// Calls the limiter although it did not ask for that now: a timer that had expired when the
+    /// limiter asked for another time.
+    void fire() {
+        boost::asio::post(context_, wake_);
+        context_.restart();
+        context_.poll();
+    }
     /// Lets time pass, with a stop wherever the limiter wants to be called.
     void advance(std::chrono::nanoseconds by) {
         auto const until = now_ + by;

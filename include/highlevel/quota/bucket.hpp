@@ -86,8 +86,6 @@ public:
         bool granted = false;
         /// No, and the reason is the day's limit rather than the interval's.
         bool daily = false;
-        /// No event but time can open it before `wake`.
-        bool certain = false;
         /// When to ask again; time_point::max(): after the next event (settle, lost, unsent).
         time_point wake = time_point::max();
     };
@@ -116,61 +114,77 @@ public:
         if (who == lane::interactive) last_interactive_ = now;
         bool const yields = who == lane::bulk && !its_turn;
 
-        if (now < hold_) return wait(hold_, true);
+        if (now < hold_) return wait(hold_);
         if (auto const no = daily_barrier(now, who)) return *no;
 
-        // After a silence somebody else may have used the bucket: ask the server first.
-        if (verified_ && !options_->exclusive && in_flight_ == 0 &&
-            now - last_use_ > to_nanos(options_->reprobe_after)) {
-            verified_ = false;
-            credit_ = no_credit;
-        }
+        doubt_after_silence(now);
         // A bucket that was not heard of may be used up, or smaller than assumed: one request
         // finds out, and the rest follow its answer.
-        if (!verified_ && in_flight_ > 0) return wait(never, false);
-
-        if (smooth_ < unlimited) {
-            if (now > smooth_since_ + 6 * ring_.interval()) {
-                smooth_ *= 2;
-                smooth_since_ = now;
-                if (smooth_ > max_) smooth_ = unlimited;
-            } else if (now < smooth_tat_) {
-                return wait(smooth_tat_, false);
-            }
-        }
+        if (!verified_ && in_flight_ > 0) return wait(never);
+        if (is_slowed(now)) return wait(smooth_tat_);
 
         double const kept = yields ? held_back(now) : 0;
-        double cap = std::min(share_, max_) - kept;
-        if (shared_) {
-            cap = std::min(cap, std::floor(allowed_));
-            end_epoch(now);
-        }
+        double const cap = ours(now, kept);
         double const ghost = ghost_at(now);
         double const room = cap - 1 - in_flight_ - ghost;
         if (ring_.fits(now, room)) {
+            // The envelope's proof: with this one, too, the server can count no more than its
+            // limit.
+            assert(ring_.bound(now) + in_flight_ + 1 <= std::min(share_, max_) + 1e-6);
             if (!needs_evidence()) return grant(now, false, who, out);
             if (evidence_leaves_room()) return grant(now, false, who, out);
             // Shared, and the newest answer leaves no room: wait for a newer one, or get one.
-            if (in_flight_ > 0) return wait(never, false);
-            if (now < next_look_) return wait(next_look_, false);
+            if (in_flight_ > 0) return wait(never);
+            if (now < next_look_) return wait(next_look_);
             return grant(now, false, who, out);
         }
         nanos wake = room >= 0 ? ring_.release() : never;
         if (shared_) {
             epoch_bound_ = true;
-            return wait(wake, in_flight_ == 0);
+            return wait(wake);
         }
         if (ghost > 0) wake = std::min(wake, now + ring_.interval() / 8);
-        bool const believes =
-            options_->strategy == strategy::proven && share_ == whole && now >= credit_off_until_;
-        if (believes && credit_ != no_credit &&
-            static_cast<double>(sent_) + 1 + kept <= static_cast<double>(credit_)) {
+        if (yields && now < reserve_until()) wake = std::min(wake, reserve_until());
+        if (promised() >= 1 + static_cast<std::int64_t>(kept)) {
             // Spending credit at once would use up each window in a burst, which hurts under a
             // weighted counter: bulk work spends it evenly but for a first tenth.
-            if (!yields || now >= pace_) return grant(now, true, who, out);
-            wake = std::min(wake, pace_);
+            auto const from = std::max(credit_off_until_, yields ? pace_ : long_ago);
+            if (now >= from) {
+                // The credit's proof: all that the promise did not count fits into what it said.
+                assert(static_cast<std::int64_t>(sent_) + 1 <= credit_);
+                return grant(now, true, who, out);
+            }
+            wake = std::min(wake, from);
         }
-        return wait(wake, in_flight_ == 0);
+        return wait(wake);
+    }
+
+    /// Until when surely no permit of any lane is granted, whatever responses say and whatever is
+    /// given back, as long as the limits stay; `at` where that is not sure. For deadlines that
+    /// cannot be met.
+    [[nodiscard]] time_point shut_until(time_point at) noexcept {
+        auto const now = to_nanos(at);
+        drain_lost(now);
+        auto until = std::max(now, hold_);
+        // Room that others leave can grow at any moment, and so can a share of a ledger's.
+        bool const may_grow = shared_ || doubtful_ || ghost_at(now) > 0 ||
+            (options_->ledger != nullptr && share_ < max_);
+        if (in_flight_ == 0 && !may_grow) {
+            auto open = ring_.release_for(now, std::min(share_, max_) - 1.0);
+            if (promised() >= 1) open = std::min(open, std::max(now, credit_off_until_));
+            until = std::max(until, open);
+        }
+        return time_point{std::chrono::nanoseconds{until}};
+    }
+
+    /// Whether the day's limit stops a lane: then when to ask again, time_point::max() for after
+    /// the next event.
+    [[nodiscard]] std::optional<time_point> day_over(time_point at, lane who) noexcept {
+        auto const now = to_nanos(at);
+        drain_lost(now);
+        auto const no = daily_barrier(now, who);
+        day_trial_ = false;
+        return no && no->daily ? std::optional{no->wake} : std::nullopt;
     }
 
     /// The response came; any status. A 429 slows the bucket down.
@@ -185,11 +199,13 @@ public:
         auto const now = to_nanos(at);
         drain_lost(now);
         bool const accepted = status != 429;
-        assert(in_flight_ > 0);
+        assert(in_flight_ > lost_waiting_);
         --in_flight_;
         ++done_;
         last_use_ = now;
+        // Safe: it arrived before its response came. A refused one may be counted as well.
         ring_.add(now + guard());
+        check();
 
         bool current = true;
         if (!learn_limits(t, now, headers)) current = false;
@@ -201,9 +217,13 @@ public:
         if (current && headers.remaining && !day_over) {
             // Some servers report before they count: a success that leaves everything gives them
             // away, and from then on each report is taken as one less.
-            if (status >= 200 && status < 300 && *headers.remaining >= max_) bias_ = 1;
-            remaining = std::clamp<std::int64_t>(*headers.remaining - bias_, 0, max_);
-            learn_use(t, now, *remaining, accepted);
+            // More than the limit cannot be left, and says nothing.
+            auto const most = std::max<std::int64_t>(max_, headers.max.value_or(0));
+            if (*headers.remaining <= most) {
+                if (status >= 200 && status < 300 && *headers.remaining == most) bias_ = 1;
+                remaining = std::clamp<std::int64_t>(*headers.remaining - bias_, 0, max_);
+                learn_use(t, now, *remaining, accepted);
+            }
         }
         if (accepted) {
             failures_ = 0;
@@ -226,6 +246,8 @@ public:
         auto const due = detail::ceil_div(now + to_nanos(options_->lost_grace), lost_slice());
         ++lost_slots_[lost_at(due)];
         if (lost_waiting_++ == 0) lost_next_ = due;
+        assert(lost_waiting_ <= in_flight_);
+        check();
     }
 
     /// The request surely never left this process: all is given back.
@@ -233,10 +255,11 @@ public:
         if (!t.open_) return;
         t.open_ = false;
         drain_lost(to_nanos(at));
-        assert(in_flight_ > 0);
+        assert(in_flight_ > lost_waiting_);
         --in_flight_;
         ++done_;
         ++unsent_;
+        check();
         // Every promise counted it among those that may still arrive.
         if (credit_ != no_credit) ++credit_;
         if (day_bound_ != unbounded) ++day_bound_;
@@ -261,12 +284,22 @@ public:
     /// instead of waiting.
     void lease_day(std::optional<std::int64_t> added, bool final = false) noexcept {
         day_share_final_ = final;
+        // The server told us that nothing is left, and somebody else that there is: worth a trial.
+        if (added && *added > 0 && day_ends_ == never &&
+            static_cast<std::int64_t>(sent_) >= day_bound_)
+            for (auto& probe : day_probe_at_)
+                if (probe != never) probe = long_ago;
         if (!added)
             day_share_end_ = unbounded;
         else if (day_share_end_ == unbounded)
             day_share_end_ = static_cast<std::int64_t>(sent_) + *added;
         else
             day_share_end_ += *added;
+    }
+    /// Hands what is left of the leases back; they may go to others.
+    void return_day() noexcept {
+        if (day_share_end_ != unbounded)
+            day_share_end_ = std::min(day_share_end_, static_cast<std::int64_t>(sent_));
     }
     /// What is left of that; absent: no such bound.
     [[nodiscard]] std::optional<std::int64_t> day_leased() const noexcept {
@@ -321,8 +354,9 @@ public:
         return expendable(at) && !with_others && !slowed && now >= credit_off_until_ && !day_spent;
     }
 
-    /// Fills in what the bucket knows; who waits and for what is the driver's part.
-    void describe(time_point at, bucket_snapshot& into) const noexcept {
+    /// Fills in what the bucket knows; who waits and for what is the driver's part. Takes a
+    /// microsecond or two whatever the limit. Throws `std::bad_alloc`.
+    void describe(time_point at, bucket_snapshot& into) const {
         auto const now = to_nanos(at);
         bucket copy = *this;
         copy.drain_lost(now);
@@ -346,20 +380,14 @@ public:
         into.unsent = unsent_;
         into.refused = refused_;
         into.foreign = foreign_seen_;
-        into.available = 0;
-        for (;;) {
-            ticket t;
-            auto const v = copy.admit(at, lane::interactive, t);
-            if (v.granted && into.available < into.limit) {
-                ++into.available;
-                continue;
-            }
-            if (into.available > 0)
-                into.next_release = std::chrono::milliseconds{0};
-            else if (v.wake != time_point::max())
-                into.next_release = std::chrono::ceil<std::chrono::milliseconds>(v.wake - at);
-            break;
-        }
+        into.available = copy.available(now);
+        ticket t;
+        auto const v = copy.admit(at, lane::interactive, t);
+        into.next_release.reset();
+        if (into.available > 0 || v.granted)
+            into.next_release = std::chrono::milliseconds{0};
+        else if (v.wake != time_point::max())
+            into.next_release = std::chrono::ceil<std::chrono::milliseconds>(v.wake - at);
     }
 
 private:
@@ -370,6 +398,7 @@ private:
     static constexpr std::int64_t no_credit = std::numeric_limits<std::int64_t>::min();
     static constexpr std::int64_t unbounded = std::numeric_limits<std::int64_t>::max();
     static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    static constexpr std::int32_t no_answer = std::numeric_limits<std::int32_t>::max();
     static constexpr std::uint32_t most_requests = 60'000;
     static constexpr std::uint32_t whole = std::numeric_limits<std::uint32_t>::max();
     static constexpr int lost_slots = 8;
@@ -402,17 +431,15 @@ private:
     /// Even spacing at the full rate.
     [[nodiscard]] nanos spacing() const noexcept { return ring_.interval() / max_; }
 
-    [[nodiscard]] verdict wait(nanos until, bool certain, bool daily = false) const noexcept {
+    void check() const noexcept { assert(in_flight_ + done_ == sent_); }
+    [[nodiscard]] static constexpr std::size_t index(lane l) noexcept {
+        return static_cast<std::size_t>(l);
+    }
+
+    [[nodiscard]] verdict wait(nanos until, bool daily = false) const noexcept {
         // What was lost comes back by time alone.
-        if (lost_waiting_ > 0) {
-            auto const back = lost_next_ * lost_slice();
-            if (back < until) {
-                until = back;
-                certain = false;
-            }
-        }
+        if (lost_waiting_ > 0) until = std::min(until, lost_next_ * lost_slice());
         verdict v;
-        v.certain = certain;
         v.daily = daily;
         if (until < never) v.wake = time_point{std::chrono::nanoseconds{until}};
         return v;
@@ -430,22 +457,18 @@ private:
         ++sent_;
         on_credit_ += on_credit ? 1 : 0;
         last_use_ = now;
+        check();
+        // Paces only ever delay what one of the proofs allows, so they need none of their own.
         pace_ = std::max(pace_, now - ring_.interval() / 10) + spacing();
-        if (smooth_ < unlimited) {
-            auto const burst = static_cast<nanos>((smooth_ - 1) * static_cast<double>(spacing()));
-            smooth_tat_ = std::max(smooth_tat_, now - burst) + spacing();
-        }
-        if (day_trial_) {
-            day_trial_ = false;
-            day_probe_at_ = never;
-            day_failures_ = static_cast<std::uint8_t>(std::min(day_failures_ + 1, 20));
-            day_bound_ = std::max(day_bound_, static_cast<std::int64_t>(sent_));
-        }
+        if (smooth_ < unlimited)
+            smooth_tat_ = std::max(smooth_tat_, now - smooth_burst()) + spacing();
+        if (day_trial_) try_day(who);
         if (who == lane::bulk && paces_day()) {
             auto const left = std::max<std::int64_t>(
-                1, day_bound_ - day_kept() - static_cast<std::int64_t>(sent_));
+                1, day_bound_ - day_kept(lane::bulk) - static_cast<std::int64_t>(sent_));
             auto const each = std::max<nanos>(0, day_ends_ - now) / left;
-            day_pace_ = std::max(day_pace_, now - each * (std::int64_t{max_} - 1)) + each;
+            auto const burst = std::min<std::int64_t>(left, std::int64_t{max_} - 1);
+            day_pace_ = std::max(day_pace_, now - each * burst) + each;
         }
         verdict v;
         v.granted = true;
@@ -463,7 +486,9 @@ private:
     }
 
     /// Counts lost requests whose grace is over as arrived at its end. A count per eighth of the
-    /// grace is kept instead of a list; the end is rounded up, which is the safe side.
+    /// grace is kept instead of a list; the end is rounded up, which is the safe side. Until then
+    /// each counts as in flight, which weighs one, and after it as the latest that it can be: at no
+    /// moment does it weigh less than where the server has it.
     void drain_lost(nanos now) noexcept {
         if (lost_waiting_ == 0) return;
         auto const last = detail::floor_div(now, lost_slice());
@@ -471,16 +496,22 @@ private:
             auto& slot = lost_slots_[lost_at(lost_next_)];
             unsigned const n = slot;
             slot = 0;
+            assert(n <= lost_waiting_ && lost_waiting_ <= in_flight_);
             lost_waiting_ -= n;
             in_flight_ -= n;
             done_ += n;
             ring_.add(lost_next_ * lost_slice(), n);
         }
+        check();
     }
 
     // -- limits ------------------------------------------------------------------------------
 
     /// False when the response speaks of limits that are not in force any more.
+    ///
+    /// Safe: what was sent keeps its time, so that it counts against the new limits as the server
+    /// counts it; what was inferred from answers under the old ones (promises, a ghost, the newest
+    /// use) is dropped, and refusals of requests sent before the change was known blame nobody.
     [[nodiscard]] bool learn_limits(const ticket& t, nanos now, const rate_headers& h) noexcept {
         auto max = max_;
         auto interval = interval_;
@@ -495,7 +526,7 @@ private:
         // Responses come out of order: only one that was asked for later may change the limits.
         if (t.sequence_ < limits_from_) return false;
         if (interval != interval_)
-            ring_.rescale(to_nanos(interval), now + guard_of(to_nanos(interval)));
+            ring_.rescale(to_nanos(interval), now + guard_of(to_nanos(interval)), done_ - unsent_);
         allowed_ = allowed_ >= max_ ? max : std::min<double>(allowed_, max);
         credit_ = no_credit;
         fresh_known_ = false;
@@ -514,17 +545,25 @@ private:
         bool const anything = h.daily_remaining || h.limit_daily || h.daily_reset_ms;
         if (!anything) return;
         day_from_ = t.sequence_;
-        if (h.limit_daily && *h.limit_daily > 0) day_limit_ = *h.limit_daily;
-        if (h.daily_reset_ms && *h.daily_reset_ms > 0 && *h.daily_reset_ms <= 48 * 3'600'000)
+        if (h.limit_daily && *h.limit_daily > 0)
+            day_limit_ = std::min(*h.limit_daily, unbounded / 4);
+        if (h.daily_reset_ms && *h.daily_reset_ms > 0 && *h.daily_reset_ms <= 48 * 3'600'000) {
             day_ends_ = now + *h.daily_reset_ms * 1'000'000 + guard();
+            // It was told before, and then the day was not over.
+            if (h.daily_remaining == 0 && day_turns_ > 0)
+                day_ends_ = std::max(day_ends_, now + day_pause(day_turns_ - 1));
+        }
         if (!h.daily_remaining) return;
         // The same proof as credit: what this response surely did not count fits into the rest.
-        auto const left = std::min<std::int64_t>(*h.daily_remaining, unbounded / 2);
+        auto const left = std::min<std::int64_t>(*h.daily_remaining, unbounded / 4);
         day_bound_ = left + static_cast<std::int64_t>(t.done_) + 1;
+        day_left_ = left;
         day_seen_ = now;
-        if (left > 0) {
-            day_failures_ = 0;
-            day_probe_at_ = never;
+        if (left > 0) day_turns_ = 0;
+        // This answer tells what a trial would; only one that opens a lane ends its doubling.
+        for (auto const who : {lane::interactive, lane::bulk}) {
+            day_probe_at_[index(who)] = never;
+            if (left > day_kept(who)) day_failures_[index(who)] = 0;
         }
     }
 
@@ -534,37 +573,66 @@ private:
             // A new day by the server's own word; the next response says how much of it there is.
             day_ends_ = never;
             day_bound_ = unbounded;
-            day_probe_at_ = never;
-            day_failures_ = 0;
+            day_probe_at_ = {never, never};
+            day_failures_ = {};
+            day_turns_ = static_cast<std::uint8_t>(std::min(day_turns_ + 1, 20));
             verified_ = false;
         }
         day_trial_ = false;
         auto const next = static_cast<std::int64_t>(sent_) + 1;
-        if (next > day_share_end_) return wait(never, false, day_share_final_);
-        if (day_bound_ == unbounded) return std::nullopt;
-        bool const bulk = who == lane::bulk;
-        auto const kept = bulk ? day_kept() : 0;
-        if (next + kept <= day_bound_) {
-            if (!bulk || !paces_day() || now >= day_pace_) return std::nullopt;
-            return wait(day_pace_, false);
+        bool const leased = next <= day_share_end_;
+        // The ledger is asked all the time.
+        if (!leased && !day_share_final_) return wait(never);
+        auto const kept = day_kept(who);
+        if (leased && (day_bound_ == unbounded || next + kept <= day_bound_)) {
+            if (who != lane::bulk || !paces_day() || now >= day_pace_) return std::nullopt;
+            return wait(day_pace_);
         }
-        // Answers on their way can only raise the bound.
-        if (in_flight_ > 0) return wait(never, false);
-        if (day_ends_ != never) return wait(day_ends_, true, true);
-        if (day_probe_at_ == never) {
-            auto const first = to_nanos(options_->daily_probe);
-            auto const pause = std::min<nanos>(
-                first << std::min<int>(day_failures_, 8), std::max<nanos>(first, 900 * second));
-            day_probe_at_ = now + fraction(pause, 1.0, 1.25);
+        // Requests on their way may turn out not to have counted; but no answer can leave more than
+        // the newest one did, today.
+        if (leased && in_flight_ > 0 && day_left_ > kept) return wait(never);
+        if (day_ends_ != never) return wait(day_ends_, true);
+        auto const i = index(who);
+        if (day_probe_at_[i] == never) {
+            // A ledger's word that the day is over may be of yesterday: the server's is had at
+            // once.
+            bool const hearsay = day_bound_ == unbounded && day_failures_[i] == 0;
+            if (hearsay && in_flight_ > 0) return wait(never);
+            day_probe_at_[i] = hearsay ? now : now + day_pause(day_failures_[i]);
         }
-        if (now < day_probe_at_) return wait(day_probe_at_, true, true);
+        if (now < day_probe_at_[i]) return wait(day_probe_at_[i], true);
         // One tries whether the day has changed; if not, the next waits twice as long.
         day_trial_ = true;
         return std::nullopt;
     }
 
+    /// Takes note that a request goes to try whether the day is still over for its lane.
+    void try_day(lane who) noexcept {
+        day_trial_ = false;
+        auto const count = static_cast<std::int64_t>(sent_);
+        bool const interactive_too =
+            who == lane::interactive || count > std::min(day_bound_, day_share_end_);
+        for (auto const l : {lane::interactive, lane::bulk}) {
+            if (l == lane::interactive && !interactive_too) continue;
+            auto const i = index(l);
+            day_probe_at_[i] = never;
+            day_failures_[i] = static_cast<std::uint8_t>(std::min(day_failures_[i] + 1, 20));
+        }
+        day_bound_ = std::max(day_bound_, count);
+        day_share_end_ = std::max(day_share_end_, count);
+    }
+
+    /// From one trial to the next, or from a spent day's answer to the first: doubles up to 15 min.
+    [[nodiscard]] nanos day_pause(int failures) noexcept {
+        auto const first = to_nanos(options_->daily_probe);
+        auto const pause =
+            std::min<nanos>(first << std::min(failures, 8), std::max<nanos>(first, 900 * second));
+        return fraction(pause, 1.0, 1.25);
+    }
+
     /// What bulk work leaves of the day to calls that somebody waits for.
-    [[nodiscard]] std::int64_t day_kept() const noexcept {
+    [[nodiscard]] std::int64_t day_kept(lane who) const noexcept {
+        if (who != lane::bulk) return 0;
         return static_cast<std::int64_t>(options_->daily_reserve * static_cast<double>(day_limit_));
     }
 
@@ -597,13 +665,13 @@ private:
         if (!fresh_known_ || t.sequence_ >= fresh_sequence_) {
             fresh_known_ = true;
             fresh_sequence_ = t.sequence_;
-            fresh_used_ = used;
+            fresh_used_ = static_cast<std::int32_t>(used);
             fresh_done_ = t.done_;
             if (needs_evidence() && !evidence_leaves_room()) {
                 next_look_ = now + fraction(look_pause(remaining), 1.0, 2.0);
             }
         }
-        epoch_least_ = std::min(epoch_least_, remaining);
+        epoch_least_ = std::min(epoch_least_, static_cast<std::int32_t>(remaining));
         ++epoch_answers_;
         epoch_low_ += remaining < low_mark ? 1 : 0;
         if (excess >= 1 - 1e-6 && share_ == whole && options_->strategy == strategy::proven)
@@ -688,8 +756,12 @@ private:
                 std::chrono::milliseconds{std::chrono::hours{24}}));
         if (headers.daily_remaining == 0) {
             // The interval is not to blame. The bound is zero already; only ask no sooner than
-            // told.
-            if (asked > 0 && day_ends_ == never) day_ends_ = now + asked;
+            // told, nor again and again at short intervals.
+            if (asked > 0 && t.sequence_ >= day_from_)
+                for (std::size_t i = 0; i < day_probe_at_.size(); ++i)
+                    day_probe_at_[i] = now +
+                        (day_failures_[i] == 0 ? asked
+                                               : std::max(asked, day_pause(day_failures_[i])));
             return;
         }
         if (t.on_credit_ && remaining == 0 && t.sequence_ >= limits_known_) {
@@ -712,7 +784,8 @@ private:
             }
             step = ring_.interval() / 10;
         } else if (t.sequence_ >= limits_known_ && now > smooth_since_ + ring_.interval() / 2) {
-            // Another limiter that shows no headers, such as one per second: spread sends out.
+            // Another limiter that shows no headers, such as one per second: spread sends out. This
+            // only withholds what the proofs allow.
             smooth_ = smooth_ >= unlimited ? max_ / 8.0 : smooth_ / 2;
             smooth_ = std::max(1.0, smooth_);
             smooth_since_ = now;
@@ -723,11 +796,25 @@ private:
         hold_ = std::max(hold_, now + asked);
     }
 
+    [[nodiscard]] nanos smooth_burst() const noexcept {
+        return static_cast<nanos>((smooth_ - 1) * static_cast<double>(spacing()));
+    }
+
+    /// Whether the next must wait for its place among sends that are spread out.
+    [[nodiscard]] bool is_slowed(nanos now) noexcept {
+        if (smooth_ >= unlimited) return false;
+        if (now <= smooth_since_ + 6 * ring_.interval()) return now < smooth_tat_;
+        smooth_ *= 2;
+        smooth_since_ = now;
+        if (smooth_ > max_) smooth_ = unlimited;
+        return false;
+    }
+
     // -- shared mode -------------------------------------------------------------------------
 
     void new_epoch(nanos now) noexcept {
         epoch_ends_ = now + ring_.interval();
-        epoch_least_ = unbounded;
+        epoch_least_ = no_answer;
         epoch_refused_ = false;
         epoch_bound_ = false;
         epoch_answers_ = 0;
@@ -759,15 +846,75 @@ private:
         new_epoch(now);
     }
 
+    // -- what is ours ------------------------------------------------------------------------
+
+    /// How much of the limit we may use, when `kept` of it is left alone.
+    [[nodiscard]] double ours(nanos now, double kept) noexcept {
+        double cap = std::min(share_, max_) - kept;
+        if (shared_) {
+            cap = std::min(cap, std::floor(allowed_));
+            end_epoch(now);
+        }
+        return cap;
+    }
+
+    /// How many more the best promise covers. Promises are made to the whole bucket, so they are
+    /// of no use to who has a share of it.
+    [[nodiscard]] std::int64_t promised() const noexcept {
+        if (shared_ || share_ != whole || credit_ == no_credit ||
+            options_->strategy != strategy::proven)
+            return 0;
+        return credit_ - static_cast<std::int64_t>(sent_);
+    }
+
+    /// After a silence somebody else may have used the bucket: ask the server first.
+    void doubt_after_silence(nanos now) noexcept {
+        if (!verified_ || options_->exclusive || in_flight_ > 0 ||
+            now - last_use_ <= to_nanos(options_->reprobe_after))
+            return;
+        verified_ = false;
+        credit_ = no_credit;
+    }
+
+    /// How many interactive permits `admit` would grant now, one after the other.
+    [[nodiscard]] std::uint32_t available(nanos now) noexcept {
+        if (now < hold_ || daily_barrier(now, lane::interactive)) return 0;
+        auto const count = static_cast<std::int64_t>(sent_);
+        auto most = day_trial_ ? 1 : std::min(day_bound_, day_share_end_) - count;
+        doubt_after_silence(now);
+        if (!verified_) most = std::min<std::int64_t>(most, in_flight_ > 0 ? 0 : 1);
+        if (is_slowed(now)) return 0;
+        if (smooth_ < unlimited) {
+            auto const since = now - std::max(smooth_tat_, now - smooth_burst());
+            most = std::min<std::int64_t>(most, std::max<nanos>(0, since / spacing()) + 1);
+        }
+        if (shared_) end_epoch(now); // as the first who asks does
+        // Each grant takes one of both proofs, and either suffices.
+        double const room = ours(now, 0) - in_flight_ - ghost_at(now) - ring_.exact_bound(now);
+        auto free = static_cast<std::int64_t>(std::max(0.0, std::floor(room + 1e-9)));
+        if (free > 0 && needs_evidence() && fresh_known_) {
+            auto const told = std::int64_t{max_} - margin - fresh_used_ -
+                (static_cast<std::int64_t>(sent_ - fresh_done_) - 1);
+            bool const looks = in_flight_ == 0 && now >= next_look_;
+            free = std::min(free, std::max<std::int64_t>(told, looks ? 1 : 0));
+        }
+        if (now >= credit_off_until_) free = std::max(free, promised());
+        return static_cast<std::uint32_t>(std::clamp<std::int64_t>(std::min(free, most), 0, max_));
+    }
+
     // -- lanes -------------------------------------------------------------------------------
 
     /// What bulk work leaves alone: the reserve for calls that somebody waits for, and two more
     /// unless we are exclusive, by which a passer-by is noticed before he is refused.
     [[nodiscard]] double held_back(nanos now) const noexcept {
-        bool const recent = now - last_interactive_ < to_nanos(options_->reserve_memory);
-        auto const reserve = recent ? options_->reserve : options_->idle_reserve;
+        auto const reserve = now < reserve_until() ? options_->reserve : options_->idle_reserve;
         auto const gap = options_->exclusive ? 0U : 2U;
-        return std::min(reserve + gap, std::min(share_, max_) / 4);
+        std::uint32_t const most = std::min(share_, max_) / 4;
+        return reserve < most ? std::min(reserve + gap, most) : most;
+    }
+    /// When the last interactive call is forgotten.
+    [[nodiscard]] nanos reserve_until() const noexcept {
+        return last_interactive_ + to_nanos(options_->reserve_memory);
     }
 
     const limits* options_;
@@ -796,7 +943,7 @@ private:
     std::uint8_t credit_doubts_ = 0;
     std::uint8_t failures_ = 0;
     std::uint8_t foreign_count_ = 0;
-    std::uint8_t day_failures_ = 0;
+    std::uint8_t day_turns_ = 0; // ends of the day that were told since there was anything left
     bool fresh_known_ = false;
     bool epoch_refused_ = false;
     bool epoch_bound_ = false;
@@ -817,21 +964,23 @@ private:
     double allowed_;
     std::uint64_t fresh_sequence_ = 0;
     std::uint64_t fresh_done_ = 0;
-    std::int64_t fresh_used_ = 0;
+    std::int32_t fresh_used_ = 0;
     nanos next_look_ = long_ago;
     nanos cut_at_ = long_ago;
     nanos epoch_ends_ = long_ago;
-    std::int64_t epoch_least_ = unbounded;
+    std::int32_t epoch_least_ = no_answer;
     std::uint32_t epoch_answers_ = 0;
     std::uint32_t epoch_low_ = 0;
 
     // The day.
     std::int64_t day_bound_ = unbounded; // sent_ may not exceed it
+    std::int64_t day_left_ = 0;          // as the newest response said
     std::int64_t day_share_end_ = unbounded;
     std::uint64_t day_from_ = 0;
     std::int64_t day_limit_ = 0;
     nanos day_ends_ = never;
-    nanos day_probe_at_ = never;
+    std::array<nanos, 2> day_probe_at_{never, never}; // of the lanes, while it is over for them
+    std::array<std::uint8_t, 2> day_failures_{};
     nanos day_pace_ = long_ago;
     nanos day_seen_ = 0;
 

@@ -11,6 +11,7 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <utility>
 
 namespace highlevel::quota {
 
@@ -120,15 +121,29 @@ public:
     /// After `fits` said no: the earliest moment to ask again; `never` when only more room helps.
     [[nodiscard]] detail::nanos release() const noexcept { return release_; }
 
+    /// The bound at `now`, exact to the nanosecond, without remembering it.
+    [[nodiscard]] double exact_bound(detail::nanos now) const noexcept {
+        return look(now, std::numeric_limits<double>::infinity()).bound;
+    }
+
+    /// When the bound comes within `room`, provided that nothing is added; `now` if it is.
+    [[nodiscard]] detail::nanos release_for(detail::nanos now, double room) const noexcept {
+        if (room < 0) return detail::never;
+        auto const seen = look(now, room);
+        return seen.bound <= room + eps ? now : seen.release;
+    }
+
     /// Whether nothing recorded can count any more.
     [[nodiscard]] bool idle(detail::nanos now) const noexcept {
         return empty_ || head_ <= detail::floor_div(now, slice_) - 2 * slices;
     }
 
     /// Changes the interval; what was recorded keeps its time, rounded up anew, but to no later
-    /// than `latest`, the moment up to which arrivals can be.
-    void rescale(detail::nanos interval, detail::nanos latest) noexcept {
-        auto const old = *this;
+    /// than `latest`, the moment up to which arrivals can be. `recorded` is how many were ever
+    /// added: a longer interval makes those count again that were let go, and they are taken to
+    /// have arrived as late as they can have, just before the oldest that is kept.
+    void rescale(detail::nanos interval, detail::nanos latest, std::uint64_t recorded) noexcept {
+        auto const old = std::move(*this);
         slice_ = slice_of(interval);
         low_.fill(0);
         high_.held_.reset();
@@ -138,7 +153,16 @@ public:
         scanned_ = none;
         blocked_until_ = detail::long_ago;
         if (old.empty_) return;
-        for (auto i = old.head_ - size + 1; i <= old.head_; ++i)
+        auto const oldest = old.head_ - size + 1;
+        if (slice_ > old.slice_) {
+            std::uint64_t kept = 0;
+            for (auto i = oldest; i <= old.head_; ++i)
+                kept += old.get(at(i));
+            auto const forgotten = recorded > kept ? recorded - kept : 0;
+            add((oldest - 1) * old.slice_,
+                static_cast<unsigned>(std::min<std::uint64_t>(forgotten, 0xffff)));
+        }
+        for (auto i = oldest; i <= old.head_; ++i)
             add(std::min(i * old.slice_, latest), old.get(at(i)));
     }
 
@@ -173,18 +197,29 @@ private:
         if (high_.held_) (*high_.held_)[cell] = static_cast<std::uint8_t>(n >> 8);
     }
 
-    /// Finds the bound at `now` and returns the earliest time from which it is within `room`.
+    /// Finds the bound at `now`, remembers it, and returns the earliest time from which it is
+    /// within `room`.
     [[nodiscard]] detail::nanos scan(detail::nanos now, double room) noexcept {
-        constexpr int span = 2 * slices;
-        auto const last = detail::floor_div(now, slice_);
-        scanned_ = last;
-        scanned_bound_ = 0;
+        if (idle(now)) full_ = false;
+        auto const seen = look(now, room);
+        scanned_ = detail::floor_div(now, slice_);
+        scanned_bound_ = seen.bound;
         added_ = 0;
         blocked_until_ = detail::long_ago;
-        if (idle(now)) {
-            full_ = false;
-            return now;
-        }
+        return seen.release;
+    }
+
+    class reading {
+    public:
+        double bound = 0;
+        detail::nanos release = 0;
+    };
+
+    /// The bound at `now`, and the earliest time from which it is within `room`.
+    [[nodiscard]] reading look(detail::nanos now, double room) const noexcept {
+        constexpr int span = 2 * slices;
+        auto const last = detail::floor_div(now, slice_);
+        if (idle(now)) return {0, now};
 
         // A contiguous copy: slices base .. last + ahead.
         auto const base = last + 1 - span;
@@ -235,8 +270,7 @@ private:
                 needed_weight = 1.0 - static_cast<double>(need - boundary) / whole;
             }
         }
-        scanned_bound_ = most;
-        return std::max(need, now + 1);
+        return {most, std::max(need, now + 1)};
     }
 
     using bytes = std::array<std::uint8_t, static_cast<std::size_t>(size)>;
@@ -247,10 +281,12 @@ private:
         upper_bytes() = default;
         upper_bytes(const upper_bytes& other)
             : held_(other.held_ ? std::make_unique<bytes>(*other.held_) : nullptr) {}
+        upper_bytes(upper_bytes&&) noexcept = default;
         upper_bytes& operator=(const upper_bytes& other) {
             held_ = other.held_ ? std::make_unique<bytes>(*other.held_) : nullptr;
             return *this;
         }
+        upper_bytes& operator=(upper_bytes&&) noexcept = default;
         ~upper_bytes() = default;
 
         std::unique_ptr<bytes> held_;

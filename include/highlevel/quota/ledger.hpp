@@ -4,6 +4,7 @@
 // and of the day. The ledger for limiters within one process is here; others plug in beside it.
 #pragma once
 
+#include <boost/system/errc.hpp>
 #include <boost/system/error_code.hpp>
 
 #include <algorithm>
@@ -27,7 +28,9 @@ namespace highlevel::quota {
 /// A limiter reports each bucket in use every `limits::ledger_interval`, and gets the share that it
 /// holds from then on. The one thing a ledger must see to: for each bucket, the sum over all
 /// processes of max(share, occupied) never exceeds the limit, a share that is taken back counting
-/// until its holder has reported to hold less. The timing of reports is then of no importance. It
+/// until its holder has reported to hold less. The timing of reports is then of no importance, but
+/// after it was away or lost what it knew: a process that is alive asks again within two seconds,
+/// and until then nobody may get more than he holds. It
 /// forgets a process that was silent for `ttl`, which must be longer than two intervals, the
 /// client's time-out and `limits::lost_grace` together, so that nothing of it can still count.
 ///
@@ -85,7 +88,9 @@ public:
 };
 
 /// A ledger for limiters of one process (say, one per thread), and the model for distributed ones:
-/// `renew` is what a script in a shared store has to do atomically.
+/// `renew` is what a script in a shared store has to do atomically. It is also the double for tests
+/// of programs that use a distributed one: its clock can be moved, it can be away, and it can lose
+/// everything.
 ///
 /// Thread safety: shared objects: safe.
 class in_process_ledger final : public ledger {
@@ -102,13 +107,17 @@ public:
     void renew(std::string_view process, std::vector<claim> claims, handler done) override {
         std::vector<lease> leases;
         leases.reserve(claims.size());
+        boost::system::error_code ec;
         {
             std::lock_guard const lock{mutex_};
             auto const now = now_ ? now_() : std::chrono::steady_clock::now();
-            for (auto const& c : claims)
-                leases.push_back(beat(process, c, now));
+            if (away_)
+                ec = boost::system::errc::make_error_code(boost::system::errc::host_unreachable);
+            else
+                for (auto const& c : claims)
+                    leases.push_back(beat(process, c, now));
         }
-        done({}, std::move(leases));
+        done(ec, std::move(leases));
     }
 
     void leave(std::string_view process) noexcept override {
@@ -125,6 +134,13 @@ public:
     void clear() {
         std::lock_guard const lock{mutex_};
         buckets_.clear();
+    }
+
+    /// While it is away, every report ends with an error, as when a store cannot be reached. For
+    /// tests.
+    void set_away(bool away) {
+        std::lock_guard const lock{mutex_};
+        away_ = away;
     }
 
 private:
@@ -235,6 +251,7 @@ private:
     std::chrono::milliseconds ttl_;
     std::function<time_point()> now_;
     std::mutex mutex_;
+    bool away_ = false;
     std::unordered_map<std::string, bucket> buckets_;
 };
 

@@ -112,13 +112,14 @@ private:
 struct acquire_options {
     /// Which queue to wait in.
     quota::lane lane = quota::lane::interactive;
-    /// Until when the permit is of use; max(): without end. A call that certainly cannot have it
-    /// by then fails at once, others at that time, both with errc::deadline_too_soon.
+    /// Until when the permit is of use; max(): without end. A call that cannot have it by then as
+    /// things stand (those before it waiting as long as their own deadlines let them, and using
+    /// what they get) fails at once, others at that time, both with errc::deadline_too_soon.
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
     /// Wait however long it takes: over the deadline, and over the end of the day's budget.
     bool wait_past_deadline = false;
-    /// This attempt was refused with 429 before: it goes to the head of its lane, and its lane is
-    /// never too full for it.
+    /// This attempt was refused with 429 before: it goes before those of its lane that were not,
+    /// behind those that were, and its lane is never too full for it.
     bool retry = false;
 };
 
@@ -200,7 +201,8 @@ public:
     [[nodiscard]] bucket_snapshot snapshot(std::string_view resource) const {
         return core_->snapshot(resource);
     }
-    /// All known buckets, in no particular order.
+    /// All known buckets, in no particular order; each as it is when its turn comes, since calls go
+    /// on meanwhile.
     [[nodiscard]] std::vector<bucket_snapshot> snapshots() const { return core_->snapshots(); }
 
     /// Ends all waits with `operation_aborted`, and those to come. Permits that are out stay

@@ -57,7 +57,7 @@ public:
     /// The reserve while no interactive call came for `reserve_memory`; no more than `reserve`.
     /// Default: 2.
     std::uint32_t idle_reserve = 2;
-    /// How long an interactive call is remembered for the reserve. Default: 60 s.
+    /// How long an interactive call is remembered for the reserve; at most 366 days. Default: 60 s.
     std::chrono::milliseconds reserve_memory{std::chrono::seconds{60}};
     /// While bulk work waits, every bulk_turn-th permit is offered to it without any reserve, so
     /// that interactive calls cannot starve it for good. At least 1. Default: 17.
@@ -66,7 +66,8 @@ public:
     /// interval as well, and a pause of `reprobe_after` needs no new probe. Default: no.
     bool exclusive = false;
     /// Without `exclusive`, a bucket not used for this long sends one request and awaits its answer
-    /// before it opens again, since somebody else may have used it. Default: 60 s.
+    /// before it opens again, since somebody else may have used it. At most 366 days. Default: 60
+    /// s.
     std::chrono::milliseconds reprobe_after{std::chrono::seconds{60}};
 
     /// Part of the day's requests that bulk work leaves to interactive calls; 0 to 1.
@@ -76,7 +77,7 @@ public:
     /// Default: no.
     bool daily_pacing = false;
     /// The day's requests are used up and the server did not say until when: one request tries
-    /// again after this time, then after twice as long, up to 15 min. At least 1 s. Default: 60 s.
+    /// again after this time, then after twice as long, up to 15 min. 1 s to 24 h. Default: 60 s.
     std::chrono::milliseconds daily_probe{std::chrono::seconds{60}};
 
     /// Interactive calls that may wait for one bucket; more fail with errc::queue_full. Zero: none
@@ -93,22 +94,22 @@ public:
     /// Busy ones and those used within the last two intervals count, but are never forgotten: that
     /// could earn their next request a refusal. At least 1. Default: 10,000.
     std::size_t max_buckets = 10'000;
-    /// A bucket not used for this long, and whose past cannot matter any more, is forgotten.
-    /// Default: 5 min.
+    /// A bucket not used for this long, and whose past cannot matter any more, is forgotten. At
+    /// most 366 days. Default: 5 min.
     std::chrono::milliseconds idle_eviction{std::chrono::minutes{5}};
 
     /// Through which several processes share their buckets (quota/ledger.hpp); null: no sharing.
     /// With one, the limiter's timer runs on for `ledger_hold` after the last request.
     std::shared_ptr<quota::ledger> ledger;
-    /// With a ledger: how often the shares of active buckets are renewed; 50 ms to 5 s, varied by
+    /// With a ledger: how often the shares of active buckets are renewed; 50 to 900 ms, varied by
     /// a tenth. Default: 500 ms.
     std::chrono::milliseconds ledger_interval{500};
     /// With a ledger: after this time without an answer from it a process falls back to
     /// `static_share`, and takes care as if strangers used the bucket, since its share may have
-    /// been given to others. Below the ledger's ttl. Default: 25 s.
+    /// been given to others. Below the ledger's ttl; at most 24 h. Default: 25 s.
     std::chrono::milliseconds ledger_timeout{std::chrono::seconds{25}};
     /// With a ledger: a bucket keeps a small share at hand for this long after its last request, so
-    /// that the next need not wait for the others to make room. Default: 30 s.
+    /// that the next need not wait for the others to make room. At most 366 days. Default: 30 s.
     std::chrono::milliseconds ledger_hold{std::chrono::seconds{30}};
     /// Requests per interval that this process may use of each bucket, of a split that was fixed
     /// beforehand: always if there is no ledger, else while the ledger cannot be reached. Zero:
@@ -122,35 +123,41 @@ public:
     /// Throws `std::invalid_argument` that names the field that cannot be used.
     void validate() const {
         namespace ch = std::chrono;
+        constexpr ch::milliseconds zero{0};
         auto const require = [](bool good, std::string_view field, std::string_view why) {
             if (good) return;
             std::string text{"limits."};
             text.append(field).append(": ").append(why);
             throw std::invalid_argument{text};
         };
-        constexpr ch::milliseconds zero{0};
+        // Each is added to a time in nanoseconds.
+        auto const require_time = [&](ch::milliseconds d, std::string_view field) {
+            require(d >= zero && d <= ch::days{366}, field, "must be from 0 to 366 days");
+        };
         require(max >= 1 && max <= 60'000, "max", "must be from 1 to 60000");
         require(
             interval >= ch::milliseconds{100} && interval <= ch::hours{24}, "interval",
             "must be from 100 ms to 24 h");
         require(idle_reserve <= reserve, "idle_reserve", "must not exceed reserve");
-        require(reserve_memory >= zero, "reserve_memory", "must not be negative");
+        require_time(reserve_memory, "reserve_memory");
         require(bulk_turn >= 1, "bulk_turn", "must be at least 1");
-        require(reprobe_after >= zero, "reprobe_after", "must not be negative");
+        require_time(reprobe_after, "reprobe_after");
         require(daily_reserve >= 0 && daily_reserve <= 1, "daily_reserve", "must be from 0 to 1");
-        require(daily_probe >= ch::seconds{1}, "daily_probe", "must be at least 1 s");
+        require(
+            daily_probe >= ch::seconds{1} && daily_probe <= ch::hours{24}, "daily_probe",
+            "must be from 1 s to 24 h");
         require(
             lost_grace >= zero && lost_grace <= ch::seconds{60}, "lost_grace",
             "must be from 0 to 60 s");
         require(max_buckets >= 1, "max_buckets", "must be at least 1");
-        require(idle_eviction >= zero, "idle_eviction", "must not be negative");
+        require_time(idle_eviction, "idle_eviction");
         require(
-            ledger_interval >= ch::milliseconds{50} && ledger_interval <= ch::seconds{5},
-            "ledger_interval", "must be from 50 ms to 5 s");
+            ledger_interval >= ch::milliseconds{50} && ledger_interval <= ch::milliseconds{900},
+            "ledger_interval", "must be from 50 to 900 ms");
         require(
-            ledger_timeout >= ledger_interval, "ledger_timeout",
-            "must not be below ledger_interval");
-        require(ledger_hold >= zero, "ledger_hold", "must not be negative");
+            ledger_timeout >= ledger_interval && ledger_timeout <= ch::hours{24}, "ledger_timeout",
+            "must be from ledger_interval to 24 h");
+        require_time(ledger_hold, "ledger_hold");
         require(static_share <= 60'000, "static_share", "must be at most 60000");
     }
 };

@@ -49,6 +49,7 @@ public:
     quota::lane lane = quota::lane::interactive;
     bool queued = false;
     bool patient = false; // waits past its deadline
+    bool retry = false;   // was refused by the server, and goes before those who were not
     nanos deadline = never;
     boost::asio::any_completion_handler<void()> handler;
     boost::asio::any_io_executor executor; // counts as work while we wait
@@ -72,17 +73,33 @@ public:
         return !lanes[0].empty() || !lanes[1].empty();
     }
 
-    std::string_view key; // the map's
+    /// Those at the head of a queue that were refused before keep their own order: the last of
+    /// them, and how many.
+    [[nodiscard]] waiter*& last_retry(lane l) noexcept {
+        return last_retries[static_cast<std::size_t>(l)];
+    }
+    [[nodiscard]] std::uint32_t& retries(lane l) noexcept {
+        return retry_counts[static_cast<std::size_t>(l)];
+    }
+    [[nodiscard]] std::uint32_t retries(lane l) const noexcept {
+        return retry_counts[static_cast<std::size_t>(l)];
+    }
+    [[nodiscard]] nanos& opens(lane l) noexcept { return openings[static_cast<std::size_t>(l)]; }
+    [[nodiscard]] nanos opens(lane l) const noexcept {
+        return openings[static_cast<std::size_t>(l)];
+    }
+
+    const std::string* key = nullptr; // the map's
     std::array<linked_list<waiter>, 2> lanes;
+    std::array<waiter*, 2> last_retries{};
+    std::array<std::uint32_t, 2> retry_counts{};
+    std::array<nanos, 2> openings{}; // by the last verdict for the lane; never: by an event
     nanos idle_since = 0;
-    nanos opens = 0; // by the last verdict; never: by an event
-    std::uint64_t queued = 0;
+    std::uint32_t queued = 0;
     std::uint32_t rejected = 0;
     std::uint32_t cancelled = 0;
     std::uint32_t permits = 0; // handed out and not ended
     std::uint32_t streak = 0;  // interactive grants in a row while bulk waited
-    bool opens_certainly = false;
-    std::array<bool, 2> day_over{}; // by the last verdict for the lane
     enum class list : std::uint8_t { none, ready, idle } in = list::none;
     // Shares of several processes: whether the ledger is told of the bucket, and has granted once.
     bool reported = false;
@@ -163,16 +180,11 @@ public:
                 w.retry_in = o.retry_in;
                 done.push_back(w);
             } else {
-                alarms_.ensure(entries_.size() + queued_ + 1);
+                make_room_for_alarms(1);
                 auto& home = *o.home;
                 auto& queue = home.queue(w.lane);
-                if (retry)
-                    queue.push_front(w);
-                else
-                    queue.push_back(w);
-                w.queued = true;
-                ++queued_;
-                ++home.queued;
+                w.retry = retry;
+                enqueue(home, w);
                 if (home.in == entry::list::idle) put(home, entry::list::none);
                 if (!w.patient && w.deadline < never) alarms_.set(w, w.deadline);
                 if (&queue.front() == &w) {
@@ -231,13 +243,24 @@ public:
         return result;
     }
 
+    /// A part under the lock at a time, so that calls need not wait until thousands are described.
     [[nodiscard]] std::vector<bucket_snapshot> snapshots() const {
-        std::lock_guard const lock{mutex_};
-        auto const now = time_->now();
+        std::vector<std::string> keys;
+        {
+            std::lock_guard const lock{mutex_};
+            keys.reserve(entries_.size());
+            for (auto const& each : entries_)
+                keys.push_back(each.first);
+        }
         std::vector<bucket_snapshot> result;
-        result.reserve(entries_.size());
-        for (auto const& [key, home] : entries_)
-            result.push_back(describe(home, now));
+        result.reserve(keys.size());
+        for (std::size_t i = 0; i < keys.size();) {
+            std::lock_guard const lock{mutex_};
+            auto const now = time_->now();
+            for (auto const end = std::min(i + described_at_once, keys.size()); i < end; ++i)
+                if (auto const found = entries_.find(keys[i]); found != entries_.end())
+                    result.push_back(describe(found->second, now));
+        }
         return result;
     }
 
@@ -254,6 +277,7 @@ public:
                 put(ready_.front(), entry::list::none);
             // The timer must not outlive its execution context, as permits may.
             time_->cancel();
+            pending_ = false;
             time_ = &ended_;
             owned_time_.reset();
         }
@@ -289,10 +313,13 @@ private:
     // Grants per turn of the event loop, and per bucket before the next one has its turn.
     static constexpr int grants_per_tick = 16;
     static constexpr int grants_per_turn = 4;
+    // Buckets described under one lock, at about a microsecond each.
+    static constexpr std::size_t described_at_once = 64;
     // How long a new bucket waits for its first lease before it takes the ledger for lost.
     static constexpr nanos first_lease = 1'000'000'000;
-    // How long the ledger's answer is waited for before it is asked again.
-    static constexpr nanos longest_answer = 5'000'000'000;
+    // How long the ledger's answer is waited for before it is asked again: with the interval that
+    // follows, less than the two seconds in which a ledger expects to hear from everybody.
+    static constexpr nanos longest_answer = 1'000'000'000;
 
     [[nodiscard]] static std::uint64_t random_seed() {
         std::random_device device;
@@ -301,7 +328,7 @@ private:
 
     [[nodiscard]] bucket_snapshot describe(const entry& home, time_point now) const {
         bucket_snapshot result;
-        result.resource = home.key;
+        result.resource = *home.key;
         result.known = true;
         home.state.describe(now, result);
         for (std::size_t i = 0; i < home.lanes.size(); ++i)
@@ -332,24 +359,18 @@ private:
         auto& home = find_or_create(resource, now);
         o.home = &home;
         use_ledger(home, now);
-        auto const ahead = who == lane::interactive
-            ? (retry ? 0 : home.queue(lane::interactive).size())
-            : (retry ? 0 : home.queue(lane::bulk).size()) + home.queue(lane::interactive).size();
-        bool daily = false;
-        if (ahead == 0 && !(who == lane::interactive && bulk_has_turn(home))) {
+        auto const ahead = before(home, who, retry);
+        if (ahead == 0 && !(who == lane::interactive && bulk_has_turn(home, at))) {
             auto const v = home.state.admit(at, who, o.ticket);
             if (v.granted) {
                 hand_out(home, who);
-                if (bulk_has_turn(home)) {
+                if (bulk_has_turn(home, at)) {
                     make_ready(home);
                     post_tick();
                 }
                 return o;
             }
-            note(home, who, v);
-            daily = v.daily;
-        } else {
-            daily = home.day_over[static_cast<std::size_t>(who)];
+            home.opens(who) = to_nanos(v.wake);
         }
         touch(home, now);
         auto const longest =
@@ -357,41 +378,68 @@ private:
         if (!queues) {
             ++home.denied;
             o.pending = true;
-        } else if (daily && !patient) {
-            ++home.rejected;
-            o.error = errc::daily_exhausted;
-            o.retry_in = home.opens < never ? std::max<nanos>(0, home.opens - now) : -1;
-        } else if (!retry && home.queue(who).size() >= longest) {
+            return o;
+        }
+        if (!patient) {
+            if (auto const again = home.state.day_over(at, who)) {
+                ++home.rejected;
+                o.error = errc::daily_exhausted;
+                o.retry_in = until(to_nanos(*again), now);
+                return o;
+            }
+        }
+        if (!retry && home.queue(who).size() >= longest) {
             ++home.rejected;
             o.error = errc::queue_full;
-            o.retry_in = expected(home, ahead, now);
-        } else if (!patient && at_least(home, ahead, now) > deadline - now) {
+            o.retry_in = expected(home, who, ahead, now);
+        } else if (
+            !patient && deadline < never && at_least(home, who, retry, deadline, at) > deadline) {
             ++home.rejected;
             o.error = errc::deadline_too_soon;
-            o.retry_in = expected(home, ahead, now);
+            o.retry_in = expected(home, who, ahead, now);
         } else {
             o.pending = true;
         }
         return o;
     }
 
+    /// Room for what `n` more alarms need, the reporter's included, so that setting one cannot
+    /// fail.
+    void make_room_for_alarms(std::size_t n) { alarms_.ensure(entries_.size() + queued_ + 1 + n); }
+
+    void enqueue(entry& home, waiter& w) noexcept {
+        auto& queue = home.queue(w.lane);
+        if (!w.retry) {
+            queue.push_back(w);
+        } else {
+            auto*& last = home.last_retry(w.lane);
+            if (last != nullptr)
+                queue.insert_after(*last, w);
+            else
+                queue.push_front(w);
+            last = &w;
+            ++home.retries(w.lane);
+        }
+        w.queued = true;
+        ++queued_;
+        ++home.queued;
+    }
+
+    /// How many a call would find before it.
+    [[nodiscard]] static std::size_t before(const entry& home, lane who, bool retry) noexcept {
+        auto const own = retry ? home.retries(who) : home.queue(who).size();
+        return who == lane::interactive ? own : own + home.queue(lane::interactive).size();
+    }
+
     // -- waits ---------------------------------------------------------------------------------
 
-    static void note(entry& home, lane who, const bucket::verdict& v) noexcept {
-        home.opens = to_nanos(v.wake);
-        home.opens_certainly = v.certain;
-        home.day_over[static_cast<std::size_t>(who)] = v.daily;
-        // What stops interactive calls stops bulk work all the more.
-        if (who == lane::interactive && v.daily)
-            home.day_over[static_cast<std::size_t>(lane::bulk)] = true;
+    /// From now to then; negative, for "not known", where that is never.
+    [[nodiscard]] static nanos until(nanos then, nanos now) noexcept {
+        return then < never ? std::max<nanos>(0, then - now) : -1;
     }
 
     [[nodiscard]] static nanos round(const entry& home) noexcept {
         return std::chrono::nanoseconds{home.state.interval()}.count();
-    }
-    [[nodiscard]] static std::int64_t per_round(const entry& home) noexcept {
-        auto const max = home.state.max();
-        return std::max<std::int64_t>(1, std::min(home.state.share().value_or(max), max));
     }
 
     /// n * each, or `never` where that is more.
@@ -401,18 +449,49 @@ private:
     }
 
     /// How long a call with `ahead` others before it waits, if all goes on as it is.
-    [[nodiscard]] static nanos expected(const entry& home, std::size_t ahead, nanos now) noexcept {
-        nanos const first = home.opens < never ? std::max<nanos>(0, home.opens - now) : 0;
-        return first + times(ahead, round(home) / per_round(home));
+    [[nodiscard]] static nanos expected(
+        const entry& home, lane who, std::size_t ahead, nanos now) noexcept {
+        // No share: none was heard of yet.
+        auto const share = home.state.share().value_or(0);
+        auto const max = home.state.max();
+        auto const per_round = share == 0 ? max : std::min(share, max);
+        auto const first = std::max<nanos>(0, until(home.opens(who), now));
+        return std::min(never, first + times(ahead, round(home) / per_round));
     }
 
-    /// How long it waits at the least, whatever the responses on their way will say: within one
-    /// interval a server with fixed windows can admit its limit twice, but no more.
-    [[nodiscard]] static nanos at_least(const entry& home, std::size_t ahead, nanos now) noexcept {
-        nanos const first =
-            home.opens_certainly && home.opens < never ? std::max<nanos>(0, home.opens - now) : 0;
-        auto const rounds = ahead / static_cast<std::size_t>(per_round(home));
-        return first + (rounds > 1 ? times(rounds - 1, round(home)) : 0);
+    /// When a call has its permit at the earliest, as things stand: the limits stay, and those
+    /// before it stay as long as their own deadlines let them. Within one interval a server with
+    /// fixed windows can admit its limit twice, but no more; that a share may grow counts too.
+    /// Counts no further than to what is past `deadline`.
+    [[nodiscard]] nanos at_least(
+        entry& home, lane who, bool retry, nanos deadline, time_point at) const noexcept {
+        auto const first = to_nanos(home.state.shut_until(at));
+        auto const after = [&, max = home.state.max(), each = round(home)](std::size_t n) {
+            auto const rounds = n / max;
+            return rounds > 1 ? std::min(never, first + times(rounds - 1, each)) : first;
+        };
+        if (first > deadline || after(before(home, who, retry)) <= deadline) return first;
+        std::size_t served = 0;
+        auto const count = [&](lane l, std::size_t most) {
+            auto const& queue = home.queue(l);
+            bool const all = l != who || !retry;
+            auto const end = std::min(all ? queue.size() : home.retries(l), most);
+            auto* w = queue.empty() ? nullptr : &queue.front();
+            for (std::size_t i = 0; i < end && after(served) <= deadline; ++i, w = queue.next(*w))
+                if (w->patient || w->deadline >= after(served)) ++served;
+        };
+        if (who == lane::bulk) {
+            // No more of them go first than bulk work's turns allow.
+            auto const own = retry ? home.retries(who) : home.queue(who).size();
+            count(lane::interactive, times_turn(own + 1));
+        }
+        count(who, home.queue(who).size());
+        return after(served);
+    }
+    [[nodiscard]] std::size_t times_turn(std::size_t n) const noexcept {
+        auto const each = std::size_t{options_.bulk_turn} - 1;
+        return each != 0 && n > static_cast<std::size_t>(-1) / each ? static_cast<std::size_t>(-1)
+                                                                    : n * each;
     }
 
     // -- buckets -------------------------------------------------------------------------------
@@ -421,9 +500,9 @@ private:
         forget_idle(now);
         if (auto const found = entries_.find(resource); found != entries_.end())
             return found->second;
-        alarms_.ensure(entries_.size() + queued_ + 1);
+        make_room_for_alarms(1);
         auto const made = entries_.try_emplace(std::string{resource}, options_, ++seed_).first;
-        made->second.key = made->first;
+        made->second.key = &made->first;
         return made->second;
     }
 
@@ -467,12 +546,11 @@ private:
         put(home, entry::list::none);
         alarms_.clear(home);
         if (home.reported) --reported_;
-        entries_.erase(entries_.find(home.key));
+        entries_.erase(entries_.find(*home.key));
     }
 
     void hand_out(entry& home, lane who) noexcept {
         ++home.permits;
-        home.day_over[static_cast<std::size_t>(who)] = false;
         if (home.in == entry::list::idle) put(home, entry::list::none);
         if (who == lane::bulk || home.queue(lane::bulk).empty()) {
             home.streak = 0;
@@ -481,7 +559,12 @@ private:
         }
     }
 
-    [[nodiscard]] bool bulk_has_turn(const entry& home) const noexcept {
+    /// Whether bulk work comes before interactive calls now. A day that is over for it alone must
+    /// not hold these up.
+    [[nodiscard]] bool bulk_has_turn(entry& home, time_point at) const noexcept {
+        return bulk_is_due(home) && !home.state.day_over(at, lane::bulk);
+    }
+    [[nodiscard]] bool bulk_is_due(const entry& home) const noexcept {
         return !home.queue(lane::bulk).empty() && home.streak + 1 >= options_.bulk_turn;
     }
 
@@ -519,9 +602,11 @@ private:
         {
             std::lock_guard const lock{mutex_};
             if (stopped_) return;
-            armed_ = never;
             auto const at = time_->now();
             auto const now = to_nanos(at);
+            // A wake that was on its way when another was asked for leaves that one pending.
+            pending_ = pending_ && armed_ > now;
+            armed_ = never;
             while (alarms_.next() <= now) {
                 auto& due = alarms_.top();
                 alarms_.clear(due);
@@ -538,7 +623,7 @@ private:
                 auto& home = *w.home;
                 ++home.rejected;
                 bool const led = &home.queue(w.lane).front() == &w;
-                fail(w, errc::deadline_too_soon, expected(home, 0, now), done);
+                fail(w, errc::deadline_too_soon, expected(home, w.lane, 0, now), done);
                 if (led && home.waited_for()) make_ready(home);
                 touch(home, now);
             }
@@ -564,27 +649,35 @@ private:
 
     void post_tick() noexcept {
         if (std::exchange(tick_posted_, true)) return;
-        boost::asio::post(executor_, [self = shared_from_this()] {
-            waiter_list done;
-            {
-                std::lock_guard const lock{self->mutex_};
-                self->tick_posted_ = false;
-                if (self->stopped_) return;
-                self->run(self->time_->now(), done);
-            }
-            self->complete(done);
-        });
+        try {
+            boost::asio::post(executor_, [self = shared_from_this()] {
+                waiter_list done;
+                {
+                    std::lock_guard const lock{self->mutex_};
+                    self->tick_posted_ = false;
+                    if (self->stopped_) return;
+                    self->run(self->time_->now(), done);
+                }
+                self->complete(done);
+            });
+        } catch (...) { // no memory: what is ready is served at the next event
+            tick_posted_ = false;
+        }
     }
 
     void rearm() noexcept {
         auto const next = alarms_.next();
         if (next == never) {
             // A pending timer would keep the execution context at work.
-            if (armed_ != never) time_->cancel();
+            if (std::exchange(pending_, false)) time_->cancel();
             armed_ = never;
         } else if (next < armed_) {
-            time_->wake_at(time_point{std::chrono::nanoseconds{next}});
-            armed_ = next;
+            try {
+                time_->wake_at(time_point{std::chrono::nanoseconds{next}});
+                pending_ = true;
+                armed_ = next;
+            } catch (...) { // no memory: asked for again at the next event
+            }
         }
     }
 
@@ -600,13 +693,20 @@ private:
             }
             auto& interactive = home.queue(lane::interactive);
             bucket::ticket ticket;
-            bool const turn = bulk_has_turn(home);
+            bool turn = bulk_is_due(home);
+            if (turn) {
+                if (auto const again = home.state.day_over(at, lane::bulk)) {
+                    // It passes the turn on, and nobody waits for a day who did not ask to.
+                    turn = false;
+                    home.opens(lane::bulk) = to_nanos(*again);
+                    if (fail_day(home, lane::bulk, now, done)) continue;
+                }
+            }
             lane who = turn || interactive.empty() ? lane::bulk : lane::interactive;
             auto v = home.state.admit(at, who, ticket, turn);
             if (!v.granted && turn && !interactive.empty()) {
                 // If it is only bulk work that cannot go, its turn is over; else it stays next.
-                note(home, who, v);
-                if (v.daily) fail_day(home, lane::bulk, now, done);
+                home.opens(who) = to_nanos(v.wake);
                 who = lane::interactive;
                 v = home.state.admit(at, who, ticket);
                 if (v.granted) home.streak = 0;
@@ -619,21 +719,28 @@ private:
                 ++granted;
                 continue;
             }
-            note(home, who, v);
+            home.opens(who) = to_nanos(v.wake);
             if (v.daily) {
                 bool any = fail_day(home, who, now, done);
-                if (who == lane::interactive) any = fail_day(home, lane::bulk, now, done) || any;
+                // What stops interactive calls stops bulk work all the more.
+                if (who == lane::interactive) {
+                    home.opens(lane::bulk) = home.opens(who);
+                    any = fail_day(home, lane::bulk, now, done) || any;
+                }
                 if (any) continue;
             } else if (!home.queue(who).empty()) {
                 auto& w = home.queue(who).front();
-                if (v.certain && !w.patient && w.deadline < home.opens) {
-                    ++home.rejected;
-                    fail(w, errc::deadline_too_soon, home.opens - now, done);
-                    continue;
+                if (!w.patient && w.deadline < never) {
+                    auto const shut = to_nanos(home.state.shut_until(at));
+                    if (w.deadline < shut) {
+                        ++home.rejected;
+                        fail(w, errc::deadline_too_soon, shut - now, done);
+                        continue;
+                    }
                 }
             }
-            if (home.opens < never)
-                alarms_.set(home, std::max(home.opens, now + 1));
+            if (home.opens(who) < never)
+                alarms_.set(home, std::max(home.opens(who), now + 1));
             else
                 alarms_.clear(home);
             return granted;
@@ -651,7 +758,7 @@ private:
             auto* const after = queue.next(*w);
             if (!w->patient) {
                 ++home.rejected;
-                fail(*w, errc::daily_exhausted, home.opens < never ? home.opens - now : -1, done);
+                fail(*w, errc::daily_exhausted, until(home.opens(who), now), done);
                 any = true;
             }
             w = after;
@@ -660,7 +767,13 @@ private:
     }
 
     void take(waiter& w, waiter_list& done) noexcept {
-        w.home->queue(w.lane).erase(w);
+        auto& queue = w.home->queue(w.lane);
+        if (w.retry) {
+            auto*& last = w.home->last_retry(w.lane);
+            if (last == &w) last = queue.before(w);
+            --w.home->retries(w.lane);
+        }
+        queue.erase(w);
         w.queued = false;
         --queued_;
         alarms_.clear(w);
@@ -675,7 +788,8 @@ private:
         take(w, done);
     }
 
-    /// Posts the handlers; without the lock, since an executor may do as it likes.
+    /// Posts the handlers; without the lock, since an executor may do as it likes. A handler that
+    /// cannot be posted for lack of memory would leave its call hanging: that ends the program.
     static void complete(waiter_list& done) noexcept {
         while (!done.empty()) {
             auto& w = done.front();
@@ -693,7 +807,7 @@ private:
     /// The ledger hears of buckets in use, and of a new one at once.
     void use_ledger(entry& home, nanos now) {
         if (!options_.ledger || home.reported || stopped_) return;
-        alarms_.ensure(entries_.size() + queued_ + 2);
+        make_room_for_alarms(1);
         home.reported = true;
         home.leased = false;
         home.leased_at = now;
@@ -725,12 +839,29 @@ private:
 
     /// What to tell the ledger now; sees to it that there is a next time.
     [[nodiscard]] std::vector<ledger::claim> report(time_point at) noexcept {
+        std::vector<ledger::claim> claims;
+        try {
+            make_claims(at, claims);
+        } catch (...) { // no memory: as if the ledger could not be reached
+            claims.clear();
+            ledger_asked_ = never;
+        }
+        if (reported_ > 0) {
+            auto const pause = nanoseconds(options_.ledger_interval);
+            seed_ = seed_ * 6364136223846793005ULL + 1442695040888963407ULL;
+            auto const vary =
+                static_cast<nanos>((seed_ >> 33) % static_cast<std::uint64_t>(pause / 5 + 1));
+            alarms_.set(reporter_, to_nanos(at) + pause - pause / 10 + vary);
+        }
+        return claims;
+    }
+
+    void make_claims(time_point at, std::vector<ledger::claim>& claims) {
         auto const now = to_nanos(at);
         bool const away = now - ledger_seen_ > nanoseconds(options_.ledger_timeout);
         // One report at a time; an answer that takes this long is given up, and ignored if it
         // comes.
         bool const busy = ledger_asked_ != never && now - ledger_asked_ < longest_answer;
-        std::vector<ledger::claim> claims;
         if (!busy) {
             claims.reserve(reported_);
             ledger_asked_ = now;
@@ -752,6 +883,7 @@ private:
                 home.reported = false;
                 --reported_;
                 home.state.set_share(0);
+                home.state.return_day();
             } else {
                 c.held = home.state.share().value_or(0);
                 c.day_held = home.state.day_leased().value_or(0);
@@ -765,34 +897,33 @@ private:
             claims.push_back(std::move(c));
         }
         if (!busy && claims.empty()) ledger_asked_ = never;
-        if (reported_ > 0) {
-            auto const pause = nanoseconds(options_.ledger_interval);
-            seed_ = seed_ * 6364136223846793005ULL + 1442695040888963407ULL;
-            auto const vary =
-                static_cast<nanos>((seed_ >> 33) % static_cast<std::uint64_t>(pause / 5 + 1));
-            alarms_.set(reporter_, now + pause - pause / 10 + vary);
-        }
-        return claims;
     }
 
     void renew(std::vector<ledger::claim> claims, std::uint64_t turn) noexcept {
         if (claims.empty()) return;
-        std::vector<std::string> resources;
-        resources.reserve(claims.size());
-        for (auto const& c : claims)
-            resources.push_back(c.resource);
-        auto take = [weak = weak_from_this(), turn, resources = std::move(resources)](
-                        const boost::system::error_code& ec,
-                        const std::vector<ledger::lease>& leases) {
-            auto const self = weak.lock();
-            if (!self) return;
-            bool const good = !ec && leases.size() == resources.size();
-            self->take_leases(turn, good, resources, leases);
-        };
         try {
+            std::vector<std::string> resources;
+            resources.reserve(claims.size());
+            for (auto const& c : claims)
+                resources.push_back(c.resource);
+            auto take = [weak = weak_from_this(), turn, resources = std::move(resources)](
+                            const boost::system::error_code& ec,
+                            const std::vector<ledger::lease>& leases) {
+                auto const self = weak.lock();
+                if (!self) return;
+                bool const good = !ec && leases.size() == resources.size();
+                self->take_leases(turn, good, resources, leases);
+            };
             options_.ledger->renew(process_, std::move(claims), std::move(take));
         } catch (...) { // as if it could not be reached
         }
+        // Shut down meanwhile: this may have come after the leave that was taken then.
+        bool left = false;
+        {
+            std::lock_guard const lock{mutex_};
+            left = stopped_;
+        }
+        if (left) options_.ledger->leave(process_);
     }
 
     void take_leases(
@@ -844,6 +975,7 @@ private:
     bool stopped_ = false;
     bool tick_posted_ = false;
     nanos armed_ = never;
+    bool pending_ = false; // a wake was asked for that did not come yet
     std::size_t queued_ = 0;
     alarm_heap alarms_;
     entry_list ready_;

@@ -42,8 +42,17 @@ public:
         auto* const after = static_cast<link&>(t).after_;
         return after == &root_ ? nullptr : static_cast<T*>(after);
     }
+    /// The one before `t`; null before the first.
+    [[nodiscard]] T* before(T& t) const noexcept {
+        auto* const other = static_cast<link&>(t).before_;
+        return other == &root_ ? nullptr : static_cast<T*>(other);
+    }
     void push_back(T& t) noexcept { insert(t, *root_.before_, root_); }
     void push_front(T& t) noexcept { insert(t, root_, *root_.after_); }
+    void insert_after(T& place, T& t) noexcept {
+        link& l = place;
+        insert(t, l, *l.after_);
+    }
     void erase(T& t) noexcept {
         link& l = t;
         assert(l.linked());
