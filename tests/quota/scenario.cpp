@@ -5,6 +5,7 @@
 #include "quota/simulator.hpp"
 #include "support/catch.hpp"
 
+#include <highlevel/quota/ledger.hpp>
 #include <highlevel/quota/limiter.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -18,13 +19,16 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <deque>
 #include <exception>
 #include <functional>
+#include <map>
 #include <memory>
 #include <numeric>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -71,9 +75,11 @@ public:
     double patience = sim::infinity; // to the deadline, in seconds
     double gives_up = sim::infinity; // cancelled after this long, wherever it stands
     bool retry = false;
+    std::size_t process = 0; // whose call it is
 };
 
-/// One server per resource behind one network, and one limiter that knows nothing of them.
+/// One server per resource behind one network, and one limiter that knows nothing of them; or
+/// several, as of several processes.
 class city {
 public:
     city(
@@ -85,23 +91,26 @@ public:
         int max = 100,
         double interval = 10)
         : dice(seed),
-          network_(net.make(seed + 1)),
-          subject(
-              std::in_place,
-              context_.get_executor(),
-              options,
-              std::make_shared<timeline_time>(time)) {
+          network_(net.make(seed + 1)) {
+        add_process(options);
         for (std::size_t i = 0; i < resources; ++i)
             places_.push_back(
                 {"r" + std::to_string(i), kind.make(max, interval, dice.uniform(0, interval))});
     }
     ~city() {
-        subject.reset();
+        processes.clear();
         while (context_.poll() != 0)
             context_.restart();
     }
     city(const city&) = delete;
     city& operator=(const city&) = delete;
+
+    /// Another limiter, whose calls are those of the next number.
+    void add_process(const limits& options) {
+        processes.push_back(std::make_unique<limiter>(
+            context_.get_executor(), options, std::make_shared<timeline_time>(time)));
+        subject = processes.front().get();
+    }
 
     /// Begins a call; `on_done` (if set) hears of its end when it was answered.
     void call(const errand& e) {
@@ -130,6 +139,7 @@ public:
         std::unique_ptr<sim::server> counts;
         std::vector<double> accepted = {};
         std::array<std::size_t, 2> by_lane = {};
+        std::map<std::size_t, double> by_process = {}; // accepted after the first minute
     };
     [[nodiscard]] std::deque<place>& places() { return places_; }
 
@@ -168,7 +178,8 @@ private:
         options.retry = j.what.retry;
         if (j.what.patience < sim::infinity)
             options.deadline = sim::timeline::point(j.asked + j.what.patience);
-        auto got = co_await subject->acquire(places_[j.what.resource].name, options);
+        auto& of = *processes[j.what.process];
+        auto got = co_await of.acquire(places_[j.what.resource].name, options);
         double const waited = time.now() - j.asked;
         if (waited > j.what.patience + 1e-6) ++overdue;
         if (!got) {
@@ -204,6 +215,7 @@ private:
         if (a.accepted) {
             p.accepted.push_back(time.now());
             ++p.by_lane[static_cast<std::size_t>(j.what.who)];
+            if (time.now() >= 60) ++p.by_process[j.what.process];
         } else {
             ++refused;
         }
@@ -240,7 +252,8 @@ private:
     std::deque<journey> journeys_;
 
 public:
-    std::optional<limiter> subject;
+    std::vector<std::unique_ptr<limiter>> processes;
+    limiter* subject = nullptr; // the first
 };
 
 constexpr std::array<sim::network_kind, 3> networks{
@@ -259,6 +272,7 @@ void check_nothing_left(city& c) {
         CHECK(s.waiting_in(lane::interactive) == 0);
         CHECK(s.waiting_in(lane::bulk) == 0);
         CHECK(s.granted == s.settled + s.lost + s.unsent);
+        CHECK(s.foreign == 0);
     }
 }
 
@@ -461,5 +475,97 @@ TEST_CASE("random_calls_through_the_limiter_are_never_refused", "[quota]") {
         CHECK(c.overdue == 0);
         CHECK(c.answered + c.cancelled + c.full + c.too_late == c.begun);
         check_nothing_left(c);
+    }
+}
+
+namespace {
+
+/// A ledger in a store two milliseconds away, which cannot be reached for a while.
+class distant_ledger final : public highlevel::quota::ledger {
+public:
+    distant_ledger(sim::timeline& time, double away_from, double away_until)
+        : time_(time),
+          from_(away_from),
+          until_(away_until),
+          store_(30s, [&time] { return time.point(); }) {}
+
+    void renew(std::string_view process, std::vector<claim> claims, handler done) override {
+        if (away()) return; // no answer ever comes
+        time_.after(
+            0.001,
+            [this, process = std::string{process}, claims = std::move(claims),
+             done = std::move(done)] {
+                store_.renew(process, claims, [this, done](auto ec, auto leases) {
+                    time_.after(
+                        0.001, [done, ec, leases = std::move(leases)] { done(ec, leases); });
+                });
+            });
+    }
+    void leave(std::string_view process) noexcept override { store_.leave(process); }
+    void lose_everything() { store_.clear(); }
+
+private:
+    [[nodiscard]] bool away() const { return time_.now() >= from_ && time_.now() < until_; }
+
+    sim::timeline& time_;
+    double from_;
+    double until_;
+    highlevel::quota::in_process_ledger store_;
+};
+
+} // namespace
+
+TEST_CASE("limiters_with_a_ledger_share_a_bucket_also_without_it", "[quota]") {
+    // Away for longer than `limits::ledger_timeout`: from then on each goes by its last share and
+    // by what the newest answers leave.
+    class way {
+    public:
+        bool away;
+        bool lost;
+        std::array<double, 3> floor;
+    };
+    std::printf("\nfour limiters with a ledger: least %% used, refusals, least Jain\n");
+    for (auto const& v :
+         {way{false, false, {94, 91, 86}}, way{true, false, {94, 91, 86}},
+          way{true, true, {92, 90, 85}}}) {
+        std::printf("  %-22s", v.lost ? "away, then lost" : v.away ? "away 200-400 s" : "at hand");
+        for (std::size_t n = 0; n < networks.size(); ++n) {
+            double least = 100;
+            double fair = 1;
+            std::size_t refused = 0;
+            for (std::size_t k = 0; k < 6; ++k) {
+                if (sim::thinned()) continue;
+                limits options;
+                options.exclusive = true;
+                options.reserve = options.idle_reserve = 0;
+                city c{1, sim::server_kinds()[k], networks[n], k + 51, limits{}};
+                auto const book = std::make_shared<distant_ledger>(
+                    c.time, v.away ? 200 : sim::infinity, v.away ? 400 : sim::infinity);
+                options.ledger = book;
+                if (v.lost) c.time.at(399, [&] { book->lose_everything(); });
+                c.on_done = [&](const errand& e) { c.call(e); };
+                for (std::size_t p = 1; p <= 4; ++p) {
+                    c.add_process(options);
+                    for (int i = 0; i < 100; ++i)
+                        c.call({.resource = 0, .process = p});
+                }
+                c.run(600);
+                auto const& place = c.places().front();
+                auto const used = std::count_if(
+                    place.accepted.begin(), place.accepted.end(), [](double t) { return t >= 60; });
+                std::vector<double> each;
+                for (std::size_t p = 1; p <= 4; ++p)
+                    each.push_back(place.by_process.at(p));
+                least = std::min(least, static_cast<double>(used) / 54);
+                fair = std::min(fair, sim::jain(each));
+                refused += c.refused;
+            }
+            std::printf("  %.1f / %zu / %.2f", least, refused, fair);
+            INFO(networks[n].name << ", away " << v.away << ", lost " << v.lost);
+            CHECK(refused == 0);
+            CHECK(least >= v.floor[n]);
+            CHECK(fair >= 0.9);
+        }
+        std::printf("\n");
     }
 }

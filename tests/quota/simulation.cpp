@@ -109,7 +109,7 @@ TEST_CASE("saturating_bucket_reaches_the_targets_without_a_refusal", "[quota]") 
     for (std::size_t n = 0; n < networks.size(); ++n) {
         std::printf("%-16s", networks[n].name.data());
         for (std::size_t k = 0; k < 7; ++k) {
-            if (thinned(k + n)) {
+            if (thinned()) {
                 std::printf(" %18s", "-");
                 continue;
             }
@@ -159,7 +159,7 @@ TEST_CASE("every_way_of_use_keeps_its_share_without_a_refusal", "[quota]") {
             double least = 100;
             int refused = 0;
             for (std::size_t k = 0; k < 6; ++k) {
-                if (thinned(k)) continue;
+                if (thinned()) continue;
                 auto const o =
                     saturate({server_kinds()[k], networks[n]}, v.options, v.who, 600, [&](site& s) {
                         s.tells_remaining = v.tells_remaining;
@@ -181,7 +181,7 @@ TEST_CASE("permit_after_response_semaphore_is_refused_by_a_weighted_counter_only
     options.strategy = highlevel::quota::strategy::simple;
     std::printf("\nstrategy simple, constant 80 ms: %% used / refusals\n");
     for (std::size_t k = 0; k < 6; ++k) {
-        if (thinned(k)) continue;
+        if (thinned()) continue;
         auto const o = saturate({server_kinds()[k], constant_80ms}, options, lane::bulk);
         std::printf("  %s %.1f / %d\n", server_kinds()[k].name.data(), o.utilisation, o.refused);
         if (server_kinds()[k].name == "weighted counter") {
@@ -195,7 +195,7 @@ TEST_CASE("permit_after_response_semaphore_is_refused_by_a_weighted_counter_only
 
 TEST_CASE("a_second_of_latency_costs_throughput_but_no_refusal", "[quota]") {
     for (std::size_t k = 0; k < 7; ++k) {
-        if (thinned(k)) continue;
+        if (thinned()) continue;
         auto const o = saturate({server_kinds()[k], constant_1s}, alone(), lane::bulk);
         INFO(server_kinds()[k].name << ' ' << o.utilisation);
         CHECK(o.refused == 0);
@@ -211,6 +211,7 @@ public:
     std::size_t refused = 0;
     bool shared = false;
     bool leaked = false;
+    std::uint64_t foreign = 0; // alarms of somebody else's use
 };
 
 /// One process alone on a bucket with right limits, everything else at random.
@@ -281,13 +282,14 @@ fuzz_result fuzz(const server_kind& kind, std::uint64_t seed) {
     }
     }
     time.run(until);
-    fuzz_result result{at.accepted.size(), at.refused.size(), p.bucket().shared(), false};
+    fuzz_result result{at.accepted.size(), at.refused.size(), p.bucket().shared(), false, 0};
     // Let everything end: no permit may be left.
     p.stopped = true;
     time.run(until + 200);
     highlevel::quota::bucket_snapshot s;
     p.bucket().describe(time.point(), s);
     result.leaked = s.in_flight != 0;
+    result.foreign = s.foreign;
     return result;
 }
 
@@ -301,8 +303,9 @@ TEST_CASE("random_schedules_alone_on_a_bucket_are_never_refused", "[quota]") {
             auto const r = fuzz(kind, static_cast<std::uint64_t>(seed));
             accepted += r.accepted;
             INFO(kind.name << ", seed " << seed);
-            if (r.refused != 0 || r.shared || r.leaked) {
+            if (r.refused != 0 || r.shared || r.leaked || r.foreign != 0) {
                 CHECK(r.refused == 0);
+                CHECK(r.foreign == 0);
                 CHECK_FALSE(r.shared);
                 CHECK_FALSE(r.leaked);
             }
@@ -316,7 +319,7 @@ TEST_CASE("random_schedules_alone_on_a_bucket_are_never_refused", "[quota]") {
 
 TEST_CASE("cold_start_on_a_used_bucket_is_not_refused", "[quota]") {
     for (std::size_t k = 0; k < 6; ++k) {
-        if (thinned(k)) continue;
+        if (thinned()) continue;
         for (auto const& net : networks) {
             for (int used : {50, 60, 99}) {
                 for (std::uint64_t seed = 1; seed <= 3; ++seed) {
@@ -353,14 +356,14 @@ TEST_CASE("lost_requests_and_responses_cost_little_and_are_not_refused", "[quota
         double counter;
     };
     for (auto const& want :
-         {wanted{0.01, lane::interactive, 93, 89}, wanted{0.01, lane::bulk, 91, 89},
+         {wanted{0.01, lane::interactive, 93, 89}, wanted{0.01, lane::bulk, 93, 89},
           wanted{0.10, lane::interactive, 75, 65}, wanted{0.10, lane::bulk, 75, 70}}) {
         for (auto const& net : networks) {
             double least = 100;
             double counter = 100;
             int refused = 0;
             for (std::size_t k = 0; k < 6; ++k) {
-                if (thinned(k)) continue;
+                if (thinned()) continue;
                 world w{{server_kinds()[k], net}};
                 w.at.lose_requests = w.at.lose_responses = want.each;
                 process p{w.at, alone()};
@@ -375,7 +378,9 @@ TEST_CASE("lost_requests_and_responses_cost_little_and_are_not_refused", "[quota
                 to_string(want.who).data(), net.name.data(), least, counter, refused);
             INFO(want.each << ' ' << to_string(want.who) << ' ' << net.name);
             CHECK(refused == 0);
-            CHECK(least >= want.others);
+            // Stalls alone cost that much (see the first table).
+            bool const stalls = net.name == bursty.name;
+            CHECK(least >= (stalls ? std::min(want.others, 91.0) : want.others));
             CHECK(counter >= want.counter);
         }
     }
@@ -383,14 +388,14 @@ TEST_CASE("lost_requests_and_responses_cost_little_and_are_not_refused", "[quota
 
 TEST_CASE("random_refusals_of_a_hidden_limiter_do_not_stop_the_work", "[quota]") {
     for (std::size_t k = 0; k < 6; ++k) {
-        if (thinned(k)) continue;
-        for (auto const& net : {constant_80ms, lognormal}) {
+        if (thinned()) continue;
+        for (auto const& net : networks) {
             auto const o =
                 saturate({server_kinds()[k], net}, alone(), lane::bulk, 600, [](site& s) {
                     s.random_429 = 0.01;
                 });
             INFO(server_kinds()[k].name << ", " << net.name << ": " << o.utilisation);
-            CHECK(o.utilisation >= 94);
+            CHECK(o.utilisation >= (net.name == bursty.name ? 88 : 94));
         }
     }
 }
@@ -399,7 +404,7 @@ TEST_CASE("interactive_calls_do_not_wait_behind_saturating_bulk_work", "[quota]"
     std::printf("\ninteractive 1/s under saturating bulk work, reserve 5: p99 wait, %% used\n");
     for (auto const& net : {constant_80ms, lognormal}) {
         for (std::size_t k = 0; k < 6; ++k) {
-            if (thinned(k)) continue;
+            if (thinned()) continue;
             limits options = alone();
             options.reserve = 5;
             options.idle_reserve = 2;
@@ -430,9 +435,9 @@ TEST_CASE("interactive_calls_do_not_wait_behind_saturating_bulk_work", "[quota]"
 }
 
 TEST_CASE("poisson_traffic_below_the_limit_waits_little", "[quota]") {
-    for (auto const& net : {constant_80ms, lognormal}) {
+    for (auto const& net : networks) {
         for (std::size_t k = 0; k < 6; ++k) {
-            if (thinned(k)) continue;
+            if (thinned()) continue;
             world w{{server_kinds()[k], net}};
             process p{w.at, limits{}};
             open_loop(p, 8.5, 600);
@@ -440,7 +445,7 @@ TEST_CASE("poisson_traffic_below_the_limit_waits_little", "[quota]") {
             INFO(server_kinds()[k].name << ", " << net.name);
             CHECK(w.at.refused.empty());
             CHECK(p.waiting() == 0);
-            CHECK(wait_percentile(p.waits[0], 0.99) <= 1.3);
+            CHECK(wait_percentile(p.waits[0], 0.99) <= (net.name == bursty.name ? 2.5 : 1.3));
         }
     }
 }
@@ -448,7 +453,7 @@ TEST_CASE("poisson_traffic_below_the_limit_waits_little", "[quota]") {
 TEST_CASE("burst_of_the_whole_limit_goes_at_once_on_a_warm_idle_bucket", "[quota]") {
     for (auto const& net : networks) {
         for (std::size_t k = 0; k < 6; ++k) {
-            if (thinned(k)) continue;
+            if (thinned()) continue;
             world w{{server_kinds()[k], net}};
             process p{w.at, limits{}};
             burst_loop(p, 25, 100, 600);
@@ -466,35 +471,57 @@ TEST_CASE("changed_limits_are_followed_within_three_intervals", "[quota]") {
         int max;
         double interval;
     };
+    // Ten moments, since it matters where in its window the server is; a slow build tries one.
+    int const moments = std::max(1, scale(10));
     std::printf(
-        "\nlimits change after 300 s from 100 per 10 s: refusals, %% used three intervals on\n");
-    for (auto const& to : {change{50, 10}, change{50, 5}, change{25, 10}, change{200, 10}}) {
+        "\nlimits change from 100 per 10 s: most refusals, least %% used three intervals on\n");
+    for (auto const& to :
+         {change{50, 10}, change{50, 5}, change{25, 10}, change{200, 10}, change{100, 20}}) {
         for (auto const& net : {constant_80ms, lognormal}) {
-            int most = 0;
-            double least = 100;
-            for (std::size_t k = 0; k < 6; ++k) {
-                if (thinned(k)) continue;
-                world w{{server_kinds()[k], net}};
-                process p{w.at, alone()};
-                closed_loop(p, 300, lane::bulk);
-                w.time.at(300, [&] { w.at.counts().reconfigure(to.max, to.interval); });
-                w.time.run(600);
-                double const after = utilisation(w.at, to.max / to.interval, 300 + 3 * 10, 600);
-                most = std::max(most, w.at.refused_between(300, 600));
-                least = std::min(least, after);
-                INFO(
-                    server_kinds()[k].name << ", " << net.name << ", to " << to.max << " per "
-                                           << to.interval << " s");
-                CHECK(w.at.refused_between(0, 300) == 0);
-                CHECK(w.at.refused_between(330, 600) == 0);
-                CHECK(w.at.refused_between(300, 600) <= 12);
-                // Halved; smaller limits hold fewer requests in flight, which costs a little more.
-                CHECK(after >= (to.max == 50 && to.interval == 10 ? 93 : 92));
-                CHECK(p.bucket().max() == static_cast<unsigned>(to.max));
+            for (auto const who : {lane::bulk, lane::interactive}) {
+                int most = 0;
+                double least = 100;
+                for (std::size_t k = 0; k < 6; ++k) {
+                    if (thinned()) continue;
+                    double after = 0;
+                    int caught = 0;
+                    for (int m = 0; m < moments; ++m) {
+                        world w{{server_kinds()[k], net, static_cast<std::uint64_t>(m) + 1}};
+                        process p{w.at, alone()};
+                        closed_loop(p, 300, who);
+                        double const at = 100 + 1.03 * m;
+                        double const settled = at + 3 * std::max(10.0, to.interval);
+                        double const until = settled + 200;
+                        w.time.at(at, [&] { w.at.counts().reconfigure(to.max, to.interval); });
+                        w.time.run(until);
+                        INFO(
+                            server_kinds()[k].name << ", " << net.name << ", " << to_string(who)
+                                                   << ", at " << at << ", to " << to.max << " per "
+                                                   << to.interval << " s");
+                        CHECK(w.at.refused_between(0, at) == 0);
+                        CHECK(w.at.refused_between(settled, until) == 0);
+                        // Interactive calls go in bursts; of one that is on its way when the limit
+                        // is cut, all above the new limit are refused. Bulk work is spread out.
+                        int const refused = w.at.refused_between(at, until);
+                        caught += refused > 12 ? 1 : 0;
+                        CHECK(refused <= (who == lane::bulk ? 12 : std::max(12, 100 - to.max)));
+                        CHECK(p.bucket().max() == static_cast<unsigned>(to.max));
+                        most = std::max(most, refused);
+                        after += utilisation(w.at, to.max / to.interval, settled, until) / moments;
+                    }
+                    INFO(
+                        server_kinds()[k].name << ", " << net.name << ", " << to_string(who)
+                                               << ", to " << to.max << " per " << to.interval
+                                               << " s");
+                    // Halved; smaller limits hold fewer requests in flight, which costs a little.
+                    CHECK(after >= (to.max >= 50 && to.interval >= 10 ? 93 : 92));
+                    CHECK(caught <= 2);
+                    least = std::min(least, after);
+                }
+                std::printf(
+                    "  to %3d per %2.0f s, %-16s %-11s at most %d, at least %.1f\n", to.max,
+                    to.interval, net.name.data(), to_string(who).data(), most, least);
             }
-            std::printf(
-                "  to %3d per %2.0f s, %-16s at most %d, at least %.1f\n", to.max, to.interval,
-                net.name.data(), most, least);
         }
     }
 }
@@ -534,7 +561,7 @@ TEST_CASE("foreign_use_of_thirty_percent_is_made_room_for", "[quota]") {
     std::printf("\nforeign client at 30 %%: own refusals %%, the other's %%, %% used together\n");
     for (auto const& net : {constant_80ms, lognormal}) {
         for (std::size_t k = 0; k < 6; ++k) {
-            if (thinned(k)) continue;
+            if (thinned()) continue;
             double own = 0;
             double others = 0;
             double total = 0;
@@ -567,7 +594,7 @@ TEST_CASE("foreign_use_of_thirty_percent_is_made_room_for", "[quota]") {
 
 TEST_CASE("bucket_is_its_own_again_after_a_stranger_left", "[quota]") {
     for (std::size_t k = 0; k < 6; ++k) {
-        if (thinned(k)) continue;
+        if (thinned()) continue;
         world w{{server_kinds()[k], lognormal}};
         process p{w.at, limits{}};
         closed_loop(p, 300, lane::bulk);
@@ -587,6 +614,10 @@ TEST_CASE("bucket_is_its_own_again_after_a_stranger_left", "[quota]") {
         CHECK(alone_between);
         CHECK_FALSE(p.bucket().shared());
         CHECK(utilisation(w.at, 10, 600, 700) >= 85);
+        // Each time he comes he is noticed at the cost of a few refusals, ours and his.
+        CHECK(w.at.refused_between(0, 100) == 0);
+        CHECK(w.at.refused_between(0, 700, 0) <= 40);
+        CHECK(w.at.refused_between(0, 700, -1) <= 40);
     }
 }
 
@@ -594,7 +625,7 @@ TEST_CASE("four_processes_that_know_nothing_of_each_other_share_the_bucket", "[q
     std::printf("\nfour uncoordinated processes: %% used together, refused %%, Jain\n");
     for (auto const& net : {constant_80ms, lognormal}) {
         for (std::size_t k = 0; k < 6; ++k) {
-            if (thinned(k)) continue;
+            if (thinned()) continue;
             double total = 0;
             double bad = 0;
             double fair = 0;
@@ -622,6 +653,7 @@ TEST_CASE("four_processes_that_know_nothing_of_each_other_share_the_bucket", "[q
             INFO(server_kinds()[k].name << ", " << net.name);
             CHECK(total >= 86);
             CHECK(bad <= 0.5);
+            CHECK(fair >= 0.85);
         }
     }
 }
@@ -656,12 +688,13 @@ TEST_CASE("cancelling_in_every_phase_leaves_no_permit_behind", "[quota]") {
     std::printf(
         "\n%llu cancels, %zu refusals\n", static_cast<unsigned long long>(cancelled), refused);
     CHECK(refused == 0);
+    if (percent >= 100) CHECK(cancelled >= 1'000'000);
 }
 
 TEST_CASE("the_day_is_used_up_without_a_refusal", "[quota]") {
     for (auto const& net : networks) {
         for (std::size_t k = 0; k < 6; ++k) {
-            if (thinned(k)) continue;
+            if (thinned()) continue;
             world w{{server_kinds()[k], net}};
             w.at.daily_limit = 3000;
             limits options = alone();
@@ -672,7 +705,7 @@ TEST_CASE("the_day_is_used_up_without_a_refusal", "[quota]") {
             INFO(server_kinds()[k].name << ", " << net.name);
             CHECK(w.at.refused.empty());
             CHECK(w.at.refused_by_day.empty());
-            CHECK(w.at.daily_used >= 2985);
+            CHECK(w.at.daily_used >= (net.name == constant_80ms.name ? 3000 : 2985));
             CHECK(p.day_failures == 300);
         }
     }
@@ -681,7 +714,7 @@ TEST_CASE("the_day_is_used_up_without_a_refusal", "[quota]") {
 TEST_CASE("paced_bulk_work_lasts_the_day_and_leaves_the_reserve", "[quota]") {
     for (auto const& net : networks) {
         for (std::size_t k = 0; k < 6; ++k) {
-            if (thinned(k)) continue;
+            if (thinned()) continue;
             // Two days of ten minutes, in which six tenths of the limit are allowed.
             world w{{server_kinds()[k], net}};
             w.at.daily_limit = 3600;
@@ -789,7 +822,8 @@ public:
     std::size_t refused = 0;
     double fairness = 0;
     double wait = 0;
-    std::int64_t day_used = 0;
+    std::int64_t day_used = 0; // of the last day
+    std::int64_t first_day = 0;
     std::size_t refused_by_day = 0;
 };
 
@@ -799,11 +833,21 @@ public:
     bool outage = false;
     bool flushed = false;
     std::int64_t day = 0;
+    double day_ends = 0;     // then another begins
+    bool end_is_told = true; // by each answer
 };
 
 leased_outcome lease(const server_kind& kind, const network_kind& net, const leased_setting& how) {
     world w{{kind, net, 3}};
+    leased_outcome o;
     if (how.day > 0) w.at.daily_limit = how.day;
+    if (how.day_ends > 0) {
+        if (how.end_is_told) w.at.daily_ends = how.day_ends;
+        w.time.at(how.day_ends, [&] {
+            o.first_day = std::exchange(w.at.daily_used, 0);
+            if (how.end_is_told) w.at.daily_ends = 10 * how.day_ends;
+        });
+    }
     auto ledger = std::make_shared<highlevel::quota::in_process_ledger>(
         std::chrono::seconds{30}, [&] { return w.time.point(); });
     limits options = alone();
@@ -822,8 +866,7 @@ leased_outcome lease(const server_kind& kind, const network_kind& net, const lea
             w.time.at(w.dice.uniform(0, 5) * i, [&p] { closed_loop(p, 100, lane::interactive); });
     }
     if (how.flushed) w.time.at(399, [&] { ledger->clear(); });
-    w.time.run(600);
-    leased_outcome o;
+    w.time.run(std::max(600.0, 3 * how.day_ends));
     o.used = 100.0 * w.at.accepted_between(60, 600) / 5400;
     o.refused = w.at.refused.size();
     std::vector<double> each;
@@ -851,8 +894,8 @@ TEST_CASE("four_processes_with_leased_shares_are_not_refused", "[quota]") {
     std::printf("\nfour processes with leased shares: least %% used, refusals, least Jain\n");
     for (auto const& v :
          {way{"even", {}, {94, 91, 87}},
-          way{"ledger away 200-400 s", {.outage = true}, {93, 90, 86}},
-          way{"away and lost", {.outage = true, .flushed = true}, {93, 90, 86}},
+          way{"ledger away 200-400 s", {.outage = true}, {94, 91, 87}},
+          way{"away and lost", {.outage = true, .flushed = true}, {94, 91, 87}},
           way{"one saturates, three trickle", {.uneven = true}, {88, 86, 82}},
           way{"that, away and lost",
               {.uneven = true, .outage = true, .flushed = true},
@@ -864,7 +907,7 @@ TEST_CASE("four_processes_with_leased_shares_are_not_refused", "[quota]") {
             double wait = 0;
             std::size_t refused = 0;
             for (std::size_t k = 0; k < 6; ++k) {
-                if (thinned(k)) continue;
+                if (thinned()) continue;
                 auto const o = lease(server_kinds()[k], networks[n], v.how);
                 least = std::min(least, o.used);
                 fair = std::min(fair, o.fairness);
@@ -884,7 +927,7 @@ TEST_CASE("four_processes_with_leased_shares_are_not_refused", "[quota]") {
 
 TEST_CASE("four_processes_with_leases_use_up_the_day_together", "[quota]") {
     for (std::size_t k = 0; k < 6; ++k) {
-        if (thinned(k)) continue;
+        if (thinned()) continue;
         auto const o = lease(server_kinds()[k], lognormal, {.day = 3000});
         INFO(server_kinds()[k].name << ": " << o.day_used << ", refused " << o.refused_by_day);
         CHECK(o.refused == 0);
@@ -892,6 +935,24 @@ TEST_CASE("four_processes_with_leases_use_up_the_day_together", "[quota]") {
         // What others sent in the last part of a second may not be known yet; and each tries
         // whether the day is over.
         CHECK(o.refused_by_day <= 12);
+    }
+}
+
+TEST_CASE("leased_day_that_is_used_up_comes_back_with_the_next", "[quota]") {
+    for (bool const told : {true, false}) {
+        for (std::size_t k = 0; k < 6; ++k) {
+            if (thinned()) continue;
+            // Used up after 250 s; the next day begins after 400 s.
+            auto const o = lease(
+                server_kinds()[k], lognormal, {.day = 2500, .day_ends = 400, .end_is_told = told});
+            INFO(
+                server_kinds()[k].name << ", told " << told << ": " << o.first_day << ", "
+                                       << o.day_used << ", refused " << o.refused_by_day);
+            CHECK(o.refused == 0);
+            CHECK(o.first_day >= 2470);
+            CHECK(o.day_used >= 2470);
+            CHECK(o.refused_by_day <= (told ? 24 : 60));
+        }
     }
 }
 
@@ -953,7 +1014,7 @@ TEST_CASE("server_that_changes_its_way_of_counting_is_followed", "[quota]") {
 
 TEST_CASE("steps_of_the_servers_clock_hardly_matter", "[quota]") {
     for (std::size_t k = 0; k < 6; ++k) {
-        if (thinned(k)) continue;
+        if (thinned()) continue;
         for (auto const& net : {constant_80ms, lognormal}) {
             world w{{server_kinds()[k], net}};
             process p{w.at, alone()};
@@ -971,7 +1032,7 @@ TEST_CASE("steps_of_the_servers_clock_hardly_matter", "[quota]") {
 
 TEST_CASE("process_that_was_suspended_for_a_minute_goes_on_without_a_refusal", "[quota]") {
     for (std::size_t k = 0; k < 6; ++k) {
-        if (thinned(k)) continue;
+        if (thinned()) continue;
         for (auto const& net : networks) {
             world w{{server_kinds()[k], net}};
             process p{w.at, alone()};
@@ -989,7 +1050,7 @@ TEST_CASE("process_that_was_suspended_for_a_minute_goes_on_without_a_refusal", "
 
 TEST_CASE("bucket_used_by_somebody_else_in_a_pause_is_asked_before_it_opens", "[quota]") {
     for (std::size_t k = 0; k < 6; ++k) {
-        if (thinned(k)) continue;
+        if (thinned()) continue;
         world w{{server_kinds()[k], lognormal}};
         process p{w.at, limits{}};
         burst_loop(p, 100, 100, 600);
@@ -1005,15 +1066,27 @@ TEST_CASE("bucket_used_by_somebody_else_in_a_pause_is_asked_before_it_opens", "[
 }
 
 TEST_CASE("retry_after_is_obeyed", "[quota]") {
-    world w{{kind<sliding_log>("log"), constant_80ms}};
-    w.at.random_429 = 0.002;
-    w.at.retry_after = std::chrono::seconds{7};
-    process p{w.at, alone()};
-    closed_loop(p, 300, lane::interactive);
-    w.time.run(600);
-    REQUIRE_FALSE(w.at.refused.empty());
-    for (auto const& r : w.at.refused)
-        // From the refusal's return (half a round trip later) to the next arrival (half another).
-        CHECK(w.at.accepted_between(r.at + 0.081, r.at + 7.07) == 0);
-    CHECK(w.at.accepted.size() > 2000);
+    for (std::size_t k = 0; k < 6; ++k) {
+        for (auto const& [net, round_trip] :
+             {std::pair{constant_80ms, 0.08}, std::pair{constant_1s, 1.0}}) {
+            for (auto const who : {lane::interactive, lane::bulk}) {
+                if (thinned()) continue;
+                world w{{server_kinds()[k], net, k + 1}};
+                w.at.random_429 = 0.002;
+                w.at.retry_after = std::chrono::seconds{7};
+                process p{w.at, alone()};
+                closed_loop(p, 300, who);
+                w.time.run(600);
+                INFO(server_kinds()[k].name << ", " << net.name << ", " << to_string(who));
+                REQUIRE_FALSE(w.at.refused.empty());
+                // From the refusal's return (half a round trip later), less what is on its way, to
+                // the next arrival (half another).
+                for (auto const& r : w.at.refused)
+                    CHECK(
+                        w.at.accepted_between(
+                            r.at + round_trip + 0.001, r.at + round_trip + 6.99) == 0);
+                CHECK(w.at.accepted.size() > 2000);
+            }
+        }
+    }
 }
