@@ -123,7 +123,9 @@ double each(steady::time_point begin, std::size_t n) {
 struct results {
     double admit_ns = 0;
     double pair_ns = 0;
-    double bucket_bytes = 0;
+    double bucket_bytes = 0; // of an idle one
+    double waiter_bytes = 0;
+    double snapshot_ns = 0;
     double park_ns = 0;
     double wake_ns = 0;
     double cancel_ns = 0;
@@ -208,6 +210,23 @@ public:
     std::size_t ended = 0;
 };
 
+double bytes_each(std::size_t before, std::size_t n) {
+    return static_cast<double>(heap_bytes - before) / static_cast<double>(n);
+}
+
+/// Buckets that were used once and are remembered: with their names, and what the limiter keeps to
+/// find and wake them.
+void measure_idle(std::size_t buckets, results& r) {
+    waiting w{buckets};
+    auto const before = heap_bytes;
+    for (std::size_t i = 0; i < buckets; ++i)
+        w.subject->try_acquire(name_of(i), quota::lane::bulk)->settle(says(1'000, 10s), 200);
+    r.bucket_bytes = bytes_each(before, buckets);
+    auto const begin = steady::now();
+    if (w.subject->snapshots().size() != buckets) throw std::runtime_error{"a bucket is missing"};
+    r.snapshot_ns = each(begin, buckets);
+}
+
 void measure_waits(const arguments& args, results& r) {
     waiting w{args.buckets};
     std::vector<std::string> names;
@@ -216,18 +235,20 @@ void measure_waits(const arguments& args, results& r) {
     held.reserve(args.buckets);
     for (std::size_t i = 0; i < args.buckets; ++i)
         names.push_back(name_of(i));
-    auto const before = heap_bytes;
     // The first request of an unknown bucket is out: all others wait for its answer.
     for (auto const& name : names)
         held.push_back(*w.subject->try_acquire(name, quota::lane::bulk));
-    r.bucket_bytes = static_cast<double>(heap_bytes - before) / static_cast<double>(args.buckets);
 
+    auto const before = heap_bytes;
     auto begin = steady::now();
     for (std::size_t i = 0; i < args.waiters; ++i)
         asio::co_spawn(
             w.context, waiting::wait(*w.subject, names[i % names.size()], w), asio::detached);
     w.poll();
     r.park_ns = each(begin, args.waiters);
+    // Its part of the coroutine's frame, and of the heap of alarms.
+    r.waiter_bytes =
+        static_cast<double>(sizeof(quota::detail::waiter)) + bytes_each(before, args.waiters);
 
     begin = steady::now();
     for (auto& p : held)
@@ -271,21 +292,24 @@ int run(const arguments& args) {
     results r;
     r.admit_ns = time_admit(args.pairs);
     r.pair_ns = time_pairs(args.pairs);
+    measure_idle(args.buckets, r);
     measure_waits(args, r);
     r.cancel_ns = time_cancels(args.cancels);
     std::printf(
         args.json ? "{\"admit_ns\":%.1f,\"pair_ns\":%.1f,\"bucket_bytes\":%.0f,"
-                    "\"park_ns\":%.1f,\"wake_ns\":%.1f,"
+                    "\"waiter_bytes\":%.0f,\"snapshot_ns\":%.1f,\"park_ns\":%.1f,\"wake_ns\":%.1f,"
                     "\"cancel_ns\":%.1f,\"buckets\":%zu,\"waiters\":%zu}\n"
                   : "decision of a saturated bucket       %8.1f ns\n"
                     "permit taken and settled             %8.1f ns\n"
-                    "bucket, name included                %8.0f bytes\n"
+                    "idle bucket, all included            %8.0f bytes\n"
+                    "waiting call                         %8.0f bytes\n"
+                    "snapshot of a bucket                 %8.1f ns\n"
                     "call that comes to wait              %8.1f ns\n"
                     "wait that ends with a permit         %8.1f ns\n"
                     "wait that is cancelled               %8.1f ns\n"
                     "(%zu buckets, %zu waiters)\n",
-        r.admit_ns, r.pair_ns, r.bucket_bytes, r.park_ns, r.wake_ns, r.cancel_ns, args.buckets,
-        args.waiters);
+        r.admit_ns, r.pair_ns, r.bucket_bytes, r.waiter_bytes, r.snapshot_ns, r.park_ns, r.wake_ns,
+        r.cancel_ns, args.buckets, args.waiters);
     return 0;
 }
 

@@ -61,9 +61,12 @@ constexpr std::string_view usage = R"(Keeps the rate limit of many resources sat
   --lane-mix         every tenth call is interactive, the others are bulk
   --not-exclusive    leave a margin for other users of the buckets
   --simple           the plain strategy: a permit returns one interval after its response
+  --any-status       answers with 4xx and 5xx are fine, too: they use the quota as well
   --trace FILE       what the first resource's responses said, as CSV for plot_trace.py
   --json             one JSON object instead of text
   --quick            a second against a small sandbox, to see that it works
+
+Ends with 1 when calls failed, or, without --any-status, were answered with 4xx (but 429) or 5xx.
 
 Options of the sandbox:
 
@@ -86,6 +89,7 @@ struct arguments {
     bool lane_mix = false;
     bool exclusive = true;
     bool simple = false;
+    bool any_status = false;
     std::string trace;
     bool json = false;
     bool http = false;
@@ -127,6 +131,8 @@ arguments parse(int argc, char** argv) {
             a.exclusive = false;
         } else if (at.is("--simple")) {
             a.simple = true;
+        } else if (at.is("--any-status")) {
+            a.any_status = true;
         } else if (at.is("--trace")) {
             a.trace = at.value();
         } else if (at.is("--json")) {
@@ -257,18 +263,30 @@ public:
         if (event.status == 429)
             refused.fetch_add(1, std::memory_order_relaxed);
         else if (event.status != 0)
-            passed.fetch_add(1, std::memory_order_relaxed);
+            by_class[std::min<std::size_t>(event.status / 100, by_class.size() - 1)].fetch_add(
+                1, std::memory_order_relaxed);
         else
             lost.fetch_add(1, std::memory_order_relaxed);
         latency.add(event.took);
+        in_limiter.add(event.waited);
     }
 
+    /// Answers of 1xx to 5xx, the 429s apart.
+    [[nodiscard]] std::uint64_t of_class(std::size_t hundreds) const noexcept {
+        return by_class[hundreds].load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::uint64_t passed() const noexcept {
+        return of_class(0) + of_class(1) + of_class(2) + of_class(3);
+    }
+    [[nodiscard]] std::uint64_t errors() const noexcept { return of_class(4) + of_class(5); }
+
     std::atomic<std::uint64_t> sent{0};
-    std::atomic<std::uint64_t> passed{0};
+    std::array<std::atomic<std::uint64_t>, 6> by_class{};
     std::atomic<std::uint64_t> refused{0};
     std::atomic<std::uint64_t> lost{0};
     std::atomic<std::uint64_t> failed{0};
     histogram latency;
+    histogram in_limiter; // what an attempt waited for its permit
     std::array<histogram, 2> wait;
     trace first;
 };
@@ -417,26 +435,39 @@ int run(const arguments& args) {
     auto const& interactive = counts->wait[0];
     std::printf(
         args.json
-            ? "{\"sent\":%llu,\"ok\":%llu,\"refused\":%llu,\"lost\":%llu,\"failed\":%llu,"
+            ? "{\"sent\":%llu,\"ok\":%llu,\"client_errors\":%llu,\"server_errors\":%llu,"
+              "\"refused\":%llu,\"lost\":%llu,\"failed\":%llu,"
               "\"seconds\":%.3f,\"utilisation_min\":%.4f,\"utilisation_median\":%.4f,"
               "\"latency_ms\":{\"p50\":%.2f,\"p99\":%.2f},"
+              "\"limiter_ms\":{\"p50\":%.2f,\"p90\":%.2f,\"p99\":%.2f},"
               "\"bulk_ms\":{\"p50\":%.2f,\"p99\":%.2f},"
               "\"interactive_ms\":{\"p50\":%.2f,\"p99\":%.2f},"
               "\"cpu_seconds\":%.3f,\"rss_kb\":%ld,\"sandbox_in_process\":%s}\n"
-            : "sent %llu, ok %llu, 429s %llu, lost %llu, failed %llu in %.1f s\n"
+            : "sent %llu, ok %llu, 4xx %llu, 5xx %llu, 429s %llu, lost %llu, failed %llu in %.1f "
+              "s\n"
               "quota used per resource: min %.4f, median %.4f (of 1)\n"
               "latency p50 %.2f ms, p99 %.2f ms\n"
+              "wait for a permit p50 %.2f ms, p90 %.2f ms, p99 %.2f ms\n"
               "bulk call p50 %.2f ms, p99 %.2f ms; interactive call p50 %.2f ms, p99 %.2f ms\n"
               "cpu %.2f s, peak RSS %ld KB%s\n",
         static_cast<unsigned long long>(counts->sent),
-        static_cast<unsigned long long>(counts->passed),
+        static_cast<unsigned long long>(counts->passed()),
+        static_cast<unsigned long long>(counts->of_class(4)),
+        static_cast<unsigned long long>(counts->of_class(5)),
         static_cast<unsigned long long>(counts->refused),
         static_cast<unsigned long long>(counts->lost),
         static_cast<unsigned long long>(counts->failed), elapsed, used.front(),
-        used[used.size() / 2], ms(counts->latency, 0.5), ms(counts->latency, 0.99), ms(bulk, 0.5),
-        ms(bulk, 0.99), ms(interactive, 0.5), ms(interactive, 0.99), processor, usage_now.ru_maxrss,
+        used[used.size() / 2], ms(counts->latency, 0.5), ms(counts->latency, 0.99),
+        ms(counts->in_limiter, 0.5), ms(counts->in_limiter, 0.9), ms(counts->in_limiter, 0.99),
+        ms(bulk, 0.5), ms(bulk, 0.99), ms(interactive, 0.5), ms(interactive, 0.99), processor,
+        usage_now.ru_maxrss,
         args.json ? (house ? "true" : "false") : (house ? " (sandbox included)" : ""));
-    return counts->failed == 0 ? 0 : 1;
+    bool const good = counts->failed == 0 && (args.any_status || counts->errors() == 0);
+    if (counts->errors() > 0 && !args.any_status)
+        std::fprintf(
+            stderr, "saturate: %llu answers were errors (--any-status takes them for good)\n",
+            static_cast<unsigned long long>(counts->errors()));
+    return good ? 0 : 1;
 }
 
 } // namespace
