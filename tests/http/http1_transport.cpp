@@ -340,7 +340,7 @@ TEST_CASE("faults_end_in_the_right_error_and_leak_nothing", "[http][transport][f
         {"close mid chunk", behaviour{ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhe", act::close},
          lost, http_phase::read},
         {"close after interim", behaviour{"HTTP/1.1 100 Continue\r\n\r\n", act::close}, lost,
-         http_phase::read},
+         http_phase::first_byte},
         {"bad chunk", behaviour{ok + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", act::stall},
          malformed, http_phase::read},
         {"two lengths", behaviour{ok + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"},
@@ -531,6 +531,40 @@ TEST_CASE("patience_for_an_answer_begins_anew_after_an_interim_one", "[http][tra
     CHECK(b.settled());
 }
 
+TEST_CASE("idle_connections_go_while_other_exchanges_are_under_way", "[http][transport]") {
+    fault_server server{[](std::size_t c, std::size_t) {
+        behaviour one;
+        one.gated = c == 0;
+        return one;
+    }};
+    transport_bench b;
+    b.pool.idle_timeout = 20ms;
+    b.connect(server.url());
+    auto const slow = b.begin(get_root);
+    b.run_until([&] { return server.request_count() == 1; });
+    REQUIRE(b.get().ok());
+    b.run_until([&] { return b.transport->stats().idle == 0; });
+    CHECK(!slow->done());
+    REQUIRE(server.wait_for_open(1));
+    server.open_gate();
+    b.run_until([&] { return slow->done(); });
+    CHECK(slow->result->ok());
+    CHECK(b.settled());
+}
+
+TEST_CASE("connection_past_its_age_is_replaced", "[http][transport]") {
+    fault_server server;
+    transport_bench b;
+    b.pool.max_age = 20ms;
+    b.connect(server.url());
+    REQUIRE(b.get().ok());
+    auto const later = std::chrono::steady_clock::now() + 25ms;
+    b.run_until([&] { return std::chrono::steady_clock::now() > later; });
+    REQUIRE(b.get().ok());
+    CHECK(server.accepted() == 2);
+    CHECK(b.settled());
+}
+
 TEST_CASE("connection_is_kept_no_longer_than_the_server_says", "[http][transport]") {
     class row {
     public:
@@ -631,6 +665,16 @@ TEST_CASE("limits_of_one_exchange_take_the_place_of_the_transports", "[http][tra
     CHECK(out.reached == http_phase::connect);
     b.connect(silent.url("https"));
     CHECK(b.get("/", own).reached == http_phase::connect);
+    behaviour deaf;
+    deaf.early = deaf.gated = true;
+    fault_server full{deaf};
+    b.connect(full.url());
+    own = {};
+    own.limits.write = 40ms;
+    out = b.post(std::string(64 * 1024 * 1024, 'x'), own);
+    CHECK(out.error == errc::timeout);
+    CHECK(out.reached == http_phase::write);
+    CHECK(out.detail == "no progress for 40 ms");
     // Longer than the transport's own, or none at all, is possible as well.
     behaviour slow{http_reply("ok")};
     slow.gated = true;

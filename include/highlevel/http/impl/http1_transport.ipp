@@ -943,7 +943,7 @@ private:
             out.detail = clock::now() >= out.deadline
                 ? "the deadline of the call passed"
                 : "no progress for " + std::to_string(span.count()) + " ms";
-            if (!out.peer.empty()) out.detail += " (" + out.peer + ')';
+            if (out.reached <= phase::tls && !out.peer.empty()) out.detail += " (" + out.peer + ')';
         } else {
             bool const tls_alert = ec.category() == asio::error::get_ssl_category();
             out.error = tls_alert ? errc::tls_failed : errc::connection_lost;
