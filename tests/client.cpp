@@ -433,6 +433,53 @@ TEST_CASE("a_cancellation_between_two_operations_is_kept_where_it_does_not_throw
     CHECK(f.network->requests().size() == 1);
 }
 
+TEST_CASE("a_permit_of_a_call_that_ends_before_it_is_sent_is_given_back_unused", "[client]") {
+    // Asked a third time after the long wait for the second permit, when the call is cancelled.
+    class provider final : public highlevel::auth::provider {
+    public:
+        asio::awaitable<highlevel::auth::grant> authorize(
+            highlevel::auth::token_request /*request*/) override {
+            if (++asked_ == 3) third();
+            co_return highlevel::auth::grant{
+                std::make_shared<const highlevel::auth::secret>("t"),
+                highlevel::token_kinds::location_private};
+        }
+        asio::awaitable<bool> renew(
+            highlevel::auth::token_request /*request*/,
+            std::shared_ptr<const highlevel::auth::secret> /*refused*/) override {
+            co_return false;
+        }
+        [[nodiscard]] bool keeps_deadlines() const noexcept override { return true; }
+
+        std::function<void()> third;
+
+    private:
+        int asked_ = 0;
+    };
+    fixture f;
+    auto const source = std::make_shared<provider>();
+    f.options.credentials = std::shared_ptr<highlevel::auth::provider>{source};
+    asio::cancellation_signal signal;
+    source->third = [&] { signal.emit(asio::cancellation_type::terminal); };
+    auto busy = scripted_transport::reply(429);
+    busy.reply.fields.add("retry-after", "2");
+    f.network->then(busy).then(scripted_transport::reply(200, contact_body));
+    std::optional<cause> ended;
+    contacts::get_contact const get{"c1"};
+    auto const location = f.location();
+    asio::co_spawn(
+        f.context, location.try_call(get),
+        asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr e, const auto& r) {
+            if (e) std::rethrow_exception(e);
+            if (r.has_error()) ended = r.error().cause();
+        }));
+    f.context.run();
+    CHECK(ended == cause::cancelled);
+    CHECK(f.network->requests().size() == 1);
+    CHECK(f.client().quota("loc1").unsent == 1);
+    CHECK(f.client().quota("loc1").lost == 0);
+}
+
 TEST_CASE("options_come_from_the_environment", "[client]") {
     class variables {
     public:

@@ -525,7 +525,7 @@ private:
 
         queued_place mine{*this, held, options.group};
         wake_waiters();
-        look_at_circuit();
+        look_again();
         limit const bound{*watchdog_, out.deadline, mine.at.bell};
         error_code ec;
         co_await mine.at.bell->async_wait(asio::redirect_error(asio::use_awaitable, ec));
@@ -551,17 +551,18 @@ private:
             : "all " + std::to_string(pooling_.max_connections) + " connections stayed in use";
     }
 
-    /// Those who wait instead of opening a connection may open one when the circuit lets a probe
-    /// through; the tick wakes them.
-    void look_at_circuit() {
-        time_point when;
-        {
-            std::lock_guard const lock{mutex_};
-            if (!breaker_.open()) return;
-            auto const now = clock::now();
-            when = now + breaker_.retry_in(now);
-        }
-        watchdog_->look_at(when);
+    /// Has tidy() called when there is something to do for it.
+    void look_again() {
+        auto const next = next_look_.load();
+        if (next != time_point::max()) watchdog_->look_at(next);
+    }
+
+    /// Under the lock: when an idle connection has to go, or when the circuit lets a probe through,
+    /// as which one of those may go who wait for a connection in use.
+    [[nodiscard]] time_point next_look(time_point now) const noexcept {
+        auto const eviction = pool_.next_eviction();
+        if (pool_.waiting() == 0 || !breaker_.open()) return eviction;
+        return std::min(eviction, now + breaker_.retry_in(now));
     }
 
     /// Opens a connection for the granted place.
@@ -976,8 +977,7 @@ private:
             }
         }
         held.link.reset();
-        auto const next = eviction_.load();
-        if (next != time_point::max()) watchdog_->look_at(next);
+        look_again();
     }
 
     void keep(std::unique_ptr<scratch> memory) {
@@ -993,12 +993,13 @@ private:
     }
 
     void wake_locked(std::vector<std::shared_ptr<connection>>& discarded) {
+        time_point now{};
         if (pool_.waiting() != 0) {
-            auto const now = clock::now();
+            now = clock::now();
             while (auto* w = pool_.next(now, discarded, may_open(now)))
                 static_cast<place*>(w)->bell->ring();
         }
-        eviction_.store(pool_.next_eviction());
+        next_look_.store(next_look(now));
     }
 
     time_point tidy(time_point now) {
@@ -1006,7 +1007,7 @@ private:
         std::lock_guard const lock{mutex_};
         pool_.evict(now, discarded);
         wake_locked(discarded);
-        return pool_.next_eviction();
+        return next_look(now);
     }
 
     void count(std::uint64_t transport_stats::*what) {
@@ -1025,7 +1026,7 @@ private:
     std::shared_ptr<host_addresses> addresses_;
     std::atomic<std::size_t> present_{0};
     std::atomic<bool> closed_{false};
-    std::atomic<time_point> eviction_{time_point::max()};
+    std::atomic<time_point> next_look_{time_point::max()};
 
     mutable std::mutex mutex_;
     pool_type pool_;
