@@ -12,14 +12,23 @@
 #include <highlevel/v2/conversations.hpp>
 #include <highlevel/v2/oauth.hpp>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_future.hpp>
 #include <boost/json/parse.hpp>
 
+#include <chrono>
+#include <cstdlib>
+#include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <stdexcept>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -282,6 +291,250 @@ TEST_CASE("retry_never_means_one_attempt", "[client]") {
     CHECK(f.network->requests().size() == 1);
 }
 
+TEST_CASE("retry_never_also_holds_after_a_token_was_renewed", "[client]") {
+    fixture f;
+    highlevel::auth::private_integration tokens{"pit-old"};
+    f.options.credentials = tokens;
+    f.network
+        ->then([&](const highlevel::http::request&) {
+            tokens.all(highlevel::auth::secret{"pit-new"});
+            return scripted_transport::reply(
+                401, R"({"message":"Invalid Private Integration token"})");
+        })
+        .then(scripted_transport::reply(200, contact_body));
+    auto const r = f.run(f.location().try_call(
+        contacts::get_contact{"c1"}, {.retry = highlevel::retry_mode::never}));
+    REQUIRE(r.has_error());
+    CHECK(r.error().status() == 401);
+    CHECK(f.network->requests().size() == 1);
+}
+
+TEST_CASE("what_is_refused_at_the_gate_was_not_processed", "[client]") {
+    for (auto const& [status, body, processed] :
+         {std::tuple{429U, R"({"message":"Too many requests"})", false},
+          std::tuple{401U, R"({"message":"Invalid Private Integration token"})", false},
+          std::tuple{500U, R"({"message":"oh"})", true}}) {
+        CAPTURE(status);
+        fixture f;
+        f.network->then(scripted_transport::reply(status, body));
+        auto const r = f.run(f.location().try_call(
+            contacts::create_contact{}, {.retry = highlevel::retry_mode::never}));
+        REQUIRE(r.has_error());
+        CHECK(r.error().may_have_been_processed() == processed);
+    }
+}
+
+TEST_CASE("a_refused_call_stays_perhaps_processed_when_an_earlier_attempt_was", "[client]") {
+    fixture f;
+    f.options.retry.max_rate_limited = 1;
+    f.network->then(scripted_transport::lost(errc::connection_lost, phase::first_byte, true))
+        .then(scripted_transport::reply(429));
+    auto const failure = f.failed();
+    CHECK(failure.status() == 429);
+    CHECK(failure.attempts() == 2);
+    CHECK(failure.may_have_been_processed());
+}
+
+TEST_CASE("a_timeout_of_zero_is_none_and_a_negative_one_has_passed", "[client]") {
+    using std::chrono::milliseconds;
+    fixture f;
+    f.network->then(scripted_transport::reply(200, contact_body));
+    auto const call = [&](milliseconds timeout) {
+        return f.run(f.location().try_call(contacts::get_contact{"c1"}, {.timeout = timeout}));
+    };
+    REQUIRE(call(milliseconds{0}).has_value());
+    REQUIRE(call(milliseconds::max()).has_value());
+    for (auto const& b : f.network->bounds())
+        CHECK((b.deadline == std::chrono::steady_clock::time_point::max()));
+    for (auto const passed : {milliseconds{-1}, milliseconds::min()}) {
+        auto const late = call(passed);
+        REQUIRE(late.has_error());
+        CHECK(late.error().code() == errc::timeout);
+        CHECK_FALSE(late.error().may_have_been_processed());
+    }
+    CHECK(f.network->requests().size() == 2);
+}
+
+TEST_CASE("a_pause_that_the_server_asks_for_beyond_the_deadline_leaves_its_words", "[client]") {
+    fixture f;
+    auto busy = scripted_transport::reply(429, R"({"message":"slow down","traceId":"t-1"})");
+    busy.reply.fields.add("retry-after", "1");
+    f.network->then(busy).then(scripted_transport::reply(200, contact_body));
+    using std::chrono::milliseconds;
+    auto const r =
+        f.run(f.location().try_call(contacts::get_contact{"c1"}, {.timeout = milliseconds{300}}));
+    REQUIRE(r.has_error());
+    CHECK(r.error().status() == 429);
+    CHECK(r.error().trace_id() == "t-1");
+    CHECK(r.error().messages() == std::vector<std::string>{"slow down"});
+    CHECK(r.error().reached() == "permit");
+    CHECK(r.error().retry_in().has_value());
+    CHECK(f.network->requests().size() == 1);
+}
+
+TEST_CASE("who_waits_past_the_deadline_has_the_rest_of_it_after_the_permit", "[client]") {
+    fixture f;
+    auto busy = scripted_transport::reply(429);
+    busy.reply.fields.add("retry-after", "1");
+    f.network->then(busy).then(scripted_transport::reply(200, contact_body));
+    auto const begun = std::chrono::steady_clock::now();
+    auto const r = f.run(f.location().try_call(
+        contacts::get_contact{"c1"},
+        {.timeout = std::chrono::milliseconds{900}, .wait_past_deadline = true}));
+    REQUIRE(r.has_value());
+    CHECK(r->attempts() == 2);
+    REQUIRE(f.network->bounds().size() == 2);
+    // The second or more in the queue is not counted.
+    CHECK(*f.network->bounds()[1].deadline - begun >= std::chrono::milliseconds{1900});
+}
+
+TEST_CASE("a_proxy_that_refuses_us_is_not_asked_again", "[client]") {
+    fixture f;
+    auto refused = scripted_transport::lost(errc::proxy_failed, phase::connect, false);
+    refused.final = true;
+    f.network->then(refused);
+    CHECK(f.failed().code() == errc::proxy_failed);
+    CHECK(f.network->requests().size() == 1);
+}
+
+TEST_CASE("an_exception_from_below_is_a_failure", "[client]") {
+    fixture f;
+    f.network->then([](const highlevel::http::request&) -> highlevel::http::exchange_result {
+        throw std::runtime_error{"broken"};
+    });
+    auto const failure = f.failed();
+    CHECK((failure.code() == boost::system::errc::io_error));
+    CHECK(failure.detail() == "broken");
+    CHECK(f.client().quota("loc1").in_flight <= 1); // a lost one may still arrive
+}
+
+TEST_CASE("a_cancellation_between_two_operations_is_kept_where_it_does_not_throw", "[client]") {
+    fixture f;
+    asio::cancellation_signal signal;
+    f.network
+        ->then([&](const highlevel::http::request&) {
+            signal.emit(asio::cancellation_type::terminal); // nothing is under way that hears it
+            return scripted_transport::reply(503);
+        })
+        .then(scripted_transport::reply(200, contact_body));
+    std::optional<highlevel::failure> failure;
+    auto const work = [&]() -> asio::awaitable<void> {
+        co_await asio::this_coro::throw_if_cancelled(false);
+        contacts::get_contact const get{"c1"};
+        auto const r = co_await f.location().try_call(get);
+        if (r.has_error()) failure = r.error();
+    };
+    asio::co_spawn(
+        f.context, work(), asio::bind_cancellation_slot(signal.slot(), [](std::exception_ptr e) {
+            if (e) std::rethrow_exception(e);
+        }));
+    f.context.run();
+    REQUIRE(failure.has_value());
+    CHECK(failure->cause() == cause::cancelled);
+    CHECK(failure->reached() == "pause");
+    CHECK(f.network->requests().size() == 1);
+}
+
+TEST_CASE("a_permit_of_a_call_that_ends_before_it_is_sent_is_given_back_unused", "[client]") {
+    // Asked a third time after the long wait for the second permit, when the call is cancelled.
+    class provider final : public highlevel::auth::provider {
+    public:
+        asio::awaitable<highlevel::auth::grant> authorize(
+            highlevel::auth::token_request /*request*/) override {
+            if (++asked_ == 3) third();
+            co_return highlevel::auth::grant{
+                std::make_shared<const highlevel::auth::secret>("t"),
+                highlevel::token_kinds::location_private};
+        }
+        asio::awaitable<bool> renew(
+            highlevel::auth::token_request /*request*/,
+            std::shared_ptr<const highlevel::auth::secret> /*refused*/) override {
+            co_return false;
+        }
+        [[nodiscard]] bool keeps_deadlines() const noexcept override { return true; }
+
+        std::function<void()> third;
+
+    private:
+        int asked_ = 0;
+    };
+    fixture f;
+    auto const source = std::make_shared<provider>();
+    f.options.credentials = std::shared_ptr<highlevel::auth::provider>{source};
+    asio::cancellation_signal signal;
+    source->third = [&] { signal.emit(asio::cancellation_type::terminal); };
+    auto busy = scripted_transport::reply(429);
+    busy.reply.fields.add("retry-after", "2");
+    f.network->then(busy).then(scripted_transport::reply(200, contact_body));
+    std::optional<cause> ended;
+    contacts::get_contact const get{"c1"};
+    auto const location = f.location();
+    asio::co_spawn(
+        f.context, location.try_call(get),
+        asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr e, const auto& r) {
+            if (e) std::rethrow_exception(e);
+            if (r.has_error()) ended = r.error().cause();
+        }));
+    f.context.run();
+    CHECK(ended == cause::cancelled);
+    CHECK(f.network->requests().size() == 1);
+    CHECK(f.client().quota("loc1").unsent == 1);
+    CHECK(f.client().quota("loc1").lost == 0);
+}
+
+TEST_CASE("options_come_from_the_environment", "[client]") {
+    class variables {
+    public:
+        variables() { clear(); }
+        variables(const variables&) = delete;
+        variables& operator=(const variables&) = delete;
+        ~variables() { clear(); }
+        void set(const char* name, const char* value) { ::setenv(name, value, 1); }
+
+    private:
+        static void clear() {
+            for (auto const* name :
+                 {"HIGHLEVEL_TOKEN", "HIGHLEVEL_CLIENT_ID", "HIGHLEVEL_CLIENT_SECRET",
+                  "HIGHLEVEL_BASE_URL", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"})
+                ::unsetenv(name);
+        }
+    };
+    variables env;
+    auto const none = highlevel::client_options::from_environment();
+    CHECK_FALSE(static_cast<bool>(none.credentials));
+    CHECK(none.base_url == highlevel::client_options{}.base_url);
+    CHECK(none.proxy.url.empty());
+
+    env.set("HIGHLEVEL_TOKEN", "pit-env");
+    env.set("HIGHLEVEL_BASE_URL", "http://127.0.0.1:9");
+    env.set("HTTPS_PROXY", "proxy.example:3128");
+    env.set("NO_PROXY", "a.example");
+    auto const upper = highlevel::client_options::from_environment();
+    CHECK(static_cast<bool>(upper.credentials));
+    CHECK(upper.base_url == "http://127.0.0.1:9");
+    CHECK(upper.proxy.url == "http://proxy.example:3128");
+    CHECK(upper.proxy.no_proxy == "a.example");
+    CHECK_NOTHROW(upper.validate());
+
+    env.set("https_proxy", "http://me:pw@small.example:1");
+    env.set("no_proxy", "*");
+    auto const lower = highlevel::client_options::from_environment();
+    CHECK(lower.proxy.url == "http://me:pw@small.example:1");
+    CHECK(lower.proxy.no_proxy == "*");
+}
+
+TEST_CASE("an_account_may_outlive_client_and_context", "[client]") {
+    std::optional<highlevel::account> kept;
+    {
+        asio::io_context context;
+        highlevel::client_options options;
+        options.credentials = highlevel::auth::private_integration{"pit-secret"};
+        highlevel::client const client{context.get_executor(), options};
+        kept = client.location("loc1");
+    }
+    CHECK(kept->id() == "loc1");
+}
+
 TEST_CASE("a_certificate_that_is_not_trusted_is_not_tried_again", "[client]") {
     fixture f;
     f.network->then(scripted_transport::lost(errc::certificate_untrusted, phase::tls, false));
@@ -514,7 +767,8 @@ TEST_CASE("an_observer_is_told_of_each_attempt", "[client]") {
     CHECK(
         seen->lines ==
         std::vector<std::string>{
-            "get_contact location:loc1 1 500 again", "get_contact location:loc1 2 200"});
+            "contacts.get_contact location:loc1 1 500 again",
+            "contacts.get_contact location:loc1 2 200"});
 }
 
 TEST_CASE("options_that_cannot_be_used_are_named", "[client]") {

@@ -121,13 +121,52 @@ TEST_CASE("the_pause_is_a_random_part_of_a_doubling_bound", "[client]") {
     CHECK(policy.failed(status(500), 0.5).delay == milliseconds{500});
 }
 
-TEST_CASE("retry_after_raises_the_pause", "[client]") {
+TEST_CASE("retry_after_comes_before_the_random_part", "[client]") {
     retry_options const options;
     retry_budget budget{options.budget};
     retry_policy policy{options, budget, method::get, retry_mode::automatic};
     auto outcome = status(503);
     outcome.retry_after = milliseconds{7000};
-    CHECK(policy.failed(outcome, 0.5).delay == milliseconds{7000});
+    // Everybody was asked for the same pause, and should not come back in the same moment.
+    CHECK(policy.failed(outcome, 0.5).delay == milliseconds{7125});
+    CHECK(policy.failed(outcome, 0.5).delay == milliseconds{7250});
+}
+
+TEST_CASE("a_pause_beyond_the_deadline_is_not_begun_and_costs_no_budget", "[client]") {
+    retry_options options;
+    options.base_delay = milliseconds{100};
+    retry_budget budget{1};
+    retry_policy policy{options, budget, method::get, retry_mode::automatic};
+    auto outcome = status(503);
+    outcome.time_left = milliseconds{50};
+    CHECK(policy.failed(outcome, 0.5).what == verdict::give_up);
+    outcome.time_left = milliseconds{-5};
+    CHECK(policy.failed(outcome, 0.0).what == verdict::give_up);
+    outcome.time_left = milliseconds{1000};
+    CHECK(policy.failed(outcome, 0.5).what == verdict::pause);
+}
+
+TEST_CASE("what_never_went_to_the_network_costs_no_budget", "[client]") {
+    retry_options const options;
+    retry_budget budget{0};
+    retry_policy policy{options, budget, method::post, retry_mode::automatic};
+    auto outcome = lost(true);
+    outcome.free = true;
+    CHECK(policy.failed(outcome, 0.5).what == verdict::pause);
+    outcome.free = false;
+    CHECK(policy.failed(outcome, 0.5).what == verdict::give_up);
+}
+
+TEST_CASE("delays_of_any_length_are_taken", "[client]") {
+    retry_options options;
+    options.max_attempts = 40;
+    options.base_delay = options.max_delay = milliseconds::max();
+    retry_budget budget{options.budget};
+    retry_policy policy{options, budget, method::get, retry_mode::automatic};
+    auto outcome = status(503);
+    outcome.retry_after = milliseconds::max();
+    for (int i = 0; i < 30; ++i)
+        CHECK(policy.failed(outcome, 0.9).delay > milliseconds{0});
 }
 
 TEST_CASE("an_outage_spends_the_budget_and_successes_earn_it_back", "[client]") {

@@ -24,7 +24,7 @@ enum class retry_mode : std::uint8_t {
     /// GET and DELETE after transport errors and 5xx; any method when the server surely did nothing
     /// (429, no byte sent).
     automatic,
-    /// Never, not even after 429.
+    /// Never, not even after 429 or when a refused token was renewed meanwhile.
     never,
     /// As for a GET, whatever the method: the caller takes it that work may be done twice.
     always,
@@ -32,8 +32,9 @@ enum class retry_mode : std::uint8_t {
 
 /// Options of one call; what is not set comes from the client's options.
 struct call_options {
-    /// Bound on the whole call: permit, connection, all attempts and the pauses between them.
-    /// Zero means none. Default: `timeouts.total`.
+    /// Bound on the whole call: token, permit, connection, all attempts and the pauses between
+    /// them. Zero means none; less means that it has passed: the call fails with errc::timeout.
+    /// Default: `timeouts.total`.
     std::optional<std::chrono::milliseconds> timeout{};
     /// `bulk` leaves a reserve for `interactive` calls of the same resource.
     quota::lane lane = quota::lane::interactive;
@@ -50,8 +51,10 @@ struct call_options {
     /// Sent as the `Version` header instead of the operation's own. Read before the first
     /// suspension.
     std::string_view version{};
-    /// Wait for a permit even if it is already known that the deadline comes first; otherwise the
-    /// call fails at once with errc::permit_timeout.
+    /// Wait for a permit however long that takes, also for the next day's; `timeout` then bounds
+    /// the rest of the call, and the time spent waiting for permits does not count. Otherwise a
+    /// call that certainly cannot have a permit in time fails at once with errc::permit_timeout, or
+    /// errc::daily_exhausted.
     bool wait_past_deadline = false;
 };
 

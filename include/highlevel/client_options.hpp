@@ -45,7 +45,8 @@ public:
     /// Told of attempts and diagnostics; null: nobody.
     std::shared_ptr<highlevel::observer> observer;
     /// Takes the place of the built-in network transport when set; `base_url`, `tls`, `proxy` and
-    /// `pool` then have no effect.
+    /// `pool` then have no effect. It belongs to one client, whose end closes it: clients that
+    /// share one would end each other's calls.
     std::shared_ptr<http::transport> transport;
 
     /// Throws std::invalid_argument that names the first option that cannot be used.
@@ -65,8 +66,10 @@ public:
     /// Options from the environment: `HIGHLEVEL_TOKEN` (a Private Integration token), or else
     /// `HIGHLEVEL_CLIENT_ID` and `HIGHLEVEL_CLIENT_SECRET` (an OAuth app, whose tokens are in
     /// `token_store`),
-    /// `HIGHLEVEL_BASE_URL`, `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`. What is not set keeps its
-    /// default. Not safe against threads that change the environment meanwhile.
+    /// `HIGHLEVEL_BASE_URL`, `HTTPS_PROXY`, `NO_PROXY` (each in capital or small letters, of which
+    /// the small ones win as in curl; a proxy without a scheme is "http://"), `SSL_CERT_FILE`. What
+    /// is not set keeps its default. Not safe against threads that change the environment
+    /// meanwhile.
     [[nodiscard]] static client_options from_environment();
 };
 

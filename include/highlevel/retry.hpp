@@ -5,6 +5,7 @@
 #pragma once
 
 #include <highlevel/call_options.hpp>
+#include <highlevel/http/phase.hpp>
 #include <highlevel/method.hpp>
 
 #include <algorithm>
@@ -95,6 +96,12 @@ public:
     bool final = false;
     /// From a Retry-After field, or the time for which connecting is not tried.
     std::optional<std::chrono::milliseconds> retry_after;
+    /// Nothing went to the network (errc::circuit_open): repeating it is no load, and takes nothing
+    /// of the budget.
+    bool free = false;
+    /// What is left until the call's deadline; a pause that would not end before it is not begun.
+    /// Empty: there is none.
+    std::optional<std::chrono::milliseconds> time_left;
 };
 
 /// The retry decisions of one call. Not thread safe; one per call.
@@ -159,13 +166,10 @@ public:
         if (!server_failed && !lost) return decision{};
         if (!outcome.surely_not_processed && !repeatable_) return decision{};
         if (attempts_ - rate_limited_ >= max_attempts_) return decision{};
-        if (!budget_->take()) return decision{};
-        auto const shift = std::min(attempts_ - rate_limited_ - 1, 20);
-        auto const bound = std::min<std::int64_t>(
-            options_->max_delay.count(), options_->base_delay.count() * (std::int64_t{1} << shift));
-        std::chrono::milliseconds delay{
-            static_cast<std::int64_t>(static_cast<double>(bound) * random)};
-        if (outcome.retry_after) delay = std::max(delay, *outcome.retry_after);
+        auto const delay = pause(outcome.retry_after, random);
+        // Pausing beyond the deadline would only replace this failure by a less telling one.
+        if (outcome.time_left && delay >= *outcome.time_left) return decision{};
+        if (!outcome.free && !budget_->take()) return decision{};
         return decision{verdict::pause, delay};
     }
 
@@ -176,6 +180,18 @@ public:
     }
 
 private:
+    /// A random part of the bound; behind what the server asked for, if it did, because it asked
+    /// everybody for the same.
+    [[nodiscard]] std::chrono::milliseconds pause(
+        std::optional<std::chrono::milliseconds> asked, double random) const noexcept {
+        auto const shift = std::min(attempts_ - rate_limited_ - 1, 20);
+        auto const base = http::detail::bounded(options_->base_delay);
+        auto const bound = std::min(options_->max_delay, base * (std::int64_t{1} << shift));
+        std::chrono::milliseconds const jitter{
+            static_cast<std::int64_t>(static_cast<double>(bound.count()) * random)};
+        return http::detail::bounded(asked.value_or(std::chrono::milliseconds{0})) + jitter;
+    }
+
     const retry_options* options_;
     retry_budget* budget_;
     int max_attempts_;

@@ -8,6 +8,7 @@
 #include "support/fault_server.hpp"
 
 #include <highlevel/auth/credentials.hpp>
+#include <highlevel/http/body.hpp>
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -33,23 +34,39 @@ namespace asio = boost::asio;
 namespace auth = highlevel::auth;
 namespace http = highlevel::http;
 
-/// A source of tokens that never has one ready.
+/// A caller's own source of tokens, which never has one ready, or never another; it knows neither
+/// deadlines nor clients.
 class slow_provider final : public auth::provider {
 public:
+    explicit slow_provider(bool has_one) : has_one_(has_one) {}
+
     asio::awaitable<auth::grant> authorize(auth::token_request /*request*/) override {
+        if (has_one_)
+            co_return auth::grant{
+                std::make_shared<const auth::secret>("one"),
+                highlevel::token_kinds::location_private};
+        auto const ec = co_await sleep();
+        co_return auth::grant{ec, "no token came"};
+    }
+    asio::awaitable<bool> renew(
+        auth::token_request /*request*/, std::shared_ptr<const auth::secret> /*refused*/) override {
+        co_await sleep();
+        co_return false;
+    }
+
+    std::size_t waiting = 0;
+
+private:
+    asio::awaitable<boost::system::error_code> sleep() {
         ++waiting;
         asio::steady_timer timer{
             co_await asio::this_coro::executor, std::chrono::steady_clock::time_point::max()};
         boost::system::error_code ec;
         co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-        co_return auth::grant{ec, "no token came"};
-    }
-    asio::awaitable<bool> renew(
-        auth::token_request /*request*/, std::shared_ptr<const auth::secret> /*refused*/) override {
-        co_return false;
+        co_return ec;
     }
 
-    std::size_t waiting = 0;
+    bool has_one_;
 };
 
 enum class point {
@@ -57,10 +74,13 @@ enum class point {
     permit,
     connection,
     connecting,
+    tunnel,
     tls,
     writing,
+    uploading,
     first_byte,
     reading,
+    renewing,
     pause
 };
 
@@ -69,11 +89,14 @@ constexpr std::string_view name_of(point p) {
     case point::token: return "token";
     case point::permit: return "permit";
     case point::connection: return "queued";
-    case point::connecting: return "connect";
+    case point::connecting:
+    case point::tunnel: return "connect";
     case point::tls: return "tls";
-    case point::writing: return "write";
+    case point::writing:
+    case point::uploading: return "write";
     case point::first_byte: return "first_byte";
     case point::reading: return "read";
+    case point::renewing: return "token";
     case point::pause: return "pause";
     }
     return {};
@@ -87,9 +110,16 @@ public:
         switch (where) {
         case point::connection: fault.gated = true; break;
         case point::permit:
+        case point::tunnel:
         case point::first_byte: fault.before = act::stall; break;
         case point::tls: fault.at_accept = act::stall; break;
-        case point::writing: fault.early = fault.gated = true; break;
+        case point::writing:
+        case point::uploading: fault.early = fault.gated = true; break;
+        case point::renewing:
+            fault = behaviour{http_reply(
+                R"({"message":"Invalid Private Integration token"})", "401 Unauthorized",
+                "Content-Type: application/json\r\n")};
+            break;
         case point::reading:
             fault = behaviour{"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", act::stall};
             break;
@@ -106,10 +136,12 @@ public:
             silent = std::make_unique<full_listener>();
             url = silent->url();
         }
+        if (where == point::tunnel) url = "https://api.test";
         b = std::make_unique<client_bench>(url);
+        if (where == point::tunnel) b->options.proxy.url = server->url();
         if (where == point::connection) b->options.pool.max_connections = 1;
-        if (where == point::token) {
-            provider = std::make_shared<slow_provider>();
+        if (where == point::token || where == point::renewing) {
+            provider = std::make_shared<slow_provider>(where == point::renewing);
             b->options.credentials = std::shared_ptr<auth::provider>{provider};
         }
         b->start();
@@ -127,8 +159,15 @@ public:
             b->run_until([&] { return server->request_count() == 1; });
         }
 
-        http::request r{where == point::writing ? method::post : method::get, "/x"};
-        if (where == point::writing) r.body.assign(64 * 1024 * 1024, 'x');
+        bool const sends = where == point::writing || where == point::uploading;
+        http::request r{sends ? method::post : method::get, "/x"};
+        std::string const large(sends ? 64 * 1024 * 1024 : 0, 'x');
+        if (where == point::writing) r.body = large;
+        if (where == point::uploading) {
+            auto const source = std::make_shared<http::segmented_source>();
+            source->add_text(large);
+            r.source = source;
+        }
         highlevel::call_options how;
         if (timeout.count() != 0) how.timeout = timeout;
         call = b->begin(std::move(r), how);
@@ -142,13 +181,16 @@ public:
     [[nodiscard]] bool there(point where) const {
         auto const s = b->transport->stats();
         switch (where) {
-        case point::token: return provider->waiting == 1;
+        case point::token:
+        case point::renewing: return provider->waiting == 1;
         case point::permit:
             return b->client->quota("loc").waiting_in(highlevel::quota::lane::interactive) == 1;
         case point::connection: return s.waiting == 1;
         case point::connecting: return s.connecting == 1;
         case point::tls: return server->accepted() == 1;
+        case point::tunnel:
         case point::writing:
+        case point::uploading:
         case point::first_byte:
         case point::reading: return server->request_count() == 1;
         case point::pause: return b->client->quota("loc").settled == 1;
@@ -181,9 +223,10 @@ public:
     std::shared_ptr<running_call> call;
 };
 
-constexpr point all_points[] = {point::token,      point::permit,  point::connection,
-                                point::connecting, point::tls,     point::writing,
-                                point::first_byte, point::reading, point::pause};
+constexpr point all_points[] = {point::token,      point::permit,    point::connection,
+                                point::connecting, point::tunnel,    point::tls,
+                                point::writing,    point::uploading, point::first_byte,
+                                point::reading,    point::renewing,  point::pause};
 
 } // namespace
 
@@ -208,8 +251,6 @@ TEST_CASE("call_can_be_cancelled_wherever_it_sleeps", "[http][cancellation]") {
 
 TEST_CASE("call_ends_with_its_client_wherever_it_sleeps", "[http][cancellation]") {
     for (point where : all_points) {
-        // A source of tokens is the caller's own and ends its waits itself.
-        if (where == point::token) continue;
         CAPTURE(name_of(where));
         scene s{where};
         REQUIRE(!s.call->done());
@@ -224,8 +265,9 @@ TEST_CASE("call_ends_with_its_client_wherever_it_sleeps", "[http][cancellation]"
 
 TEST_CASE("deadline_ends_a_call_wherever_it_sleeps_and_says_where", "[http][cancellation]") {
     for (point where : all_points) {
-        // A pause that would end too late is not begun; a source of tokens has limits of its own.
-        if (where == point::token || where == point::pause) continue;
+        // A pause that would end too late is not begun. A token that could not be renewed in time
+        // leaves the server's refusal.
+        if (where == point::pause || where == point::renewing) continue;
         CAPTURE(name_of(where));
         scene s{where, 60ms};
         s.b->run_until([&] { return s.call->done(); });
@@ -238,7 +280,7 @@ TEST_CASE("deadline_ends_a_call_wherever_it_sleeps_and_says_where", "[http][canc
                                      : make_error_code(errc::timeout))));
         CHECK(failure.reached() == name_of(where));
         auto const& times = failure.times();
-        auto spent = times.permit;
+        auto spent = where == point::token ? times.token : times.permit;
         for (auto p :
              {http::phase::queued, http::phase::connect, http::phase::tls, http::phase::write,
               http::phase::first_byte, http::phase::read})

@@ -182,6 +182,34 @@ TEST_CASE("haste_cancellation_and_bad_certificates_do_not_open_the_circuit", "[h
     }
 }
 
+TEST_CASE("while_the_circuit_is_open_a_busy_kept_connection_is_waited_for", "[http][circuit]") {
+    behaviour slow;
+    slow.gated = true;
+    fault_server server{slow};
+    transport_bench b;
+    b.pool.circuit_threshold = 1;
+    b.pool.circuit_pause = b.pool.circuit_max_pause = 1h;
+    b.connect(server.url());
+    auto const holder = b.begin({method::get, "/"});
+    b.run_until([&] { return server.request_count() == 1; });
+    server.stop_listening();
+    CHECK(b.get().error == errc::connect_failed);
+    REQUIRE(b.transport->stats().circuit_open);
+    auto const waiter = b.begin({method::post, "/"});
+    b.run_until([&] { return b.transport->stats().waiting == 1 || waiter->done(); });
+    CHECK(!waiter->done());
+    server.open_gate();
+    b.run_until([&] { return holder->done() && waiter->done(); });
+    CHECK(holder->result->ok());
+    CHECK(waiter->result->ok());
+    CHECK(server.accepted() == 1);
+    // With the last connection gone there is nothing to wait for.
+    server.close_connections();
+    REQUIRE(server.wait_for_open(0));
+    CHECK(b.get().error == errc::circuit_open);
+    CHECK(b.settled());
+}
+
 TEST_CASE("call_waits_for_the_probe_instead_of_failing", "[http][circuit]") {
     certificate_authority const ca;
     behaviour rude;

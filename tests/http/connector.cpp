@@ -6,12 +6,15 @@
 
 #include <highlevel/http/connector.hpp>
 
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace {
@@ -33,6 +36,82 @@ TEST_CASE("addresses_alternate_between_families", "[http][connector]") {
     CHECK(http::detail::interleaved(in) == out);
     CHECK(http::detail::interleaved({}).empty());
     CHECK(http::detail::to_text(at("::1")) == "[::1]:1");
+}
+
+TEST_CASE("host_is_looked_up_once_until_its_time_is_up_or_it_is_doubted", "[http][connector]") {
+    using http::detail::host_addresses;
+    using http::detail::one_shot;
+    using answer = std::optional<host_addresses::answer>;
+    asio::io_context context;
+    auto const ask = [&](host_addresses& h, host_addresses::clock::time_point now) {
+        auto got = h.ask(now, std::make_shared<one_shot>());
+        bool const known = got.has_value();
+        context.restart();
+        context.run(); // to the end of the look-up, where one was begun
+        return known;
+    };
+    auto const host = std::make_shared<host_addresses>(
+        context.get_executor(), "localhost", std::uint16_t{443}, 1h);
+    auto const now = host_addresses::clock::now();
+    CHECK(!ask(*host, now));
+    REQUIRE(!host->latest().error);
+    REQUIRE(!host->latest().addresses.empty());
+    CHECK(host->latest().addresses.front().address().is_loopback());
+    CHECK(host->latest().addresses.front().port() == 443);
+    CHECK(ask(*host, now + 59min));
+    CHECK(!ask(*host, now + 61min));
+    host->doubt();
+    CHECK(!ask(*host, now));
+    CHECK(ask(*host, now));
+
+    auto const always = std::make_shared<host_addresses>(
+        context.get_executor(), "localhost", std::uint16_t{443}, 0ms);
+    CHECK(!ask(*always, now));
+    CHECK(!ask(*always, host_addresses::clock::now()));
+
+    auto const literal =
+        std::make_shared<host_addresses>(context.get_executor(), "::1", std::uint16_t{1}, 1h);
+    CHECK(ask(*literal, now));
+
+    // What is known serves while a look-up cannot be made, and a look-up that ends tells all.
+    auto const two = std::make_shared<host_addresses>(
+        context.get_executor(), "localhost", std::uint16_t{443}, 1h);
+    auto const one_bell = std::make_shared<one_shot>();
+    auto const other_bell = std::make_shared<one_shot>();
+    CHECK(!two->ask(now, one_bell));
+    CHECK(!two->ask(now, other_bell));
+    int rung = 0;
+    for (auto const& bell : {one_bell, other_bell})
+        bell->async_wait(asio::bind_executor(
+            context.get_executor(), [&](boost::system::error_code) { ++rung; }));
+    context.restart();
+    context.run();
+    CHECK(rung == 2);
+
+    // The end takes the resolver away; what lives on can be asked without its context.
+    host->end();
+    host->doubt();
+    answer const ended = host->ask(now, std::make_shared<one_shot>());
+    REQUIRE(ended);
+    CHECK((ended->error == asio::error::operation_aborted));
+}
+
+TEST_CASE("failed_look_up_leaves_what_an_earlier_one_found", "[http][connector]") {
+    // Nothing can be looked up any more once the resolver is cancelled under way.
+    asio::io_context context;
+    auto const host = std::make_shared<http::detail::host_addresses>(
+        context.get_executor(), "localhost", std::uint16_t{443}, 0ms);
+    auto const now = http::detail::host_addresses::clock::now();
+    (void)host->ask(now, std::make_shared<http::detail::one_shot>());
+    context.run();
+    REQUIRE(!host->latest().addresses.empty());
+    auto const found = host->latest().addresses;
+    (void)host->ask(now, std::make_shared<http::detail::one_shot>());
+    host->end();
+    context.restart();
+    context.run();
+    CHECK(!host->latest().error);
+    CHECK(host->latest().addresses == found);
 }
 
 TEST_CASE("address_that_does_not_answer_is_overtaken_by_the_next", "[http][connector]") {

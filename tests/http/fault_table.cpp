@@ -217,6 +217,20 @@ std::vector<knob> knobs() {
     tls(works("TLS, all well", {}, true), good);
     tls(fails("TLS: close after the request", before(act::close), lost, repeats::idempotent), good);
     tls(fails("TLS: close mid-body", behaviour{half, act::close}, lost, repeats::idempotent), good);
+    tls(fails("TLS: stall mid-body", behaviour{half, act::stall}, timeout, repeats::idempotent),
+        good);
+    tls(works(
+            "TLS: a second response behind the first",
+            behaviour{http_reply("{}") + http_reply("{\"stolen\":1}")}, false),
+        good);
+    {
+        auto& k = tls(works("TLS: silent close of an idle connection", {}, true), good);
+        k.fresh = false;
+        k.meanwhile = [](fault_server& s) {
+            s.close_connections();
+            REQUIRE(s.wait_for_open(0));
+        };
+    }
     only_fresh(
         fails("TLS: stall in the handshake", at_accept(act::stall), timeout, repeats::unsent),
         good);
@@ -260,6 +274,8 @@ public:
     bool may_have_been_processed = false;
     bool balanced = false;
     std::size_t idle = 0;
+    /// Connections that the server accepted.
+    std::size_t connects = 0;
 };
 
 cell measure(const knob& k, method verb, bool pooled) {
@@ -294,6 +310,7 @@ cell measure(const knob& k, method verb, bool pooled) {
         if (out.error().status() == 0) CHECK(!out.error().reached().empty());
     }
     seen.sent = server.request_count() - warm;
+    seen.connects = server.accepted();
     seen.balanced = b.balanced();
     seen.idle = b.transport->stats().idle;
     b.client.reset();
@@ -323,6 +340,18 @@ TEST_CASE("every_fault_ends_as_the_table_says", "[http][faults][table]") {
                 CHECK(seen.sent == expected);
                 CHECK(seen.idle == (k.kept ? 1 : 0));
                 CHECK(seen.balanced);
+                // Without a connection that is ready nothing can have been processed.
+                auto const& code = seen.code;
+                bool const bad_certificate =
+                    code == errc::certificate_untrusted || code == errc::hostname_mismatch;
+                bool const not_ready = bad_certificate || code == errc::connect_failed ||
+                    code == errc::tls_failed || (k.tls && code == errc::timeout && seen.sent == 0);
+                if (code && seen.sent != 0) CHECK(seen.may_have_been_processed);
+                // With a choice of errors, an attempt before the last may have got further.
+                if (not_ready && !k.or_else) CHECK(!seen.may_have_been_processed);
+                // Each attempt connects anew, but for certificates, which will not get better.
+                if (not_ready && k.tls)
+                    CHECK(seen.connects == (bad_certificate ? std::size_t{1} : max_attempts));
             }
         }
     }

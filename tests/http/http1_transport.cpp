@@ -6,6 +6,7 @@
 #include "support/fault_server.hpp"
 #include "support/transport_bench.hpp"
 
+#include <highlevel/http/body.hpp>
 #include <highlevel/http/http1_transport.hpp>
 #include <highlevel/http/inflater.hpp>
 
@@ -19,11 +20,20 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <future>
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
+
+#if defined(__linux__)
+#    include <netinet/in.h>
+#    include <sys/socket.h>
+#endif
 
 namespace {
 
@@ -36,6 +46,20 @@ namespace asio = boost::asio;
 namespace http = highlevel::http;
 
 const http::request get_root{method::get, "/"};
+
+#if defined(__linux__)
+/// Shuts our end of the connection to that loopback port for writing; false when there is none.
+bool shut_for_writing(std::uint16_t port) {
+    for (int fd = 3; fd < 1024; ++fd) {
+        ::sockaddr_in peer{};
+        ::socklen_t size = sizeof peer;
+        if (::getpeername(fd, reinterpret_cast<::sockaddr*>(&peer), &size) == 0 &&
+            peer.sin_family == AF_INET && peer.sin_port == htons(port))
+            return ::shutdown(fd, SHUT_WR) == 0;
+    }
+    return false;
+}
+#endif
 
 } // namespace
 
@@ -316,7 +340,7 @@ TEST_CASE("faults_end_in_the_right_error_and_leak_nothing", "[http][transport][f
         {"close mid chunk", behaviour{ok + "Transfer-Encoding: chunked\r\n\r\n5\r\nhe", act::close},
          lost, http_phase::read},
         {"close after interim", behaviour{"HTTP/1.1 100 Continue\r\n\r\n", act::close}, lost,
-         http_phase::read},
+         http_phase::first_byte},
         {"bad chunk", behaviour{ok + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", act::stall},
          malformed, http_phase::read},
         {"two lengths", behaviour{ok + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"},
@@ -410,6 +434,189 @@ TEST_CASE("kept_connection_closed_by_the_server_costs_no_request", "[http][trans
     }
 }
 
+#if defined(__linux__)
+TEST_CASE("request_moves_to_a_fresh_connection_when_its_first_write_fails", "[http][transport]") {
+    // Shut for writing only, the connection looks alive, and nothing of the request gets out. The
+    // server must not see that before: it is kept busy.
+    for (auto verb : {method::get, method::post}) {
+        CAPTURE(to_string(verb));
+        std::promise<void> released;
+        auto const free = released.get_future().share();
+        std::atomic<bool> asleep{false};
+        fault_server server{[&, free](std::size_t c, std::size_t r) {
+            if (c == 0 && r == 1) {
+                asleep = true;
+                free.wait();
+            }
+            return behaviour{};
+        }};
+        transport_bench b{server.url()};
+        REQUIRE(b.get().ok());
+        b.run_until([&] { return asleep.load(); });
+        REQUIRE(shut_for_writing(server.port()));
+        http::request r{verb, "/"};
+        if (verb == method::post) r.body = "once";
+        auto const one = b.begin(std::move(r));
+        bool freed = false;
+        b.run_until([&] {
+            if (!freed && b.transport->stats().moved == 1) {
+                released.set_value();
+                freed = true;
+            }
+            return one->done();
+        });
+        CAPTURE(one->result->detail);
+        CHECK(one->result->ok());
+        CHECK(server.request_count() == 2);
+        CHECK(server.accepted() == 2);
+        CHECK(b.settled());
+        if (!freed) released.set_value();
+    }
+}
+#endif
+
+TEST_CASE("place_is_passed_on_when_a_sink_or_a_source_throws", "[http][transport]") {
+    class throwing_sink final : public http::body_sink {
+    public:
+        std::string begin(const http::response& /*head*/) override { return {}; }
+        std::string write(std::string_view /*bytes*/) override {
+            throw std::runtime_error{"the sink broke"};
+        }
+        std::string finish() override { return {}; }
+    };
+    class throwing_source final : public http::body_source {
+    public:
+        [[nodiscard]] std::uint64_t size() const noexcept override { return 10; }
+        [[nodiscard]] std::unique_ptr<http::body_reader> open() const override {
+            throw std::bad_alloc{};
+        }
+    };
+    fault_server server;
+    transport_bench b;
+    b.pool.max_connections = 1;
+    b.connect(server.url());
+    throwing_sink sink;
+    http::exchange_options to_sink;
+    to_sink.sink = &sink;
+    http::request upload{method::post, "/"};
+    upload.source = std::make_shared<throwing_source>();
+    auto const first = b.begin(get_root, to_sink);
+    auto const second = b.begin(std::move(upload));
+    auto const third = b.begin(get_root);
+    // Each waits for the place of the one before.
+    b.run_until([&] { return first->done() && second->done() && third->done(); });
+    CHECK(first->result->error == errc::file_failed);
+    CHECK(first->result->detail == "the sink broke");
+    CHECK((second->result->error == boost::system::errc::not_enough_memory));
+    CHECK(third->result->ok());
+    CHECK(b.settled());
+}
+
+TEST_CASE("patience_for_an_answer_begins_anew_after_an_interim_one", "[http][transport][limits]") {
+    behaviour slow;
+    slow.interim = "HTTP/1.1 102 Processing\r\n\r\n";
+    slow.gated = true;
+    fault_server server{slow};
+    transport_bench b;
+    b.limits.idle = 20ms;
+    b.connect(server.url());
+    auto const one = b.begin(get_root);
+    b.run_until([&] { return server.request_count() == 1; });
+    auto const later = std::chrono::steady_clock::now() + 100ms;
+    b.run_until([&] { return one->done() || std::chrono::steady_clock::now() > later; });
+    CHECK(!one->done()); // the limit between two pieces of one response does not apply yet
+    server.open_gate();
+    b.run_until([&] { return one->done(); });
+    CHECK(one->result->ok());
+    CHECK(b.settled());
+}
+
+TEST_CASE("idle_connections_go_while_other_exchanges_are_under_way", "[http][transport]") {
+    fault_server server{[](std::size_t c, std::size_t) {
+        behaviour one;
+        one.gated = c == 0;
+        return one;
+    }};
+    transport_bench b;
+    b.pool.idle_timeout = 20ms;
+    b.connect(server.url());
+    auto const slow = b.begin(get_root);
+    b.run_until([&] { return server.request_count() == 1; });
+    REQUIRE(b.get().ok());
+    b.run_until([&] { return b.transport->stats().idle == 0; });
+    CHECK(!slow->done());
+    REQUIRE(server.wait_for_open(1));
+    server.open_gate();
+    b.run_until([&] { return slow->done(); });
+    CHECK(slow->result->ok());
+    CHECK(b.settled());
+}
+
+TEST_CASE("connection_past_its_age_is_replaced", "[http][transport]") {
+    fault_server server;
+    transport_bench b;
+    b.pool.max_age = 20ms;
+    b.connect(server.url());
+    REQUIRE(b.get().ok());
+    auto const later = std::chrono::steady_clock::now() + 25ms;
+    b.run_until([&] { return std::chrono::steady_clock::now() > later; });
+    REQUIRE(b.get().ok());
+    CHECK(server.accepted() == 2);
+    CHECK(b.settled());
+}
+
+TEST_CASE("connection_is_kept_no_longer_than_the_server_says", "[http][transport]") {
+    class row {
+    public:
+        std::string field;
+        std::size_t idle;
+    };
+    for (auto const& r : std::vector<row>{
+             {"timeout=0", 0},
+             {"max=5, Timeout=60 ", 1},
+             {"timeout=soon", 1},
+             {"timeout=0, max=100", 0}}) {
+        CAPTURE(r.field);
+        fault_server server{
+            behaviour{http_reply("ok", "200 OK", "Keep-Alive: " + r.field + "\r\n")}};
+        transport_bench b{server.url()};
+        REQUIRE(b.get().ok());
+        CHECK(b.transport->stats().idle == r.idle);
+        CHECK(b.settled());
+    }
+}
+
+TEST_CASE("limits_of_any_length_are_taken_by_exchanges", "[http][transport][limits]") {
+    fault_server server;
+    transport_bench b;
+    auto const longest = std::chrono::milliseconds::max();
+    b.limits.connect = b.limits.write = b.limits.first_byte = b.limits.idle = longest;
+    b.limits.total = longest;
+    b.pool.idle_timeout = b.pool.max_age = b.pool.dns_ttl = longest;
+    b.pool.circuit_pause = b.pool.circuit_max_pause = longest;
+    b.pool.happy_eyeballs_delay = longest;
+    b.connect(server.url("localhost"));
+    for (int i = 0; i < 3; ++i)
+        REQUIRE(b.get().ok());
+    http::exchange_options wrong;
+    wrong.limits.write = -1ms;
+    CHECK(b.get("/", wrong).error == errc::invalid_argument);
+    CHECK(server.accepted() == 1);
+}
+
+TEST_CASE("transport_may_outlive_its_context_once_closed", "[http][transport]") {
+    fault_server server;
+    std::shared_ptr<http::http1_transport> kept;
+    {
+        transport_bench b{server.url("localhost")};
+        REQUIRE(b.get().ok());
+        kept = b.transport;
+        kept->close();
+    }
+    kept->close();
+    CHECK(kept->stats().idle == 0);
+}
+
 TEST_CASE("post_is_not_repeated_when_it_may_have_been_processed", "[http][transport]") {
     // The kept connection is alive when it is looked at and dies under the request.
     behaviour dies;
@@ -458,6 +665,16 @@ TEST_CASE("limits_of_one_exchange_take_the_place_of_the_transports", "[http][tra
     CHECK(out.reached == http_phase::connect);
     b.connect(silent.url("https"));
     CHECK(b.get("/", own).reached == http_phase::connect);
+    behaviour deaf;
+    deaf.early = deaf.gated = true;
+    fault_server full{deaf};
+    b.connect(full.url());
+    own = {};
+    own.limits.write = 40ms;
+    out = b.post(std::string(64 * 1024 * 1024, 'x'), own);
+    CHECK(out.error == errc::timeout);
+    CHECK(out.reached == http_phase::write);
+    CHECK(out.detail == "no progress for 40 ms");
     // Longer than the transport's own, or none at all, is possible as well.
     behaviour slow{http_reply("ok")};
     slow.gated = true;

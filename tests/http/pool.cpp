@@ -143,6 +143,52 @@ TEST_CASE("zero_idle_timeout_keeps_nothing", "[http][pool]") {
     CHECK(f.p.in_use() == 0);
 }
 
+TEST_CASE("server_may_ask_for_a_shorter_idle_time_but_not_for_a_longer", "[http][pool]") {
+    fixture f{options(4)};
+    for (int i = 0; i < 3; ++i)
+        f.open();
+    f.p.put_back(1, start, start, f.discarded, 100s);
+    f.p.put_back(2, start, start, f.discarded, 5s);
+    f.p.put_back(3, start, start, f.discarded, 0s);
+    CHECK(f.discarded == std::vector{3});
+    f.now = start + 5s;
+    // The second is past its time, although the first hides it from evict().
+    CHECK(f.ask() == outcome::reuse);
+    CHECK(f.last.connection == 1);
+    CHECK(f.discarded == std::vector{3, 2});
+    f.p.put_back(1, start, start + 5s, f.discarded, 100s);
+    CHECK(f.p.next_eviction() == start + 60s);
+}
+
+TEST_CASE("without_leave_to_open_a_caller_waits_for_a_connection_in_use", "[http][pool]") {
+    fixture f{options(4)};
+    // Nobody to wait for: the caller is to find out for itself.
+    CHECK(f.p.acquire(f.now, f.discarded, false).what == outcome::open);
+    f.p.opened();
+    CHECK(f.p.acquire(f.now, f.discarded, false).what == outcome::wait);
+    pool::waiter w;
+    f.p.enter(w, "a");
+    CHECK(f.p.next(f.now, f.discarded, false) == nullptr);
+    f.back(5);
+    REQUIRE(f.p.next(f.now, f.discarded, false) == &w);
+    CHECK(w.granted.connection == 5);
+    pool::waiter last;
+    f.p.enter(last, "a");
+    f.p.drop();
+    REQUIRE(f.p.next(f.now, f.discarded, false) == &last);
+    CHECK(last.granted.what == outcome::open);
+}
+
+TEST_CASE("limits_of_any_length_are_taken", "[http][pool]") {
+    auto o = options(4);
+    o.idle_timeout = o.max_age = std::chrono::milliseconds::max();
+    fixture f{o};
+    f.open();
+    f.back(1);
+    f.now += 24h * 365;
+    CHECK(f.ask() == outcome::reuse);
+}
+
 TEST_CASE("newcomers_do_not_overtake_waiters", "[http][pool]") {
     fixture f{options(1)};
     f.open();

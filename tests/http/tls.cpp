@@ -14,7 +14,12 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/stream.hpp>
 
+#include <openssl/ssl.h>
+
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
@@ -166,6 +171,62 @@ TEST_CASE("server_that_does_not_speak_tls_is_reported", "[http][tls]") {
     CHECK(b.settled());
 }
 
+TEST_CASE("records_behind_the_response_do_not_answer_the_next_request", "[http][tls]") {
+    // In one segment with the response, so that the socket is silent when the connection is looked
+    // at: what is left lies in the buffers of TLS.
+    certificate_authority const ca;
+    for (bool farewell : {false, true}) {
+        CAPTURE(farewell);
+        fault_server server{
+            [&](std::size_t c, std::size_t) {
+                behaviour one{http_reply("good")};
+                if (c != 0) return one;
+                one.together = true;
+                one.farewell = farewell;
+                one.piece = one.reply.size();
+                if (!farewell) one.reply += http_reply("evil");
+                return one;
+            },
+            ca.issue()};
+        transport_bench b;
+        trusting(b, ca).connect(server.url("localhost"));
+        auto const first = b.post("1");
+        REQUIRE(first.ok());
+        CHECK(first.reply.body == "good");
+        auto const second = b.post("2");
+        CAPTURE(second.detail);
+        REQUIRE(second.ok());
+        CHECK(second.reply.body == "good");
+        CHECK(server.accepted() == 2);
+        CHECK(b.transport->stats().stale == 1);
+        CHECK(b.settled());
+    }
+}
+
+TEST_CASE("client_hello_offers_http_1_1_and_nothing_older_than_tls_1_2", "[http][tls]") {
+    http::tls_context tls{{}, http::uri{"https://localhost"}};
+    std::unique_ptr<::SSL, void (*)(::SSL*)> const ssl{
+        ::SSL_new(tls.native().native_handle()), &::SSL_free};
+    REQUIRE(!tls.prepare(ssl.get()));
+    ::BIO* const sent = ::BIO_new(::BIO_s_mem());
+    ::SSL_set_bio(ssl.get(), ::BIO_new(::BIO_s_mem()), sent);
+    CHECK(::SSL_connect(ssl.get()) != 1); // nobody answers
+    std::string hello(8192, '\0');
+    hello.resize(static_cast<std::size_t>(
+        std::max(0, ::BIO_read(sent, hello.data(), static_cast<int>(hello.size())))));
+    // RFC 7301: one protocol. RFC 8446 section 4.2.1: two versions, 1.3 and 1.2.
+    CHECK(hello.find(std::string{"\0\x10\0\x0b\0\x09\x08http/1.1", 15}) != std::string::npos);
+    CHECK(hello.find(std::string{"\0\x2b\0\x05\x04\x03\x04\x03\x03", 9}) != std::string::npos);
+}
+
+TEST_CASE("idle_tls_connection_holds_no_record_buffers", "[http][tls]") {
+    http::tls_context tls{{}, http::uri{"https://localhost"}};
+    asio::io_context context;
+    // Asio sets it on every stream that it makes.
+    asio::ssl::stream<asio::ip::tcp::socket> stream{context, tls.native()};
+    CHECK((::SSL_get_mode(stream.native_handle()) & SSL_MODE_RELEASE_BUFFERS) != 0);
+}
+
 TEST_CASE("handshake_has_its_own_limit", "[http][tls]") {
     certificate_authority const ca;
     behaviour silent;
@@ -178,6 +239,8 @@ TEST_CASE("handshake_has_its_own_limit", "[http][tls]") {
     CHECK(out.error == errc::timeout);
     CHECK(out.reached == http_phase::tls);
     CHECK(!out.may_have_been_processed);
+    CHECK(out.detail.find("localhost:" + std::to_string(server.port())) != std::string::npos);
+    CHECK(out.detail.find("127.0.0.1:") != std::string::npos);
     CHECK(server.wait_for_open(0));
     CHECK(b.settled());
 }
@@ -255,14 +318,18 @@ TEST_CASE("sessions_are_resumed", "[http][tls]") {
     certificate_authority const ca;
     behaviour closing{
         "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", act::proceed};
-    fault_server server{closing, ca.issue()};
-    transport_bench b;
-    trusting(b, ca).connect(server.url("localhost"));
-    for (int i = 0; i < 6; ++i)
-        REQUIRE(b.get().ok());
-    CHECK(server.accepted() == 6);
-    CHECK(server.resumed() == 5);
-    CHECK(b.transport->stats().resumed == 5);
+    for (int const newest : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        CAPTURE(newest);
+        fault_server server{closing, ca.issue()};
+        server.limit_tls(newest);
+        transport_bench b;
+        trusting(b, ca).connect(server.url("localhost"));
+        for (int i = 0; i < 6; ++i)
+            REQUIRE(b.get().ok());
+        CHECK(server.accepted() == 6);
+        CHECK(server.resumed() == 5);
+        CHECK(b.transport->stats().resumed == 5);
+    }
 }
 
 TEST_CASE("unusable_tls_options_are_refused_by_name", "[http][tls]") {

@@ -171,7 +171,9 @@ TEST_CASE("proxy_failures_are_told_from_the_servers", "[http][tunnel]") {
         {"forbidden", behaviour{http_reply("no", "403 Forbidden")}, errc::proxy_failed, "403"},
         {"not http", behaviour{"SOCKS?\r\n\r\n", act::close}, errc::proxy_failed, "127.0.0.1"},
         {"cut", behaviour{"HTTP/1.1 200", act::close}, errc::proxy_failed, ""},
-        {"silent", behaviour{"", act::stall}, errc::timeout, "no progress for 50 ms"},
+        {"silent", behaviour{"", act::stall}, errc::timeout, "no progress for 50 ms (127.0.0.1:"},
+        {"endless", behaviour{"HTTP/1.1 200 " + std::string(100'000, 'x'), act::stall},
+         errc::proxy_failed, "does not end"},
     };
     for (auto const& r : rows) {
         CAPTURE(r.name);
@@ -184,6 +186,8 @@ TEST_CASE("proxy_failures_are_told_from_the_servers", "[http][tunnel]") {
         CHECK((out.error == r.expected));
         CHECK(out.reached == http_phase::connect);
         CHECK(!out.may_have_been_processed);
+        // Who is refused once is refused again.
+        CHECK(out.final == (r.name == "authentication" || r.name == "forbidden"));
         CHECK(out.detail.find(r.says) != std::string::npos);
         CHECK(out.detail.find("hunter2") == std::string::npos);
         CHECK(b.settled());

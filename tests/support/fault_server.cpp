@@ -17,7 +17,13 @@
 
 #include <algorithm>
 #include <future>
+#include <type_traits>
 #include <utility>
+
+#if defined(__linux__)
+#    include <netinet/tcp.h>
+#    include <sys/socket.h>
+#endif
 
 namespace highlevel::test {
 
@@ -29,6 +35,14 @@ using boost::system::error_code;
 void linger_zero(tcp::socket& socket) {
     error_code ignored;
     socket.set_option(boost::asio::socket_base::linger{true, 0}, ignored);
+}
+
+// Whether small segments wait for more.
+void hold_back([[maybe_unused]] tcp::socket& socket, [[maybe_unused]] bool on) {
+#if defined(__linux__)
+    int const value = on ? 1 : 0;
+    (void)::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_CORK, &value, sizeof value);
+#endif
 }
 
 std::size_t content_length(const std::string& head) {
@@ -77,6 +91,10 @@ void fault_server::close_connections(bool with_reset) {
 
 void fault_server::stop_listening() {
     on_thread([this] { acceptor_.close(); });
+}
+
+void fault_server::limit_tls(int version) {
+    on_thread([this, version] { ::SSL_CTX_set_max_proto_version(tls_->native_handle(), version); });
 }
 
 void fault_server::on_thread(std::function<void()> work) {
@@ -202,8 +220,13 @@ boost::asio::awaitable<void> fault_server::converse(
         received.erase(0, length);
         note([&] { requests_.push_back(seen); });
 
+        if (!todo.interim.empty())
+            co_await boost::asio::async_write(
+                stream, boost::asio::buffer(todo.interim),
+                boost::asio::redirect_error(boost::asio::use_awaitable, ec));
         if (todo.gated) co_await pass_gate();
         if (!co_await perform(todo.before, below)) co_return;
+        if (todo.together) hold_back(below, true);
         std::string_view rest{todo.reply};
         while (!rest.empty()) {
             auto const part = rest.substr(0, todo.piece ? todo.piece : rest.size());
@@ -213,6 +236,16 @@ boost::asio::awaitable<void> fault_server::converse(
             if (ec) co_return;
             rest.remove_prefix(part.size());
         }
+        if constexpr (!std::is_same_v<Stream, tcp::socket>) {
+            if (todo.farewell) {
+                // It is written at once; then the client's is waited for.
+                boost::asio::post(context_, [&below] { hold_back(below, false); });
+                co_await stream.async_shutdown(
+                    boost::asio::redirect_error(boost::asio::use_awaitable, ec));
+                co_return;
+            }
+        }
+        if (todo.together) hold_back(below, false);
         if (!co_await perform(todo.after, below)) co_return;
     }
 }

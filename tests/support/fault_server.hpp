@@ -67,6 +67,13 @@ public:
     bool early = false;
     /// Wait for fault_server::open_gate() before the reply.
     bool gated = false;
+    /// Sent as it is before that wait.
+    std::string interim;
+    /// Hold the pieces of the reply, and the farewell, back until all arrive in one segment
+    /// (Linux).
+    bool together = false;
+    /// TLS only: say close_notify behind the reply.
+    bool farewell = false;
 };
 
 /// A complete response with a length.
@@ -142,6 +149,8 @@ public:
         return wait([&] { return open_ == count; });
     }
 
+    /// The newest TLS version that is spoken, for example TLS1_2_VERSION.
+    void limit_tls(int version);
     /// Lets gated replies go, now and from now on.
     void open_gate();
     /// Closes every connection, with FIN or RST, as servers do with idle ones.

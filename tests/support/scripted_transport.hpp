@@ -66,17 +66,23 @@ public:
         std::scoped_lock const lock{mutex_};
         return requests_;
     }
+    /// With which bounds each was asked.
+    [[nodiscard]] std::vector<highlevel::http::exchange_options> bounds() const {
+        std::scoped_lock const lock{mutex_};
+        return bounds_;
+    }
     [[nodiscard]] bool closed() const {
         std::scoped_lock const lock{mutex_};
         return closed_;
     }
 
     boost::asio::awaitable<highlevel::http::exchange_result> exchange(
-        const highlevel::http::request& r, highlevel::http::exchange_options /*options*/) override {
+        const highlevel::http::request& r, highlevel::http::exchange_options options) override {
         step s;
         {
             std::scoped_lock const lock{mutex_};
             requests_.push_back(r);
+            bounds_.push_back(options);
             if (closed_ || steps_.empty()) {
                 highlevel::http::exchange_result ended;
                 ended.error = boost::asio::error::operation_aborted;
@@ -97,6 +103,7 @@ private:
     mutable std::mutex mutex_;
     std::deque<step> steps_;
     std::vector<highlevel::http::request> requests_;
+    std::vector<highlevel::http::exchange_options> bounds_;
     bool closed_ = false;
 };
 

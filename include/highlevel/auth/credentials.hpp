@@ -96,6 +96,12 @@ public:
     [[nodiscard]] virtual boost::asio::awaitable<bool> renew(
         token_request request, std::shared_ptr<const secret> refused) = 0;
 
+    /// Whether authorize() and renew() end by themselves at the request's deadline and soon after
+    /// detach(). The client runs those of a source that does not say so beside the call, on a
+    /// strand of the call's executor, and cancels and leaves them when the call ends; that costs a
+    /// coroutine each time. What they use must therefore be kept alive by the source itself.
+    [[nodiscard]] virtual bool keeps_deadlines() const noexcept { return false; }
+
     /// A client begins to use this source.
     virtual void attach(const attachment& /*client*/) {}
 

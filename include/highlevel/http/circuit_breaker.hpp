@@ -4,6 +4,8 @@
 // and never reads a clock.
 #pragma once
 
+#include <highlevel/http/phase.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -35,9 +37,14 @@ public:
         std::chrono::milliseconds pause,
         std::chrono::milliseconds max_pause) noexcept
         : threshold_(threshold),
-          first_pause_(pause),
-          max_pause_(max_pause),
-          pause_(pause) {}
+          first_pause_(detail::bounded(pause)),
+          max_pause_(detail::bounded(max_pause)),
+          pause_(first_pause_) {}
+
+    /// Whether admit() would let someone through now.
+    [[nodiscard]] bool admits(time_point now) const noexcept {
+        return !open_ || (!probing_ && now >= until_);
+    }
 
     [[nodiscard]] ticket admit(time_point now) noexcept {
         if (!open_) return ticket::ordinary;

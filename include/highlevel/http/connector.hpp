@@ -5,6 +5,7 @@
 #pragma once
 
 #include <highlevel/http/one_shot.hpp>
+#include <highlevel/http/phase.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/bind_executor.hpp>
@@ -74,10 +75,10 @@ public:
         std::string host,
         std::uint16_t port,
         std::chrono::milliseconds ttl)
-        : resolver_(executor),
+        : resolver_(std::in_place, executor),
           host_(std::move(host)),
           port_(port),
-          ttl_(ttl) {
+          ttl_(bounded(ttl)) {
         error_code not_an_address;
         auto const literal = boost::asio::ip::make_address(host_, not_an_address);
         if (not_an_address) return;
@@ -91,10 +92,15 @@ public:
         clock::time_point now, const std::shared_ptr<one_shot>& bell) {
         std::lock_guard const lock{mutex_};
         if (literal_ || (!known_.addresses.empty() && now < fresh_until_)) return known_;
+        if (!resolver_) {
+            answer ended;
+            ended.error = boost::asio::error::operation_aborted;
+            return ended;
+        }
         bells_.push_back(bell);
         if (looking_) return std::nullopt;
         looking_ = true;
-        resolver_.async_resolve(
+        resolver_->async_resolve(
             host_, std::to_string(port_), boost::asio::ip::resolver_base::numeric_service,
             [self = shared_from_this()](
                 error_code ec, boost::asio::ip::tcp::resolver::results_type results) {
@@ -116,10 +122,11 @@ public:
         fresh_until_ = {};
     }
 
-    /// Gives up a look-up that has not begun.
-    void cancel() {
+    /// Gives up a look-up that has not begun, and all later ones. Gives the resolver back, which
+    /// must not outlive its execution context, as this object may.
+    void end() noexcept {
         std::lock_guard const lock{mutex_};
-        resolver_.cancel();
+        resolver_.reset();
     }
 
 private:
@@ -144,7 +151,7 @@ private:
     }
 
     std::mutex mutex_;
-    boost::asio::ip::tcp::resolver resolver_;
+    std::optional<boost::asio::ip::tcp::resolver> resolver_; ///< empty after end()
     std::string host_;
     std::uint16_t port_;
     std::chrono::milliseconds ttl_;
@@ -173,7 +180,7 @@ public:
           strand_(boost::asio::make_strand(executor_)),
           timer_(strand_),
           addresses_(std::move(addresses)),
-          delay_(delay),
+          delay_(bounded(delay)),
           bell_(std::move(bell)) {}
 
     void start() {

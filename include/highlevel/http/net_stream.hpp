@@ -22,16 +22,6 @@ namespace highlevel::http::detail {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-/// Whether nothing came on the socket and it is still open; looks once, does not wait.
-[[nodiscard]] inline bool quiet(asio::ip::tcp::socket& socket) noexcept {
-    error_code ec;
-    socket.non_blocking(true, ec);
-    if (ec) return false;
-    char byte = 0;
-    socket.receive(asio::buffer(&byte, 1), asio::socket_base::message_peek, ec);
-    return ec == asio::error::would_block || ec == asio::error::try_again;
-}
-
 /// A TCP connection.
 class tcp_stream final : public stream {
 public:
@@ -52,7 +42,14 @@ public:
         socket_.shutdown(asio::socket_base::shutdown_both, ignored);
     }
 
-    bool quiet() noexcept override { return detail::quiet(socket_); }
+    bool quiet() noexcept override {
+        error_code ec;
+        socket_.non_blocking(true, ec);
+        if (ec) return false;
+        char byte = 0;
+        socket_.receive(asio::buffer(&byte, 1), asio::socket_base::message_peek, ec);
+        return ec == asio::error::would_block || ec == asio::error::try_again;
+    }
 
     [[nodiscard]] asio::ip::tcp::socket release() { return std::move(socket_); }
 
@@ -101,7 +98,20 @@ public:
         stream_.next_layer().shutdown(asio::socket_base::shutdown_both, ignored);
     }
 
-    bool quiet() noexcept override { return detail::quiet(stream_.next_layer()); }
+    // Looking at the socket is not enough: records that came in one segment with the last response
+    // lie in Asio's and OpenSSL's buffers, and would answer the next request. Reading without
+    // waiting goes through all of them. It also takes in late session tickets, which are no
+    // content.
+    bool quiet() noexcept override {
+        error_code ec;
+        stream_.next_layer().non_blocking(true, ec);
+        if (ec) return false;
+        char byte = 0;
+        stream_.read_some(asio::buffer(&byte, 1), ec);
+        bool const nothing = ec == asio::error::would_block || ec == asio::error::try_again;
+        // Nor may there be the beginning of a record.
+        return nothing && ::SSL_has_pending(stream_.native_handle()) == 0;
+    }
 
 private:
     std::shared_ptr<tls_context> tls_;

@@ -94,10 +94,11 @@ public:
     /// Connections that may be in the opening at once; bounds the burst of handshakes that hits a
     /// server after a pause. At least 1. Default: 32.
     std::size_t max_connecting = 32;
-    /// An unused connection is closed after this time. Below the 60 s after which many load
-    /// balancers close silently. Zero: connections are not kept at all. It is enforced while
-    /// exchanges are under way and when the next one begins: an idle client keeps no timer, so that
-    /// `io_context::run()` can return. Default: 55 s.
+    /// An unused connection is closed after this time, or a second before the server would by its
+    /// `Keep-Alive: timeout` field. Below the 60 s after which many load balancers close silently.
+    /// Zero: connections are not kept at all. It is enforced while exchanges are under way and when
+    /// the next one begins: an idle client keeps no timer, so that `io_context::run()` can return.
+    /// Default: 55 s.
     std::chrono::milliseconds idle_timeout{std::chrono::seconds{55}};
     /// A connection older than this serves no further request, so that a change of DNS or of the
     /// servers behind it takes effect. Zero: no bound. Default: 10 min.

@@ -6,6 +6,7 @@
 
 #include <highlevel/http/options.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <deque>
@@ -82,16 +83,21 @@ public:
         waiter* after_ = nullptr;
     };
 
-    explicit pool(const pool_options& options) : options_(options) {}
+    explicit pool(const pool_options& options) : options_(options) {
+        options_.idle_timeout = detail::bounded(options_.idle_timeout);
+        options_.max_age = detail::bounded(options_.max_age);
+    }
 
     pool(const pool&) = delete;
     pool& operator=(const pool&) = delete;
 
     /// Asks for a connection. `wait` means that nothing was granted: enter() the queue or give up.
-    [[nodiscard]] grant acquire(time_point now, std::vector<Connection>& discarded) {
+    /// Unless `may_open`, a new one is only opened when there is none in use to wait for.
+    [[nodiscard]] grant acquire(
+        time_point now, std::vector<Connection>& discarded, bool may_open = true) {
         evict(now, discarded);
         if (waiting_ != 0) return {};
-        return take(now, discarded);
+        return take(now, discarded, may_open);
     }
 
     /// Joins the queue. Precondition: not queued.
@@ -120,10 +126,11 @@ public:
     }
 
     /// The next waiter that can be served, out of the queue and with its grant; null when none can.
-    /// Call until null after every event that frees something.
-    [[nodiscard]] waiter* next(time_point now, std::vector<Connection>& discarded) {
+    /// Call until null after every event that frees something. `may_open` as for acquire().
+    [[nodiscard]] waiter* next(
+        time_point now, std::vector<Connection>& discarded, bool may_open = true) {
         if (waiting_ == 0) return nullptr;
-        grant g = take(now, discarded);
+        grant g = take(now, discarded, may_open);
         if (g.what == outcome::wait) return nullptr;
         line& l = ring_.front();
         waiter& w = *l.front;
@@ -154,23 +161,27 @@ public:
     /// A place in use is free; its connection is gone.
     void drop() noexcept { --in_use_; }
 
-    /// A connection in use becomes idle, or is discarded because it is too old.
+    /// A connection in use becomes idle, or is discarded because it is too old. `server_limit` is
+    /// how long the server said that it keeps idle ones, if it said so.
     void put_back(
         Connection connection,
         time_point opened_at,
         time_point now,
-        std::vector<Connection>& discarded) {
+        std::vector<Connection>& discarded,
+        std::optional<std::chrono::milliseconds> server_limit = {}) {
         --in_use_;
-        bool const keep = options_.idle_timeout.count() > 0 && !too_old(opened_at, now);
-        if (keep)
-            idle_.push_back(entry{std::move(connection), opened_at, now});
+        auto const limit =
+            std::min(options_.idle_timeout, server_limit ? *server_limit : options_.idle_timeout);
+        if (limit.count() > 0 && !too_old(opened_at, now))
+            idle_.push_back(entry{std::move(connection), opened_at, now, now + limit});
         else
             discarded.push_back(std::move(connection));
     }
 
-    /// Takes out connections that were idle for too long.
+    /// Takes out connections that were idle for too long, the oldest first; one that may stay hides
+    /// those behind it, which take() looks at again.
     void evict(time_point now, std::vector<Connection>& discarded) {
-        while (!idle_.empty() && now - idle_.front().since >= options_.idle_timeout) {
+        while (!idle_.empty() && now >= idle_.front().until) {
             discarded.push_back(std::move(idle_.front().connection));
             idle_.pop_front();
         }
@@ -185,7 +196,7 @@ public:
 
     /// When evict() has something to do next; max() when nothing is idle.
     [[nodiscard]] time_point next_eviction() const noexcept {
-        return idle_.empty() ? time_point::max() : idle_.front().since + options_.idle_timeout;
+        return idle_.empty() ? time_point::max() : idle_.front().until;
     }
 
     [[nodiscard]] std::size_t idle() const noexcept { return idle_.size(); }
@@ -208,17 +219,18 @@ private:
         Connection connection;
         time_point opened_at;
         time_point since;
+        time_point until;
     };
 
     [[nodiscard]] bool too_old(time_point opened_at, time_point now) const noexcept {
         return options_.max_age.count() > 0 && now - opened_at >= options_.max_age;
     }
 
-    [[nodiscard]] grant take(time_point now, std::vector<Connection>& discarded) {
+    [[nodiscard]] grant take(time_point now, std::vector<Connection>& discarded, bool may_open) {
         while (!idle_.empty()) {
             entry e = std::move(idle_.back());
             idle_.pop_back();
-            if (too_old(e.opened_at, now)) {
+            if (now >= e.until || too_old(e.opened_at, now)) {
                 discarded.push_back(std::move(e.connection));
                 continue;
             }
@@ -229,7 +241,7 @@ private:
             g.idle_since = e.since;
             return g;
         }
-        if (in_use_ + connecting_ < options_.max_connections &&
+        if ((may_open || in_use_ == 0) && in_use_ + connecting_ < options_.max_connections &&
             connecting_ < options_.max_connecting) {
             ++connecting_;
             return grant{outcome::open};

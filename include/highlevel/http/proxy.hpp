@@ -4,6 +4,7 @@
 // tunnel; only text, so that every form of NO_PROXY is tested without a network.
 #pragma once
 
+#include <highlevel/detail/wiping_allocator.hpp>
 #include <highlevel/http/options.hpp>
 #include <highlevel/http/uri.hpp>
 
@@ -19,10 +20,10 @@ namespace highlevel::http {
 
 namespace detail {
 
-[[nodiscard]] inline std::string base64(std::string_view bytes) {
+[[nodiscard]] inline highlevel::detail::wiping_string base64(std::string_view bytes) {
     constexpr std::string_view digits =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string out;
+    highlevel::detail::wiping_string out;
     out.reserve((bytes.size() + 2) / 3 * 4);
     for (std::size_t i = 0; i < bytes.size(); i += 3) {
         std::size_t const n = std::min<std::size_t>(3, bytes.size() - i);
@@ -112,12 +113,16 @@ public:
 
     [[nodiscard]] const uri& address() const noexcept { return address_; }
 
-    /// The request that asks for a tunnel to `origin` (RFC 9110 section 9.3.6). Holds the password.
-    [[nodiscard]] std::string connect_request(const uri& origin) const {
+    /// The request that asks for a tunnel to `origin` (RFC 9110 section 9.3.6). Holds the password,
+    /// and wipes it.
+    [[nodiscard]] highlevel::detail::wiping_string connect_request(const uri& origin) const {
         auto const target = origin.host_and_port();
-        auto text = "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n";
-        if (!credentials_.empty()) text += "Proxy-Authorization: Basic " + credentials_ + "\r\n";
-        return text + "\r\n";
+        highlevel::detail::wiping_string text{"CONNECT "};
+        text.append(target).append(" HTTP/1.1\r\nHost: ").append(target).append("\r\n");
+        if (!credentials_.empty())
+            text.append("Proxy-Authorization: Basic ").append(credentials_).append("\r\n");
+        text.append("\r\n");
+        return text;
     }
 
 private:
@@ -132,7 +137,9 @@ private:
             : percent_decoded(user.substr(colon + 1));
         if (!name || !password || name->find(':') != std::string::npos)
             detail::bad_option("proxy.url", "its user or password is not percent-encoded");
-        credentials_ = detail::base64(*name + ':' + *password);
+        highlevel::detail::wiping_string both{*name};
+        both.append(":").append(*password);
+        credentials_ = detail::base64(both);
     }
 
     // The part between "//" and the last '@' before the path.
@@ -155,7 +162,7 @@ private:
     }
 
     uri address_;
-    std::string credentials_;
+    highlevel::detail::wiping_string credentials_;
 };
 
 } // namespace highlevel::http

@@ -117,6 +117,8 @@ public:
     [[nodiscard]] bool done() const noexcept { return done_; }
     /// Whether the header of the final response is complete.
     [[nodiscard]] bool header_done() const { return parser_->is_header_done(); }
+    /// Whether anything of the final response has been taken in; false between interim responses.
+    [[nodiscard]] bool begun() const noexcept { return out_.status != 0; }
     /// Whether the connection can carry another exchange after this response.
     [[nodiscard]] bool keep_alive() const { return done_ && parser_->keep_alive(); }
     /// Why put() failed, or put_end() where end_error() is set, in words.

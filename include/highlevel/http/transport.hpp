@@ -28,8 +28,9 @@ class exchange_options {
 public:
     constexpr exchange_options() noexcept = default;
 
-    /// The moment at which the exchange fails with errc::timeout, whatever its phase.
-    std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+    /// The moment at which the exchange fails with errc::timeout, whatever its phase; max(): there
+    /// is none. Empty: the transport's own `timeouts::total` from the beginning of the exchange.
+    std::optional<std::chrono::steady_clock::time_point> deadline;
     /// Callers that wait for a connection are served round robin over these groups (the client
     /// gives the resource, so that one busy location cannot starve the others).
     std::string_view group;
@@ -63,6 +64,9 @@ public:
     phase_times times;
     /// For errc::circuit_open: when connecting will be tried again.
     std::optional<std::chrono::milliseconds> retry_in;
+    /// The same request would surely fail the same way again, although its error says nothing of
+    /// that: a proxy that refuses us.
+    bool final = false;
     /// Valid when ok().
     response reply;
 };

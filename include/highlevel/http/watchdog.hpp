@@ -18,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -64,7 +65,7 @@ class watchdog : public std::enable_shared_from_this<watchdog> {
 public:
     using wait_list = std::multimap<time_point, std::weak_ptr<one_shot>>;
 
-    explicit watchdog(const boost::asio::any_io_executor& executor) : timer_(executor) {}
+    explicit watchdog(const boost::asio::any_io_executor& executor) { timer_.emplace(executor); }
 
     /// Called with the time at every tick; returns when it wants to be called next, or max().
     void on_tick(std::function<time_point(time_point)> housekeeping) {
@@ -82,7 +83,7 @@ public:
         pending_ = false;
         set_for_.store(watched::never);
         ++generation_;
-        timer_.cancel();
+        if (timer_) timer_->cancel();
         // One that began meanwhile may have taken the cancelled timer for its own: look again.
         if (active_.load() != 0) arm_locked(clock::now());
     }
@@ -136,6 +137,16 @@ public:
         if (when.time_since_epoch().count() < set_for_.load()) arm(when);
     }
 
+    /// No limit strikes from now on. Gives the timer back, which must not outlive its execution
+    /// context, as the watchdog may.
+    void end() noexcept {
+        std::lock_guard const lock{mutex_};
+        ++generation_;
+        pending_ = false;
+        set_for_.store(watched::never);
+        timer_.reset();
+    }
+
 private:
     void arm(time_point when) {
         std::lock_guard const lock{mutex_};
@@ -143,12 +154,12 @@ private:
     }
 
     void arm_locked(time_point when) {
-        if (active_.load() == 0 || when == time_point::max()) return;
+        if (!timer_ || active_.load() == 0 || when == time_point::max()) return;
         if (pending_ && when.time_since_epoch().count() >= set_for_.load()) return;
         pending_ = true;
         set_for_.store(when.time_since_epoch().count());
-        timer_.expires_at(when);
-        timer_.async_wait(
+        timer_->expires_at(when);
+        timer_->async_wait(
             [self = shared_from_this(), mine = ++generation_](error_code) { self->tick(mine); });
     }
 
@@ -196,7 +207,7 @@ private:
     }
 
     std::mutex mutex_;
-    boost::asio::steady_timer timer_;
+    std::optional<boost::asio::steady_timer> timer_; ///< empty after end()
     std::function<time_point(time_point)> housekeeping_;
     std::vector<std::weak_ptr<watched>> watched_;
     std::size_t sweep_at_ = 64;

@@ -18,22 +18,32 @@
 #include <highlevel/quota/limiter.hpp>
 #include <highlevel/retry.hpp>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json/parse.hpp>
+#include <boost/system/errc.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <exception>
 #include <limits>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <random>
 #include <string>
@@ -159,9 +169,9 @@ public:
             bell->ring(asio::error::operation_aborted);
     }
 
-private:
     using bell_list = std::list<std::shared_ptr<http::detail::one_shot>>;
 
+    /// Has end() ring a bell with operation_aborted.
     class entry {
     public:
         entry(pause_list& owner, const std::shared_ptr<http::detail::one_shot>& bell)
@@ -182,9 +192,90 @@ private:
         bell_list::iterator place_;
     };
 
+private:
     std::mutex mutex_;
     bell_list bells_;
     bool ended_ = false;
+};
+
+/// Gives a permit back as not used, unless it was taken out to send a request.
+class unused_permit {
+public:
+    explicit unused_permit(quota::permit&& p) noexcept : permit_(std::move(p)) {}
+    unused_permit(const unused_permit&) = delete;
+    unused_permit& operator=(const unused_permit&) = delete;
+    ~unused_permit() { permit_.unsent(); }
+
+    [[nodiscard]] quota::permit use() noexcept { return std::move(permit_); }
+
+private:
+    quota::permit permit_;
+};
+
+/// A question to a source of tokens that may not end by itself. It is asked beside the call, which
+/// may leave it: the question then is cancelled, and keeps what it needs until the source lets go.
+///
+/// Thread safety: shared objects: safe, but for the answer, which is there when the bell rings.
+class inquiry : public std::enable_shared_from_this<inquiry> {
+public:
+    /// Asks for a token, or with `refused` to renew that one.
+    inquiry(
+        std::shared_ptr<auth::provider> source,
+        const auth::token_request& wanted,
+        std::shared_ptr<const auth::secret> refused)
+        : source_(std::move(source)),
+          request_(wanted),
+          id_(wanted.id),
+          refused_(std::move(refused)) {
+        request_.id = id_;
+    }
+
+    void ask(const asio::any_io_executor& executor) {
+        strand_.emplace(asio::make_strand(executor));
+        asio::co_spawn(
+            *strand_, answer(shared_from_this()),
+            asio::bind_cancellation_slot(
+                signal_.slot(), [self = shared_from_this()](std::exception_ptr thrown) {
+                    if (thrown) self->granted = {make_error_code(errc::no_token), what_of(thrown)};
+                    self->bell->ring();
+                }));
+    }
+
+    void leave() {
+        asio::post(*strand_, [self = shared_from_this()] {
+            self->signal_.emit(asio::cancellation_type::terminal);
+        });
+    }
+
+    /// What an exception says, for people.
+    [[nodiscard]] static std::string what_of(const std::exception_ptr& thrown) {
+        try {
+            std::rethrow_exception(thrown);
+        } catch (const std::exception& e) {
+            return e.what();
+        } catch (...) {
+            return "an exception of unknown type";
+        }
+    }
+
+    std::shared_ptr<http::detail::one_shot> bell = std::make_shared<http::detail::one_shot>();
+    auth::grant granted;
+    bool renewed = false;
+
+private:
+    static asio::awaitable<void> answer(std::shared_ptr<inquiry> self) {
+        if (self->refused_)
+            self->renewed = co_await self->source_->renew(self->request_, self->refused_);
+        else
+            self->granted = co_await self->source_->authorize(self->request_);
+    }
+
+    std::shared_ptr<auth::provider> source_;
+    auth::token_request request_;
+    std::string id_;
+    std::shared_ptr<const auth::secret> refused_;
+    asio::cancellation_signal signal_;
+    std::optional<asio::strand<asio::any_io_executor>> strand_;
 };
 
 class client_core final : public core, public std::enable_shared_from_this<client_core> {
@@ -268,19 +359,28 @@ public:
             out.failure = std::move(call.refused);
             co_return out;
         }
-        progress state{options_, call, budget_};
+        auto const stop = co_await asio::this_coro::cancellation_state;
+        progress state{options_, call, budget_, stop};
         boost::system::error_code thrown;
+        std::string why;
         try {
             co_await run(call, state, out);
         } catch (const boost::system::system_error& e) {
             // Asio throws operation_aborted at the next co_await of a cancelled coroutine.
             thrown = e.code();
+            if (thrown != asio::error::operation_aborted) why = e.what();
+        } catch (const std::bad_alloc&) {
+            thrown = make_error_code(boost::system::errc::not_enough_memory);
+        } catch (...) {
+            // A source of tokens, a ledger or a transport of the caller's.
+            thrown = state.stage_name() == "token" ? make_error_code(errc::no_token)
+                                                   : make_error_code(boost::system::errc::io_error);
+            why = inquiry::what_of(std::current_exception());
         }
         if (thrown) {
-            auto data = describe(call);
-            data.attempts = state.attempts;
-            data.may_have_been_processed = state.may_have_been_processed;
+            auto data = describe(call, state);
             data.phase = state.stage_name();
+            data.detail = std::move(why);
             out.failure = fail(thrown, state.ended(std::move(data)));
         }
         co_return out;
@@ -344,7 +444,8 @@ public:
         if (outcome.parts.trace_id.empty())
             outcome.parts.trace_id = string_member(beside, "traceId");
         if (options_.observer && !outcome.parts.bent.empty()) {
-            auto const info = describe_to_observer(meta, {}, account);
+            auto const name = operation_name(meta);
+            auto const info = describe_to_observer(name, meta, {}, account);
             options_.observer->on_diagnostics(info, outcome.parts.bent);
         }
     }
@@ -405,13 +506,16 @@ private:
             if (!core || core->stopped_.load(std::memory_order_relaxed)) co_return out;
             if (options.group.empty()) co_return co_await core->transport_->exchange(r, options);
             quota::acquire_options how;
-            how.deadline = options.deadline;
+            if (options.deadline) how.deadline = *options.deadline;
             auto got = co_await core->limiter_.acquire(std::string{options.group}, how);
             if (got.error()) {
                 out.error = translate(got.error());
                 co_return out;
             }
-            auto permit = std::move(got).permit();
+            unused_permit held{std::move(got).permit()};
+            auto const stop = co_await asio::this_coro::cancellation_state;
+            if (is_terminal(stop)) co_return out;
+            auto permit = held.use();
             out = co_await core->transport_->exchange(r, options);
             quota::rate_headers learned;
             (void)settle(permit, out, learned);
@@ -429,16 +533,32 @@ private:
         /// Where the call is while it is not on the network.
         enum class stage : std::uint8_t { other, token, permit, pause };
 
-        progress(const client_options& options, const prepared_call& call, retry_budget& budget)
+        progress(
+            const client_options& options,
+            const prepared_call& call,
+            retry_budget& budget,
+            const asio::cancellation_state& stop)
             : policy(
                   options.retry,
                   budget,
                   call.meta != nullptr ? call.meta->idempotent != idempotency::neither
                                        : is_idempotent(call.request.verb),
                   call.options.retry,
-                  call.options.max_attempts) {
+                  call.options.max_attempts),
+              stop_(stop) {
             auto const timeout = call.options.timeout.value_or(options.timeouts.total);
-            if (timeout > std::chrono::milliseconds::zero()) deadline = clock::now() + timeout;
+            if (timeout != std::chrono::milliseconds::zero())
+                deadline = http::detail::after(
+                    clock::now(), std::max(timeout, std::chrono::milliseconds::zero()));
+        }
+
+        /// Asio throws of a cancellation that came between two operations, unless the coroutine
+        /// asked it not to.
+        [[nodiscard]] bool cancelled() const noexcept { return is_terminal(stop_); }
+        /// The deadline does not count a time.
+        void extend(std::chrono::nanoseconds time) noexcept {
+            deadline = time < clock::time_point::max() - deadline ? deadline + time
+                                                                  : clock::time_point::max();
         }
 
         retry_policy policy;
@@ -447,6 +567,9 @@ private:
         bool renewed = false;
         bool requeued = false;
         bool may_have_been_processed = false;
+        /// What the server said when it put the call back into the queue (429).
+        error_code refusal_code;
+        std::optional<failure_data> refusal;
         std::chrono::nanoseconds waited{0};
         std::chrono::nanoseconds took{0};
         http::phase_times attempt_times;
@@ -484,10 +607,16 @@ private:
         call_times times_;
         clock::time_point since_{};
         stage stage_ = stage::other;
+        asio::cancellation_state stop_;
     };
 
     static token_kinds kinds_of(auth::resource_kind kind) noexcept {
         return kind == auth::resource_kind::location ? token_kinds::location : token_kinds::agency;
+    }
+
+    [[nodiscard]] static bool is_terminal(const asio::cancellation_state& stop) noexcept {
+        return (stop.cancelled() & asio::cancellation_type::terminal) !=
+            asio::cancellation_type::none;
     }
 
     static std::string operation_name(const operation_meta* meta) {
@@ -509,6 +638,14 @@ private:
         data.path = encoded ? path : call.meta->path;
         if (call.meta != nullptr)
             data.scopes.assign(call.meta->scopes.begin(), call.meta->scopes.end());
+        return data;
+    }
+
+    /// The same, and how far the call came.
+    static failure_data describe(const prepared_call& call, const progress& state) {
+        auto data = describe(call);
+        data.attempts = state.attempts;
+        data.may_have_been_processed = state.may_have_been_processed;
         return data;
     }
 
@@ -537,11 +674,14 @@ private:
         data.body = reply.body;
     }
 
-    call_info describe_to_observer(
-        const operation_meta* meta, const http::request* request, const account_ref& account) {
+    static call_info describe_to_observer(
+        std::string_view name,
+        const operation_meta* meta,
+        const http::request* request,
+        const account_ref& account) {
         call_info info;
         if (meta != nullptr) {
-            info.operation = meta->name;
+            info.operation = name;
             info.verb = to_string(meta->verb);
             info.path = meta->path;
         } else if (request != nullptr) {
@@ -573,22 +713,35 @@ private:
         auth::token_request wanted{
             call.account->kind, call.account->id,
             call.meta != nullptr ? call.meta->tokens : token_kinds::any};
-        wanted.deadline = state.deadline;
         // A token that was taken this long before its use may have been rotated meanwhile.
         constexpr std::chrono::seconds fresh{1};
+        if (clock::now() >= state.deadline) {
+            auto data = describe(call, state);
+            data.detail = "the deadline had passed already";
+            out.failure = fail(make_error_code(errc::timeout), std::move(data));
+            co_return;
+        }
         for (;;) {
+            wanted.deadline = state.deadline;
             // First the token: an account that has none should learn so without waiting in a queue.
             std::shared_ptr<const auth::secret> token;
-            state.enter(progress::stage::token);
             if (!co_await authorize(call, state, wanted, token, out)) co_return;
             auto permit = co_await admit(call, state, out);
             if (!permit) co_return;
-            if (state.waited > fresh && !co_await authorize(call, state, wanted, token, out)) {
-                permit->unsent();
+            // What ends the call before it is sent, an exception too, leaves the permit unused.
+            unused_permit held{std::move(*permit)};
+            wanted.deadline = state.deadline;
+            if (state.waited > fresh && !co_await authorize(call, state, wanted, token, out))
                 co_return;
-            }
-            if (!co_await attempt(call, state, *permit, wanted, token, out)) co_return;
+            if (!co_await attempt(call, state, held, wanted, token, out)) co_return;
         }
+    }
+
+    /// Ends the call as cancelled, or as ended by its client.
+    static void abort(const prepared_call& call, progress& state, call_outcome& out) {
+        auto data = describe(call, state);
+        data.phase = state.stage_name();
+        out.failure = fail(asio::error::operation_aborted, state.ended(std::move(data)));
     }
 
     /// Waits for a permit; nothing when the call has failed.
@@ -597,6 +750,10 @@ private:
         auto const started = clock::now();
         state.enter(progress::stage::permit);
         std::optional<quota::permit> permit;
+        if (state.cancelled()) {
+            abort(call, state, out);
+            co_return std::nullopt;
+        }
         if (!state.requeued) permit = limiter_.try_acquire(call.account->key, call.options.lane);
         if (!permit) {
             quota::acquire_options how;
@@ -606,17 +763,22 @@ private:
             how.retry = state.requeued;
             auto got = co_await limiter_.acquire(call.account->key, how);
             if (got.error()) {
-                auto data = describe(call);
-                data.attempts = state.attempts;
-                data.may_have_been_processed = state.may_have_been_processed;
+                auto code = translate(got.error());
+                auto data = describe(call, state);
+                // The server asked for a pause that is too long: its words tell more than ours.
+                if (code == errc::permit_timeout && state.requeued && state.refusal) {
+                    code = state.refusal_code;
+                    data = *std::move(state.refusal);
+                }
                 data.retry_in = got.retry_in();
                 data.phase = state.stage_name();
-                out.failure = fail(translate(got.error()), state.ended(std::move(data)));
+                out.failure = fail(code, state.ended(std::move(data)));
                 co_return std::nullopt;
             }
             permit = std::move(got).permit();
         }
         state.waited = clock::now() - started;
+        if (call.options.wait_past_deadline) state.extend(state.waited);
         state.enter(progress::stage::other);
         co_return permit;
     }
@@ -637,35 +799,95 @@ private:
         std::shared_ptr<const auth::secret>& token,
         call_outcome& out) {
         if (wanted.accepted == token_kinds::none) co_return true;
+        state.enter(progress::stage::token);
+        if (state.cancelled()) {
+            abort(call, state, out);
+            co_return false;
+        }
         auth::grant granted{make_error_code(errc::no_token), "the client has no credentials"};
-        if (options_.credentials)
-            granted = co_await options_.credentials.source()->authorize(wanted);
+        if (auto const source = options_.credentials ? options_.credentials.source() : nullptr) {
+            if (source->keeps_deadlines()) {
+                granted = co_await source->authorize(wanted);
+            } else {
+                auto const question = std::make_shared<inquiry>(source, wanted, nullptr);
+                if (auto const ec = co_await answer(*question, wanted.deadline))
+                    granted = auth::grant{ec, "the source of tokens did not answer in time"};
+                else
+                    granted = std::move(question->granted);
+            }
+        }
         if (granted.error) {
-            auto data = describe(call);
+            auto data = describe(call, state);
             data.detail = std::move(granted.detail);
-            data.attempts = state.attempts;
-            data.may_have_been_processed = state.may_have_been_processed;
             if (granted.error == errc::wrong_token_kind && call.meta != nullptr)
                 data.hint = scopes_hint("the operation's scopes:", call.meta->scopes);
-            if (granted.error == asio::error::operation_aborted) data.phase = state.stage_name();
+            auto const why = cause_of(granted.error);
+            if (why == cause::cancelled || why == cause::timeout || why == cause::network ||
+                why == cause::tls)
+                data.phase = state.stage_name();
             out.failure = fail(granted.error, state.ended(std::move(data)));
             co_return false;
         }
         token = std::move(granted.token);
+        state.enter(progress::stage::other);
         co_return true;
+    }
+
+    /// Waits for an answer: success when it is there, errc::timeout or operation_aborted when the
+    /// call ends before.
+    asio::awaitable<error_code> answer(inquiry& question, clock::time_point deadline) {
+        class leaver {
+        public:
+            explicit leaver(inquiry& q) : inquiry_(q) {}
+            leaver(const leaver&) = delete;
+            leaver& operator=(const leaver&) = delete;
+            ~leaver() {
+                if (!answered) inquiry_.leave();
+            }
+            bool answered = false;
+
+        private:
+            inquiry& inquiry_;
+        };
+
+        auto const executor = co_await asio::this_coro::executor;
+        pause_list::entry const mine{pauses_, question.bell};
+        std::optional<asio::steady_timer> timer;
+        if (deadline != clock::time_point::max()) {
+            timer.emplace(executor, deadline);
+            timer->async_wait([bell = question.bell](error_code ec) {
+                if (!ec) bell->ring(make_error_code(errc::timeout));
+            });
+        }
+        question.ask(executor);
+        leaver guard{question};
+        error_code ec;
+        co_await question.bell->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        guard.answered = !ec;
+        co_return ec;
+    }
+
+    /// Asks for another token in place of a refused one.
+    asio::awaitable<bool> renew(
+        auth::token_request wanted, const std::shared_ptr<const auth::secret>& refused) {
+        auto const source = options_.credentials.source();
+        if (source->keeps_deadlines()) co_return co_await source->renew(wanted, refused);
+        auto const question = std::make_shared<inquiry>(source, wanted, refused);
+        auto const ec = co_await answer(*question, wanted.deadline);
+        co_return !ec && question->renewed;
     }
 
     /// One attempt; true when there is to be another.
     asio::awaitable<bool> attempt(
         prepared_call& call,
         progress& state,
-        quota::permit& permit,
+        unused_permit& held,
         auth::token_request wanted,
         std::shared_ptr<const auth::secret>& token,
         call_outcome& out) {
-        if (stopped_.load(std::memory_order_relaxed)) {
-            permit.unsent();
-            out.failure = fail(asio::error::operation_aborted, describe(call));
+        // From here to the exchange nothing suspends, so that nothing can end the call in between.
+        if (stopped_.load(std::memory_order_relaxed) || state.cancelled()) {
+            abort(call, state, out);
             co_return false;
         }
         if (token) {
@@ -683,12 +905,11 @@ private:
         // A sink knows its own bound.
         if (bounds.sink != nullptr) bounds.max_body = std::numeric_limits<std::size_t>::max();
         auto const started = clock::now();
+        auto permit = held.use();
         auto answer = co_await transport_->exchange(call.request, bounds);
         state.took = clock::now() - started;
         state.add(answer.times);
         ++state.attempts;
-        state.may_have_been_processed =
-            state.may_have_been_processed || answer.may_have_been_processed;
         auto const retry_after = settle(permit, answer, out.parts.quota);
 
         if (answer.ok() && answer.reply.status >= 200 && answer.reply.status < 300) {
@@ -700,9 +921,9 @@ private:
             co_return false;
         }
 
-        auto data = describe(call);
-        data.attempts = state.attempts;
-        data.may_have_been_processed = state.may_have_been_processed;
+        auto data = describe(call, state);
+        bool processed = answer.may_have_been_processed;
+        bool renewed = false;
         error_code code = answer.error;
         attempt_outcome ended;
         ended.status = answer.ok() ? answer.reply.status : 0;
@@ -718,27 +939,43 @@ private:
             // An ended OAuth token is refused in the words that a v1 key is.
             bool const token_refused =
                 data.cause == cause::invalid_token || data.cause == cause::v1_key;
+            // These are refused at the gate, before anything is done.
+            if (answer.reply.status == 429 || (answer.reply.status == 401 && token_refused))
+                processed = false;
             if (token_refused && !state.renewed && token) {
                 state.renewed = true;
-                if (co_await options_.credentials.source()->renew(wanted, token)) {
-                    tell(call, state, answer.reply.status, code, true, {});
-                    co_return true;
+                state.enter(progress::stage::token);
+                renewed = co_await renew(wanted, token);
+                if (state.cancelled() || stopped_.load(std::memory_order_relaxed)) {
+                    state.may_have_been_processed = state.may_have_been_processed || processed;
+                    tell(call, state, answer.reply.status, code, false, {});
+                    abort(call, state, out);
+                    co_return false;
                 }
+                state.enter(progress::stage::other);
             }
         } else {
             data.detail = std::move(answer.detail);
             if (answer.reached != http::phase::done) data.phase = to_string(answer.reached);
-            ended.final = is_final(code) || clock::now() >= state.deadline;
+            ended.final = is_final(code) || answer.final || clock::now() >= state.deadline;
+            ended.free = code == errc::circuit_open;
             ended.surely_not_processed = !answer.may_have_been_processed;
             ended.retry_after = answer.retry_in;
             data.retry_in = answer.retry_in;
         }
 
-        auto decision = state.policy.failed(ended, random());
-        // Pausing beyond the deadline would only replace this failure by a less telling one.
-        if (decision.what == retry_policy::verdict::pause &&
-            clock::now() + decision.delay >= state.deadline)
-            decision = retry_policy::decision{};
+        state.may_have_been_processed = state.may_have_been_processed || processed;
+        data.may_have_been_processed = state.may_have_been_processed;
+        // For a call that is not to be sent twice the token was renewed all the same: for the next.
+        if (renewed && call.options.retry != retry_mode::never) {
+            state.requeued = false;
+            tell(call, state, ended.status, code, true, {});
+            co_return true;
+        }
+        if (state.deadline != clock::time_point::max())
+            ended.time_left = std::chrono::duration_cast<std::chrono::milliseconds>(
+                state.deadline - clock::now());
+        auto const decision = state.policy.failed(ended, random());
         bool const again = decision.what != retry_policy::verdict::give_up;
         tell(call, state, ended.status, code, again, decision.delay);
         if (!again) {
@@ -746,9 +983,15 @@ private:
             co_return false;
         }
         state.requeued = decision.what == retry_policy::verdict::requeue;
+        if (state.requeued) {
+            state.refusal_code = code;
+            state.refusal = std::move(data);
+        }
         if (decision.what == retry_policy::verdict::pause) {
             state.enter(progress::stage::pause);
-            if (auto const ec = co_await pauses_.wait(decision.delay)) {
+            error_code ec = asio::error::operation_aborted;
+            if (!state.cancelled()) ec = co_await pauses_.wait(decision.delay);
+            if (ec) {
                 data.phase = state.stage_name();
                 data.cause = cause_of(ec);
                 out.failure = fail(ec, state.ended(std::move(data)));
@@ -796,7 +1039,8 @@ private:
         event.times = state.attempt_times;
         event.retried = retried;
         event.backoff = backoff;
-        auto const info = describe_to_observer(call.meta, &call.request, *call.account);
+        auto const name = operation_name(call.meta);
+        auto const info = describe_to_observer(name, call.meta, &call.request, *call.account);
         options_.observer->on_attempt(info, event);
     }
 
@@ -843,7 +1087,11 @@ HIGHLEVEL_DECL client_options client_options::from_environment() {
             auth::oauth_app{std::move(client_id), auth::secret{std::move(client_secret)}};
     take("HIGHLEVEL_BASE_URL", options.base_url);
     take("HTTPS_PROXY", options.proxy.url);
+    take("https_proxy", options.proxy.url);
+    auto& proxy = options.proxy.url;
+    if (!proxy.empty() && proxy.find("://") == std::string::npos) proxy.insert(0, "http://");
     take("NO_PROXY", options.proxy.no_proxy);
+    take("no_proxy", options.proxy.no_proxy);
     take("SSL_CERT_FILE", options.tls.ca_file);
     return options;
 }

@@ -48,6 +48,9 @@ public:
         co_return current&& refused && !(*current == *refused);
     }
 
+    // They never wait.
+    [[nodiscard]] bool keeps_deadlines() const noexcept override { return true; }
+
 private:
     private_integration tokens_;
 };

@@ -76,6 +76,8 @@ public:
         co_return !got.error;
     }
 
+    [[nodiscard]] bool keeps_deadlines() const noexcept override { return true; }
+
     void attach(const attachment& client) override {
         std::lock_guard const lock{mutex_};
         clients_.push_back(client);

@@ -25,9 +25,12 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/system/errc.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <openssl/crypto.h>
@@ -38,8 +41,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -121,20 +126,40 @@ public:
     ~scratch() { wipe(); }
 
     /// Removes what was sent, which held the token, from memory.
-    void wipe() noexcept {
+    void wipe_output() noexcept {
         if (!output.empty()) ::OPENSSL_cleanse(output.data(), output.size());
         output.clear();
     }
 
+    /// Also what was received, which may have been a token.
+    void wipe() noexcept {
+        wipe_output();
+        if (received != 0) ::OPENSSL_cleanse(input.get(), received);
+        received = 0;
+    }
+
     /// 64 KiB: with the small buffer that Beast begins with, a page of 128 KB takes 251 reads.
     std::unique_ptr<char[]> input;
+    /// So many bytes of `input` have held something.
+    std::size_t received = 0;
+    /// Grows while it is empty only, so that no copy of a token stays behind.
     std::string output;
 };
 
 /// An exchange's result in the making, its limits, and the time at which its phase began.
 class trip : public exchange_result {
 public:
-    trip(time_point begun, const timeouts& own_limits) : limits(own_limits), since_(begun) {}
+    trip(time_point begun, const timeouts& own_limits, const asio::cancellation_state& stop)
+        : limits(own_limits),
+          since_(begun),
+          stop_(stop) {}
+
+    /// Whether the caller's coroutine was cancelled. Asio throws of a cancellation that came
+    /// between two operations, unless the coroutine asked it not to.
+    [[nodiscard]] bool cancelled() const noexcept {
+        return (stop_.cancelled() & asio::cancellation_type::terminal) !=
+            asio::cancellation_type::none;
+    }
 
     void enter(phase next, time_point now) noexcept {
         times.add(reached, now - since_);
@@ -148,13 +173,17 @@ public:
         auto const spent = times;
         exchange_result::operator=(exchange_result{});
         times = spent;
+        peer.clear();
     }
 
     timeouts limits;
     time_point deadline = time_point::max();
+    /// Whom we are connecting to; for people.
+    std::string peer;
 
 private:
     time_point since_;
+    asio::cancellation_state stop_;
 };
 
 /// What every part of the transport shares; owned by the transport and by each exchange under way.
@@ -199,12 +228,15 @@ public:
     [[nodiscard]] static asio::awaitable<exchange_result> exchange(
         std::shared_ptr<transport_core> self, const request& r, exchange_options options) {
         auto const begun = clock::now();
-        trip out{begun, self->limits_.with(options.limits)};
+        trip out{
+            begun, self->limits_.with(options.limits),
+            co_await asio::this_coro::cancellation_state};
         if (!self->acceptable(r, out)) co_return std::move(out);
         presence const here{*self};
-        out.deadline = options.deadline;
-        if (out.deadline == time_point::max() && self->limits_.total.count() > 0)
-            out.deadline = begun + self->limits_.total;
+        if (options.deadline)
+            out.deadline = *options.deadline;
+        else if (self->limits_.total.count() > 0)
+            out.deadline = after(begun, self->limits_.total);
         if (out.deadline <= begun) {
             out.error = errc::timeout;
             out.detail = "the deadline had passed already";
@@ -220,7 +252,18 @@ public:
                 // How Asio reports a cancellation that came between two operations.
                 out.error = e.code();
                 out.detail.clear();
+            } catch (const std::bad_alloc&) {
+                out.error = make_error_code(boost::system::errc::not_enough_memory);
+                out.detail.clear();
+            } catch (const std::exception& e) {
+                // Only the caller's sources and sinks are left, which are not to throw.
+                out.error = errc::file_failed;
+                out.detail = e.what();
+            } catch (...) {
+                out.error = errc::file_failed;
+                out.detail = "an exception of unknown type";
             }
+            // Here and not in a destructor: whoever waits for the place has to be woken.
             held.settle();
             if (!again || moves == max_moves) break;
             self->count(&transport_stats::moved);
@@ -240,9 +283,13 @@ public:
             while (auto* w = pool_.drain())
                 static_cast<place*>(w)->bell->ring(asio::error::operation_aborted);
         }
-        addresses_->cancel();
+        // First, so that an exchange whose look-up ends now knows why.
         for (auto const& w : watchdog_->all())
             static_cast<connection&>(*w).shut_down();
+        // Handles to accounts may keep us beyond the execution context, which owns timer and
+        // resolver in the end.
+        addresses_->end();
+        watchdog_->end();
     }
 
     [[nodiscard]] transport_stats stats() const {
@@ -263,6 +310,8 @@ private:
     static constexpr int max_moves = 2;
     // Larger bodies are sent from where they are instead of being copied behind the header.
     static constexpr std::size_t max_joined_body = 64 * 1024;
+    // A failure to connect explains for so long why no connection can be had.
+    static constexpr std::chrono::minutes error_memory{1};
     // Buffers of 64 KiB that are kept when nobody needs them.
     static constexpr std::size_t max_spare = 64;
 
@@ -312,6 +361,7 @@ private:
         state what = state::nothing;
         circuit_breaker::ticket admitted = circuit_breaker::ticket::refused;
         bool reusable = false;
+        std::optional<std::chrono::milliseconds> server_limit;
         std::shared_ptr<connection> link;
         std::unique_ptr<scratch> memory;
 
@@ -353,7 +403,7 @@ private:
         }
         for (auto const& f : r.fields) {
             if (!is_token(f.name)) return refuse("a field name is not a token");
-            if (!is_value(f.value))
+            if (!is_value(f.value)) // its text may be a secret
                 return refuse("the value of " + std::string{f.name} + " holds a control character");
             for (std::string_view own :
                  {"Connection", "Transfer-Encoding", "Upgrade", "Keep-Alive", "Proxy-Connection",
@@ -365,6 +415,9 @@ private:
                 return refuse("Content-Length is not the length of the body");
         }
         if (r.source && !r.body.empty()) return refuse("there is a body beside the source");
+        auto const& l = out.limits;
+        if (std::min({l.connect, l.tls, l.write, l.first_byte, l.idle}).count() < 0)
+            return refuse("a time-out is negative");
         return true;
     }
 
@@ -380,7 +433,7 @@ private:
             auto const now = clock::now();
             {
                 std::lock_guard const lock{mutex_};
-                if (closed_.load()) {
+                if (closed_.load() || out.cancelled()) {
                     out.error = asio::error::operation_aborted;
                     co_return;
                 }
@@ -388,7 +441,7 @@ private:
                     held.memory = std::move(spare_.back());
                     spare_.pop_back();
                 }
-                granted = pool_.acquire(now, discarded);
+                granted = pool_.acquire(now, discarded, may_open(now));
                 took(held, granted);
             }
             discarded.clear();
@@ -405,6 +458,12 @@ private:
             count(&transport_stats::stale);
             held.settle();
         }
+    }
+
+    /// Under the lock: whether a connection may be opened although one in use could be waited for.
+    /// While the circuit is open kept connections go on working, and are worth the wait.
+    [[nodiscard]] bool may_open(time_point now) const noexcept {
+        return !breaker_.open() || (breaker_.admits(now) && pool_.connecting() == 0);
     }
 
     /// Under the lock: a grant is the holder's from here on.
@@ -466,6 +525,7 @@ private:
 
         queued_place mine{*this, held, options.group};
         wake_waiters();
+        look_again();
         limit const bound{*watchdog_, out.deadline, mine.at.bell};
         error_code ec;
         co_await mine.at.bell->async_wait(asio::redirect_error(asio::use_awaitable, ec));
@@ -479,11 +539,30 @@ private:
             co_return;
         }
         std::lock_guard const lock{mutex_};
-        // Nobody could connect: that is what the caller needs to know, not that it waited.
-        out.error = last_open_error_ ? last_open_error_ : make_error_code(errc::timeout);
-        out.detail = last_open_error_
-            ? last_open_detail_ + " (while waiting for a connection)"
+        // Nobody could connect: that is what the caller needs to know, not that it waited. What
+        // happened long ago is no explanation.
+        auto const age = clock::now() - last_open_error_at_;
+        bool const explains = last_open_error_ && age < error_memory;
+        out.error = explains ? last_open_error_ : make_error_code(errc::timeout);
+        auto const seconds = std::chrono::duration_cast<std::chrono::seconds>(age).count();
+        out.detail = explains
+            ? last_open_detail_ + " (" + std::to_string(seconds) +
+                " s ago, while waiting for a connection)"
             : "all " + std::to_string(pooling_.max_connections) + " connections stayed in use";
+    }
+
+    /// Has tidy() called when there is something to do for it.
+    void look_again() {
+        auto const next = next_look_.load();
+        if (next != time_point::max()) watchdog_->look_at(next);
+    }
+
+    /// Under the lock: when an idle connection has to go, or when the circuit lets a probe through,
+    /// as which one of those may go who wait for a connection in use.
+    [[nodiscard]] time_point next_look(time_point now) const noexcept {
+        auto const eviction = pool_.next_eviction();
+        if (pool_.waiting() == 0 || !breaker_.open()) return eviction;
+        return std::min(eviction, now + breaker_.retry_in(now));
     }
 
     /// Opens a connection for the granted place.
@@ -514,13 +593,14 @@ private:
             if (out.error == asio::error::operation_aborted) co_return;
             ++counts_.open_failures;
             last_open_error_ = out.error;
+            last_open_error_at_ = now;
             last_open_detail_ = out.detail;
             // A certificate is bad for as long as it is, and callers should read of it; one call's
             // haste is no sign of an outage.
             bool const hasty = out.error == errc::timeout &&
                 (now >= out.deadline || out.limits.connect != limits_.connect ||
                  out.limits.tls != limits_.tls);
-            if (hasty || out.error == errc::certificate_untrusted ||
+            if (hasty || out.final || out.error == errc::certificate_untrusted ||
                 out.error == errc::hostname_mismatch)
                 co_return;
             breaker_.failed(held.admitted, now);
@@ -539,6 +619,8 @@ private:
 
     [[nodiscard]] asio::awaitable<void> dial(connection& link, trip& out) {
         auto const limit = out.limits.connect;
+        auto const& peer = proxy_ ? proxy_->address() : base_;
+        out.peer = peer.host_and_port();
         if (!enter(phase::resolve, link, limit, out)) co_return fail(link, {}, limit, out);
         auto bell = std::make_shared<one_shot>();
         link.wait_at(bell);
@@ -549,7 +631,7 @@ private:
             if (ec) co_return fail(link, ec, limit, out);
             found = addresses_->latest();
         }
-        auto const& peer = proxy_ ? proxy_->address() : base_;
+        if (link.shut() || out.cancelled()) co_return fail(link, {}, limit, out);
         if (found->error) {
             out.error = errc::resolve_failed;
             out.detail = peer.host() + ": " + found->error.message();
@@ -585,10 +667,12 @@ private:
                 out.detail = racing->report();
                 co_return;
             }
-            fail(link, ec, limit, out);
-            if (out.error == errc::timeout) out.detail += " (" + racing->report() + ')';
-            co_return;
+            out.peer = racing->report();
+            co_return fail(link, ec, limit, out);
         }
+        error_code unknown;
+        auto const at = to_text(socket->remote_endpoint(unknown));
+        if (!unknown && at != out.peer) out.peer += " at " + at; // a literal address names itself
         link.install(std::make_unique<tcp_stream>(*std::move(socket)));
         if (proxy_) {
             co_await tunnel(link, out);
@@ -608,17 +692,20 @@ private:
         response_parser parser{reply, true, 0};
         std::string received;
         while (!ec && !parser.done()) {
+            if (out.cancelled()) co_return fail(link, ec, out.limits.connect, out);
             // One byte at a time: what follows the header belongs to TLS.
             char byte = 0;
             co_await link.io().read_some(asio::mutable_buffer(&byte, 1), ec);
             if (ec) break;
             received.push_back(byte);
-            if (byte != '\n') continue;
+            bool const endless = received.size() > response_parser::max_header;
+            if (byte != '\n' && !endless) continue;
             error_code parsed;
-            received.erase(0, parser.put(received, parsed));
-            if (parsed) {
+            if (!endless) received.erase(0, parser.put(received, parsed));
+            if (parsed || endless) {
                 out.error = errc::proxy_failed;
-                out.detail = proxy_->address().host_and_port() + ": " + parser.detail();
+                out.detail = proxy_->address().host_and_port() + ": " +
+                    (endless ? "a header that does not end" : parser.detail());
                 co_return;
             }
         }
@@ -629,6 +716,8 @@ private:
             out.error = errc::proxy_failed;
             out.detail = proxy_->address().host_and_port() + " answered with status " +
                 std::to_string(reply.status);
+            // It does not know us, or does not let us go there; 408 and 429 may pass.
+            out.final = reply.status / 100 == 4 && reply.status != 408 && reply.status != 429;
         }
     }
 
@@ -660,8 +749,8 @@ private:
         auto& link = *held.link;
         auto& io = link.io();
         bool const compress = can_inflate && !r.fields.contains("Accept-Encoding");
-        write_head(memory.output, r, compress);
         bool const joined = r.body.size() <= max_joined_body;
+        write_head(memory.output, r, compress, joined ? r.body.size() : 0);
         if (joined) memory.output += r.body;
 
         error_code ec;
@@ -680,7 +769,7 @@ private:
             sent += n;
             out.may_have_been_processed = true;
         }
-        memory.wipe();
+        memory.wipe_output();
         if (!ec && r.source) {
             co_await send_source(link, *r.source, memory, ec, out);
             if (out.error) co_return false;
@@ -727,17 +816,19 @@ private:
                 // can get a permit for another.
                 co_return false;
             }
-            stage = phase::read;
             filled += n;
+            memory.received = std::max(memory.received, filled);
             error_code parse_error;
             std::size_t const used = parser.put(std::string_view{input, filled}, parse_error);
             if (parse_error) {
-                out.enter(stage, clock::now());
+                out.enter(phase::read, clock::now());
                 out.error = parse_error;
                 out.detail = parser.detail();
                 co_return false;
             }
             filled -= used;
+            // Behind an interim response (100, 103) the server goes on working as long as before.
+            stage = parser.begun() || filled != 0 ? phase::read : phase::first_byte;
             if (filled != 0 && used != 0) std::memmove(input, input + used, filled);
             if (filled == scratch::input_size && !parser.done()) {
                 out.enter(stage, clock::now());
@@ -747,6 +838,8 @@ private:
             }
         }
         out.enter(phase::done, clock::now());
+        if (auto const said = out.reply.fields.find("Keep-Alive"))
+            held.server_limit = keep_alive_limit(*said);
         // Bytes behind the response would be taken for the answer to the next request.
         held.reusable = parser.keep_alive() && filled == 0 && !ec && !link.shut() &&
             watchdog_->set(link, time_point::max());
@@ -779,8 +872,37 @@ private:
         }
     }
 
-    void write_head(std::string& to, const request& r, bool compress) const {
+    /// How long the server keeps an idle connection by its Keep-Alive field (RFC 2068 section
+    /// 19.7.1.1), less what a request is on its way; nothing when that cannot be read.
+    [[nodiscard]] static std::optional<std::chrono::milliseconds> keep_alive_limit(
+        std::string_view text) noexcept {
+        while (!text.empty()) {
+            auto item = text.substr(0, text.find(','));
+            text.remove_prefix(std::min(item.size() + 1, text.size()));
+            while (!item.empty() && item.front() == ' ')
+                item.remove_prefix(1);
+            constexpr std::string_view name = "timeout=";
+            if (item.size() <= name.size() || !field_name_equal(item.substr(0, name.size()), name))
+                continue;
+            item.remove_prefix(name.size());
+            while (!item.empty() && item.back() == ' ')
+                item.remove_suffix(1);
+            auto const seconds = parse_decimal(item, 86'400);
+            if (!seconds) return std::nullopt;
+            std::chrono::milliseconds const whole{std::chrono::seconds{*seconds}};
+            return whole - std::min(whole / 2, std::chrono::milliseconds{1000});
+        }
+        return std::nullopt;
+    }
+
+    /// Writes the header, and makes room for `behind` bytes more.
+    void write_head(std::string& to, const request& r, bool compress, std::size_t behind) const {
         to.clear();
+        std::size_t room =
+            256 + base_.path().size() + r.target.size() + host_field_.size() + behind;
+        for (auto const& f : r.fields)
+            room += f.name.size() + f.value.size() + 4;
+        to.reserve(room);
         to.append(to_string(r.verb)).append(" ").append(base_.path()).append(r.target);
         to.append(" HTTP/1.1\r\n");
         if (!r.fields.contains("Host")) to.append("Host: ").append(host_field_).append("\r\n");
@@ -799,8 +921,10 @@ private:
     /// earlier. False when the former limit has struck; the phase stays the former one then.
     [[nodiscard]] bool enter(
         phase next, connection& link, std::chrono::milliseconds span, trip& out) {
+        if (out.cancelled()) return false;
         auto const now = clock::now();
-        auto const limit = span.count() > 0 ? std::min(now + span, out.deadline) : out.deadline;
+        auto const limit =
+            span.count() > 0 ? std::min(after(now, span), out.deadline) : out.deadline;
         if (!watchdog_->set(link, limit)) return false;
         if (next != out.reached) out.enter(next, now);
         return true;
@@ -813,13 +937,14 @@ private:
         std::chrono::milliseconds span,
         trip& out) const {
         out.detail.clear();
-        if (link.shut() || ec == asio::error::operation_aborted) {
+        if (link.shut() || ec == asio::error::operation_aborted || out.cancelled()) {
             out.error = asio::error::operation_aborted;
         } else if (link.expired()) {
             out.error = errc::timeout;
             out.detail = clock::now() >= out.deadline
                 ? "the deadline of the call passed"
                 : "no progress for " + std::to_string(span.count()) + " ms";
+            if (out.reached <= phase::tls && !out.peer.empty()) out.detail += " (" + out.peer + ')';
         } else {
             bool const tls_alert = ec.category() == asio::error::get_ssl_category();
             out.error = tls_alert ? errc::tls_failed : errc::connection_lost;
@@ -838,7 +963,8 @@ private:
                 held.admitted = circuit_breaker::ticket::refused;
             } else if (held.reusable && !closed_.load()) {
                 auto const opened = held.link->opened_at;
-                pool_.put_back(std::move(held.link), opened, clock::now(), discarded);
+                pool_.put_back(
+                    std::move(held.link), opened, clock::now(), discarded, held.server_limit);
             } else {
                 pool_.drop();
             }
@@ -851,8 +977,7 @@ private:
             }
         }
         held.link.reset();
-        auto const next = eviction_.load();
-        if (next != time_point::max()) watchdog_->look_at(next);
+        look_again();
     }
 
     void keep(std::unique_ptr<scratch> memory) {
@@ -868,12 +993,13 @@ private:
     }
 
     void wake_locked(std::vector<std::shared_ptr<connection>>& discarded) {
+        time_point now{};
         if (pool_.waiting() != 0) {
-            auto const now = clock::now();
-            while (auto* w = pool_.next(now, discarded))
+            now = clock::now();
+            while (auto* w = pool_.next(now, discarded, may_open(now)))
                 static_cast<place*>(w)->bell->ring();
         }
-        eviction_.store(pool_.next_eviction());
+        next_look_.store(next_look(now));
     }
 
     time_point tidy(time_point now) {
@@ -881,7 +1007,7 @@ private:
         std::lock_guard const lock{mutex_};
         pool_.evict(now, discarded);
         wake_locked(discarded);
-        return pool_.next_eviction();
+        return next_look(now);
     }
 
     void count(std::uint64_t transport_stats::*what) {
@@ -900,7 +1026,7 @@ private:
     std::shared_ptr<host_addresses> addresses_;
     std::atomic<std::size_t> present_{0};
     std::atomic<bool> closed_{false};
-    std::atomic<time_point> eviction_{time_point::max()};
+    std::atomic<time_point> next_look_{time_point::max()};
 
     mutable std::mutex mutex_;
     pool_type pool_;
@@ -908,6 +1034,7 @@ private:
     std::vector<std::unique_ptr<scratch>> spare_;
     transport_stats counts_;
     error_code last_open_error_;
+    time_point last_open_error_at_{};
     std::string last_open_detail_;
 };
 
