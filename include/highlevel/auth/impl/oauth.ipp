@@ -614,6 +614,7 @@ private:
         }
 
         [[nodiscard]] const std::shared_ptr<entry>& what() const noexcept { return entry_; }
+        void disarm() noexcept { entry_.reset(); }
 
     private:
         std::shared_ptr<oauth_service> service_;
@@ -646,10 +647,13 @@ private:
         token_problem problem;
         try {
             co_await fly_through(e, std::move(lend));
+            // It has landed, and the next one may be up by now: that is not this one's to end.
+            whole.disarm();
             co_return;
         } catch (...) {
             problem = store_problem();
         }
+        whole.disarm();
         // Lack of memory, or a clock that throws: nothing that the machine could be told.
         problem.detail = "the renewal broke off: " + problem.detail;
         break_off(*e, std::move(problem));
