@@ -393,24 +393,20 @@ public:
         switch (state_) {
         case state::storing:
         case state::reading_conflict:
+        case state::reading_to_install: {
             // The pair exists only here: keep it until it is stored. What failed may have worked,
             // which the next attempt finds out as a conflict.
             problem_ = std::move(why);
             ++failures_;
             if (failures_ >= options_->attempts) released_ = true;
-            // Not to be fetched again at once by whoever asks.
-            retry_at_ = at.now + backoff(failures_, at);
+            // Not to be tried again at once by whoever asks.
+            auto const delay = backoff(failures_, at);
+            retry_at_ = at.now + delay;
             if (stopping_) return land();
-            state_ = state::pausing_to_store;
-            return {todo::pause, backoff(failures_, at)};
-        case state::reading_to_install:
-            problem_ = std::move(why);
-            ++failures_;
-            if (failures_ >= options_->attempts) released_ = true;
-            retry_at_ = at.now + backoff(failures_, at);
-            if (stopping_) return land();
-            state_ = state::pausing_to_install;
-            return {todo::pause, backoff(failures_, at)};
+            state_ = state_ == state::reading_to_install ? state::pausing_to_install
+                                                         : state::pausing_to_store;
+            return {todo::pause, delay};
+        }
         case state::reading_after_refusal:
             // Whether it is final is known only once the store has been read.
             return fail(std::move(why), at, duration::zero());

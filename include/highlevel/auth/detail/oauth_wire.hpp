@@ -8,6 +8,7 @@
 #include <highlevel/auth/installation.hpp>
 #include <highlevel/auth/refresh_machine.hpp>
 #include <highlevel/auth/token.hpp>
+#include <highlevel/auth/token_json.hpp>
 #include <highlevel/detail/classify.hpp>
 #include <highlevel/error.hpp>
 #include <highlevel/http/message.hpp>
@@ -15,7 +16,6 @@
 #include <highlevel/http/uri.hpp>
 
 #include <boost/json/parse.hpp>
-#include <boost/json/parser.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
@@ -120,14 +120,9 @@ public:
     std::string_view body, timestamp now) {
     wiping_resource memory;
     boost::system::error_code ec;
-    // Not parse(): it works in a buffer on the stack, which nobody overwrites.
-    boost::json::parser reader{&memory};
-    reader.reset(&memory);
-    reader.write(body.data(), body.size(), ec);
-    if (ec) return std::nullopt;
-    auto const root = reader.release();
-    if (!root.is_object()) return std::nullopt;
-    auto const& in = root.get_object();
+    auto const root = read_secret_object(body, memory);
+    if (!root) return std::nullopt;
+    auto const& in = *root;
     auto const text = [&](std::string_view snake) { return text_of(either(in, snake)); };
     token_answer out;
     auto& value = out.value;
