@@ -117,7 +117,7 @@ asio::awaitable<void> install(
         co_await client.location(installed.what.id).call<contacts::get_contacts>([](auto& op) {
             op.limit = 3;
         });
-    std::cout << "It has contacts: " << found->contacts->size() << " of them here\n";
+    std::cout << "It has contacts: " << found->contacts.size() << " of them here\n";
 }
 
 } // namespace
