@@ -51,13 +51,20 @@ constexpr std::string_view usage = R"(Serves a made-up HighLevel API on this mac
   --5xx-rate R         answers with 500, 502, 503 or 504 (default: 0)
   --stall-rate R       never answers (default: 0)
   --token-seconds N    tokens expire so long after their first use (default: never)
+  --client-id TEXT     the id of an OAuth app (default: sandbox-12345678)
+  --client-secret TEXT its secret (default: made-up)
+  --redirect-uri URL   where its codes may be sent (default: anywhere)
   --print              also prints each location's id, its own token and its name
+
+The OAuth app's page is at BASE/v2/oauth/chooselocation; `locationId` in its query, any number of
+times, makes the choice.
 
 Prints "base-url", "token" and "company" lines when it listens, and what it counted at the end.
 )";
 
 struct arguments {
     sandbox::options server;
+    sandbox::app_settings app;
     std::string ca_out;
     bool print = false;
     bool help = false;
@@ -70,6 +77,8 @@ std::chrono::milliseconds milliseconds(
 
 arguments parse(int argc, char** argv) {
     arguments a;
+    a.app.client_id = "sandbox-12345678";
+    a.app.client_secret = "made-up";
     command_line::cursor at{argc, argv};
     while (at.next()) {
         if (at.is("--help") || at.is("-h"))
@@ -82,6 +91,12 @@ arguments parse(int argc, char** argv) {
             a.server.port = at.number<std::uint16_t>(0, 65535);
         else if (at.is("--address"))
             a.server.address = at.value();
+        else if (at.is("--client-id"))
+            a.app.client_id = at.value();
+        else if (at.is("--client-secret"))
+            a.app.client_secret = at.value();
+        else if (at.is("--redirect-uri"))
+            a.app.redirect_uri = at.value();
         else if (at.is("--ca-out")) {
             a.ca_out = at.value();
             a.server.tls = true;
@@ -140,6 +155,7 @@ int run(const arguments& args) {
     signals.async_wait([](const boost::system::error_code&, int) {});
 
     sandbox::server server{args.server};
+    server.add_app(args.app);
     if (!args.ca_out.empty()) {
         std::ofstream out{args.ca_out};
         out << server.ca_certificate_pem();

@@ -245,7 +245,9 @@ TEST_CASE("a lost answer is asked for again while the server repeats it", "[auth
         auto const next = b.machine.refused(refusal::lost, problem(), 0ms, at(now, 0.5));
         if (next.what != todo::pause) break;
         now += next.delay;
-        REQUIRE(b.machine.paused(at(now)).what == todo::refresh);
+        auto again = b.machine.paused(at(now));
+        if (again.what == todo::extend) again = b.machine.extended(true, at(now));
+        REQUIRE(again.what == todo::refresh);
     }
     CHECK(tries > b.options.attempts);
     CHECK(now > sent + 15s);
@@ -455,20 +457,267 @@ TEST_CASE("a conflict at the store means that the other one's token is used", "[
     }
 }
 
-TEST_CASE("an installation during a renewal is not overwritten by it", "[auth]") {
+TEST_CASE("an installation during a renewal comes after it", "[auth]") {
     bench b;
     auto const now = start + 25h;
     REQUIRE(b.machine.ask(at(now)).start);
     REQUIRE(b.renewal(make("old", 1), now).what == todo::refresh);
-    b.machine.install(make("installed", 2, now), at(now));
-    CHECK(text(b.machine.ask(at(now))) == "installed");
+    CHECK_FALSE(b.machine.offer(make("installed", 0, now)));
+    auto const offer = b.machine.offers();
+    // What is sent and replaced stays the token that the renewal began with.
+    CHECK(b.machine.subject()->access == secret{"old"});
     REQUIRE(b.machine.obtained(make("refreshed", 0, now), at(now)).what == todo::replace);
-    // The version that was renewed, not the one that is held now.
     CHECK(b.machine.expected() == 1);
-    REQUIRE(b.machine.replaced(std::nullopt, at(now)).what == todo::load);
-    REQUIRE(b.machine.loaded(make("installed", 2, now), at(now)).what == todo::unlock);
+    REQUIRE(b.machine.replaced(2, at(now)).what == todo::unlock);
+    CHECK_FALSE(b.machine.offer_stored(offer));
+    REQUIRE(b.machine.unlocked().what == todo::load);
+    REQUIRE(b.machine.loaded(make("refreshed", 2, now), at(now)).what == todo::replace);
+    CHECK(b.machine.expected() == 2);
+    CHECK(b.machine.pending().access == secret{"installed"});
+    REQUIRE(b.machine.replaced(3, at(now)).what == todo::done);
+    CHECK(b.machine.offer_stored(offer));
+    CHECK(text(b.machine.ask(at(now))) == "installed");
+}
+
+TEST_CASE("an installation during a renewal's pause takes its place", "[auth]") {
+    bench b;
+    auto const now = start + 25h;
+    REQUIRE(b.machine.ask(at(now)).start);
+    REQUIRE(b.renewal(make("old", 1), now).what == todo::refresh);
+    REQUIRE(b.machine.refused(refusal::transient, problem(), 0ms, at(now)).what == todo::pause);
+    CHECK_FALSE(b.machine.offer(make("installed", 0, now)));
+    // The refresh token that the installation brought must not be spent on version 1.
+    REQUIRE(b.machine.paused(at(now)).what == todo::load);
+    REQUIRE(b.machine.loaded(make("old", 1), at(now)).what == todo::replace);
+    CHECK(b.machine.pending().access == secret{"installed"});
+    REQUIRE(b.machine.replaced(2, at(now)).what == todo::unlock);
     REQUIRE(b.machine.unlocked().what == todo::done);
     CHECK(text(b.machine.ask(at(now))) == "installed");
+    CHECK_FALSE(b.machine.unsaved());
+}
+
+TEST_CASE("an installation that the store does not take is kept until it does", "[auth]") {
+    bench b;
+    b.options.attempts = 2;
+    REQUIRE(b.machine.offer(make("installed", 0)));
+    REQUIRE(b.machine.begin().what == todo::load);
+    REQUIRE(b.machine.store_failed(problem("gone"), at(start)).what == todo::pause);
+    CHECK_FALSE(b.machine.release_waiters());
+    REQUIRE(b.machine.paused(at(start)).what == todo::load);
+    SECTION("it is not handed out before") {
+        REQUIRE(b.machine.store_failed(problem("gone"), at(start)).what == todo::pause);
+        CHECK(b.machine.release_waiters());
+        CHECK(b.machine.ask(at(start)).problem.detail == "gone");
+    }
+    SECTION("somebody else stores another one at the same moment") {
+        REQUIRE(b.machine.loaded(std::nullopt, at(start)).what == todo::replace);
+        CHECK(b.machine.expected() == 0);
+        REQUIRE(b.machine.replaced(std::nullopt, at(start)).what == todo::load);
+        REQUIRE(b.machine.loaded(make("theirs", 4), at(start)).what == todo::replace);
+        CHECK(b.machine.expected() == 4);
+        REQUIRE(b.machine.replaced(5, at(start)).what == todo::done);
+        CHECK(text(b.machine.ask(at(start))) == "installed");
+    }
+    SECTION("the client ends, and another begins") {
+        b.machine.stop();
+        REQUIRE(b.machine.store_failed(problem("gone"), at(start)).what == todo::done);
+        CHECK(b.machine.unsaved());
+        b.machine.resume();
+        REQUIRE(b.machine.ask(at(start + 1min)).start);
+        REQUIRE(b.machine.begin().what == todo::load);
+        REQUIRE(b.machine.loaded(std::nullopt, at(start + 1min)).what == todo::replace);
+        CHECK(b.machine.pending().access == secret{"installed"});
+    }
+}
+
+TEST_CASE("a pair that the client's end left unsaved is stored by the next flight", "[auth]") {
+    bench b;
+    b.hold(make("old", 1), start);
+    auto const due = start + day - 5min;
+    REQUIRE(b.machine.ask(at(due)).start);
+    REQUIRE(b.renewal(make("old", 1), due).what == todo::refresh);
+    REQUIRE(b.machine.obtained(make("new", 0, due), at(due)).what == todo::replace);
+    b.machine.stop();
+    REQUIRE(b.machine.store_failed(problem("disk full"), at(due)).what == todo::unlock);
+    REQUIRE(b.machine.unlocked().what == todo::done);
+    b.machine.resume();
+    auto const later = due + 1min;
+    CHECK(b.machine.ask(at(later)).start);
+    // Not looked for in the store, nor fetched: the old refresh token is used up.
+    REQUIRE(b.machine.begin().what == todo::replace);
+    CHECK(b.machine.expected() == 1);
+    CHECK(b.machine.pending().access == secret{"new"});
+    REQUIRE(b.machine.replaced(2, at(later)).what == todo::done);
+    CHECK(text(b.machine.ask(at(later))) == "new");
+}
+
+TEST_CASE("a flight that breaks off leaves its pair to the next one", "[auth]") {
+    bench b;
+    auto const now = start + 25h;
+    REQUIRE(b.machine.ask(at(now)).start);
+    REQUIRE(b.renewal(make("old", 1), now).what == todo::refresh);
+    REQUIRE(b.machine.obtained(make("new", 0, now), at(now)).what == todo::replace);
+    b.machine.abandon(problem("the event loop ended"));
+    CHECK_FALSE(b.machine.flying());
+    CHECK(b.machine.settled(at(now)).problem.detail == "the event loop ended");
+    REQUIRE(b.machine.ask(at(now)).start);
+    REQUIRE(b.machine.begin().what == todo::replace);
+    CHECK(b.machine.pending().access == secret{"new"});
+}
+
+TEST_CASE("a store that was set back to an older copy gets the newest pair", "[auth]") {
+    bench b;
+    b.hold(make("old", 5), start);
+    auto const due = start + day - 5min;
+    REQUIRE(b.machine.ask(at(due)).start);
+    auto const backup = make("older", 3, start - day);
+    REQUIRE(b.renewal(backup, due).what == todo::refresh);
+    CHECK(b.machine.subject()->access == secret{"old"});
+    REQUIRE(b.machine.obtained(make("new", 0, due), at(due)).what == todo::replace);
+    // In place of what is there, not of what was there once.
+    CHECK(b.machine.expected() == 3);
+    REQUIRE(b.machine.replaced(4, at(due)).what == todo::unlock);
+    REQUIRE(b.machine.unlocked().what == todo::done);
+    CHECK(text(b.machine.ask(at(due))) == "new");
+    CHECK(b.machine.current()->version == 4);
+}
+
+TEST_CASE("a store that is set back while the pair is stored takes it all the same", "[auth]") {
+    bench b;
+    auto const now = start + 25h;
+    REQUIRE(b.machine.ask(at(now)).start);
+    REQUIRE(b.renewal(make("old", 5), now).what == todo::refresh);
+    REQUIRE(b.machine.obtained(make("new", 0, now), at(now)).what == todo::replace);
+    REQUIRE(b.machine.replaced(std::nullopt, at(now)).what == todo::load);
+    REQUIRE(b.machine.loaded(make("older", 2, start - day), at(now)).what == todo::replace);
+    CHECK(b.machine.expected() == 2);
+    CHECK(b.machine.pending().access == secret{"new"});
+}
+
+TEST_CASE("an installation in a store that was set back is taken over", "[auth]") {
+    bench b;
+    b.hold(make("old", 5), start);
+    auto const due = start + day - 5min;
+    REQUIRE(b.machine.ask(at(due)).start);
+    REQUIRE(b.machine.begin().what == todo::load);
+    REQUIRE(b.machine.loaded(make("installed", 4, due), at(due)).what == todo::done);
+    CHECK(text(b.machine.ask(at(due))) == "installed");
+}
+
+TEST_CASE("a removed token is not brought back by the flight that was up", "[auth]") {
+    bench b;
+    REQUIRE(b.machine.ask(at(start)).start);
+    REQUIRE(b.renewal(std::nullopt, start).what == todo::mint);
+    SECTION("which minted it") {
+        b.machine.forget();
+        REQUIRE(b.machine.obtained(make("minted", 0), at(start)).what == todo::unlock);
+    }
+    SECTION("which stored it at this moment") {
+        REQUIRE(b.machine.obtained(make("minted", 0), at(start)).what == todo::replace);
+        b.machine.forget();
+        REQUIRE(b.machine.replaced(1, at(start)).what == todo::unlock);
+    }
+    SECTION("which could not store it") {
+        REQUIRE(b.machine.obtained(make("minted", 0), at(start)).what == todo::replace);
+        REQUIRE(b.machine.store_failed(problem(), at(start)).what == todo::pause);
+        b.machine.forget();
+        REQUIRE(b.machine.paused(at(start)).what == todo::unlock);
+    }
+    REQUIRE(b.machine.unlocked().what == todo::done);
+    CHECK(b.machine.settled(at(start)).problem.code == errc::no_token);
+    CHECK_FALSE(b.machine.unsaved());
+    // Installed again, it is there again.
+    REQUIRE(b.machine.offer(make("again", 0)));
+}
+
+TEST_CASE("a renewal that is asked for leaves the old token good until it is done", "[auth]") {
+    bench b;
+    // Whether it is held, or has yet to be read.
+    if (GENERATE(true, false)) b.hold(make("old", 1), start);
+    REQUIRE(b.machine.force());
+    REQUIRE(b.renewal(make("old", 1), start).what == todo::refresh);
+    CHECK(text(b.machine.ask(at(start))) == "old");
+    SECTION("it works") {
+        REQUIRE(b.machine.obtained(make("new", 0), at(start)).what == todo::replace);
+        REQUIRE(b.machine.replaced(2, at(start)).what == todo::unlock);
+        REQUIRE(b.machine.unlocked().what == todo::done);
+        CHECK_FALSE(b.machine.insisting());
+        CHECK_FALSE(b.machine.insist_problem().code);
+        CHECK(text(b.machine.ask(at(start))) == "new");
+    }
+    SECTION("it fails") {
+        REQUIRE(
+            b.machine.refused(refusal::lasting, problem("no"), 0ms, at(start)).what ==
+            todo::unlock);
+        REQUIRE(b.machine.unlocked().what == todo::done);
+        CHECK_FALSE(b.machine.insisting());
+        CHECK(b.machine.insist_problem().detail == "no");
+        CHECK(text(b.machine.ask(at(start))) == "old");
+    }
+    SECTION("what passes is tried again, though nobody is without a token") {
+        CHECK(b.machine.refused(refusal::transient, problem(), 0ms, at(start)).what == todo::pause);
+    }
+}
+
+TEST_CASE("who leaves a renewal to another waits for it when its token ends", "[auth]") {
+    bench b;
+    b.hold(make("old", 1), start);
+    // 3 s before it is no longer handed out, the lease is another's.
+    auto const late = start + day - 33s;
+    REQUIRE(b.machine.ask(at(late)).start);
+    REQUIRE(b.machine.begin().what == todo::load);
+    REQUIRE(b.machine.loaded(make("old", 1), at(late)).what == todo::lock);
+    REQUIRE(b.machine.locked(false, at(late)).what == todo::done);
+    CHECK(b.machine.ask(at(late + 2s)).what == verdict::ready);
+    auto const after = b.machine.ask(at(late + 4s));
+    CHECK(after.what == verdict::wait);
+    CHECK(after.start);
+}
+
+TEST_CASE("a lease that would end before a refresh can is made longer", "[auth]") {
+    bench b;
+    auto now = start + 25h;
+    REQUIRE(b.machine.ask(at(now)).start);
+    REQUIRE(b.renewal(make("old", 1), now).what == todo::refresh);
+    now += 9s;
+    REQUIRE(b.machine.refused(refusal::lost, problem(), 0ms, at(now)).what == todo::pause);
+    now += 5s;
+    REQUIRE(b.machine.paused(at(now)).what == todo::extend);
+    SECTION("by the store") {
+        CHECK(b.machine.extended(true, at(now)).what == todo::refresh);
+    }
+    SECTION("or taken anew, and what is stored then is looked at") {
+        REQUIRE(b.machine.extended(false, at(now)).what == todo::unlock);
+        REQUIRE(b.machine.unlocked().what == todo::lock);
+        REQUIRE(b.machine.locked(true, at(now)).what == todo::load);
+        SECTION("nothing new") {
+            CHECK(b.machine.loaded(make("old", 1), at(now)).what == todo::refresh);
+        }
+        SECTION("another has got the answer") {
+            CHECK(b.machine.loaded(make("theirs", 2, now), at(now)).what == todo::unlock);
+        }
+    }
+}
+
+TEST_CASE("the lease is kept as long as a pair is not stored", "[auth]") {
+    bench b;
+    auto now = start + 25h;
+    REQUIRE(b.machine.ask(at(now)).start);
+    REQUIRE(b.renewal(make("old", 1), now).what == todo::refresh);
+    REQUIRE(b.machine.obtained(make("new", 0, now), at(now)).what == todo::replace);
+    auto leased_until = now + b.options.lease;
+    for (int i = 0; i < 20; ++i) {
+        auto step = b.machine.store_failed(problem("disk full"), at(now, 0.9));
+        REQUIRE(step.what == todo::pause);
+        now += std::min<std::chrono::milliseconds>(step.delay, 5s);
+        step = b.machine.paused(at(now));
+        if (step.what == todo::extend) {
+            leased_until = now + b.options.lease;
+            step = b.machine.extended(true, at(now));
+        }
+        REQUIRE(step.what == todo::replace);
+        CHECK(now < leased_until);
+    }
 }
 
 TEST_CASE("a refused token is renewed once, for all that raced", "[auth]") {
@@ -510,13 +759,12 @@ TEST_CASE("a token that another process has renewed already is read, not renewed
 
 TEST_CASE("an older edition from the store never takes the place of a newer one", "[auth]") {
     bench b;
-    b.hold(make("old", 1), start);
+    b.hold(make("new", 2), start);
     auto const due = start + day - 5min;
     REQUIRE(b.machine.ask(at(due)).start);
     REQUIRE(b.machine.begin().what == todo::load);
-    b.machine.install(make("installed", 2, due), at(due));
-    REQUIRE(b.machine.loaded(make("old", 1), at(due)).what == todo::done);
-    CHECK(text(b.machine.ask(at(due))) == "installed");
+    REQUIRE(b.machine.loaded(make("old", 1, start - day), at(due)).what == todo::lock);
+    CHECK(text(b.machine.ask(at(due))) == "new");
 }
 
 TEST_CASE("a client that ends cuts pauses short and fetches nothing more", "[auth]") {
@@ -538,7 +786,12 @@ namespace {
 /// more each time, and checks at each step what must always hold.
 class explorer {
 public:
-    explicit explorer(resource_kind kind) : kind_(kind) {}
+    /// What the application does beside the flight.
+    enum class injection : std::uint8_t { none, offer, refuse, force, forget };
+
+    explicit explorer(resource_kind kind, injection what = injection::none)
+        : kind_(kind),
+          inject_(what) {}
 
     std::size_t ended = 0;
     std::size_t cut = 0;
@@ -569,6 +822,9 @@ private:
         bool leased = false;
         bool unsaved = false;
         bool conflict = false; // to be resolved by reading the store
+        bool removed = false;  // by the application, so that nothing may come back
+        int offered = 0;
+        bool injected = false;
         choices_.clear();
         auto const choose = [&](unsigned count) {
             choices_.push_back(count);
@@ -586,8 +842,25 @@ private:
         while (good && step.what != todo::done && choices_.size() < depth) {
             now += 100ms;
             auto const when = at(now, 0.5);
+            // The application does something of its own, once, at any step.
+            if (inject_ != injection::none && !injected && choose(2) == 1) {
+                injected = true;
+                if (inject_ == injection::offer) {
+                    good = good && !m.offer(make("offered" + std::to_string(++offered), 0, now));
+                } else if (inject_ == injection::refuse) {
+                    if (m.current()) (void)m.refuse(m.current()->access, when);
+                } else if (inject_ == injection::force) {
+                    good = good && !m.force();
+                } else if (inject_ == injection::forget) {
+                    m.forget();
+                    stored.reset();
+                    unsaved = conflict = false;
+                    removed = true;
+                }
+            }
             switch (step.what) {
             case todo::done: break;
+            case todo::extend: step = m.extended(choose(2) == 0, when); break;
             case todo::load: {
                 auto const outcome = choose(4);
                 if (outcome == 1) other_process();
@@ -627,7 +900,10 @@ private:
                 good = good && leased && !unsaved;
                 good = good &&
                     (step.what == todo::mint ? kind_ == resource_kind::location
-                                             : m.current() && !m.current()->refresh.empty());
+                                             : m.subject() && !m.subject()->refresh.empty());
+                // An installation's refresh token is not spent before the store has it.
+                if (step.what == todo::refresh)
+                    good = good && in_store.count(std::string{m.subject()->access.reveal()}) == 1;
                 switch (choose(5)) {
                 case 0:
                     unsaved = true;
@@ -640,7 +916,7 @@ private:
                 }
                 break;
             case todo::replace: {
-                good = good && unsaved;
+                good = good && (unsaved || offered > 0 || removed);
                 bool const fits = (stored ? stored->version : 0) == m.expected();
                 switch (choose(3)) {
                 case 0:
@@ -651,7 +927,7 @@ private:
                         unsaved = false;
                         step = m.replaced(version, when);
                     } else {
-                        conflict = true;
+                        conflict = unsaved;
                         step = m.replaced(std::nullopt, when);
                     }
                     break;
@@ -668,6 +944,8 @@ private:
                 break;
             }
             }
+            // What is stored as the application removes it is removed once more.
+            if (removed && step.what == todo::done) stored.reset();
             // What is handed out is in the store.
             auto const given = m.settled(at(now));
             if (given.access)
@@ -678,6 +956,11 @@ private:
         if (step.what == todo::done) {
             ++ended;
             good = good && !leased;
+            // A pair is given up only for one that the store has, or with the application's will.
+            good = good && (!unsaved || m.unsaved() || removed);
+            if (offered > 0 && !m.stopping()) good = good && !m.unsaved();
+            if (offered > 0) good = good && (m.unsaved() || in_store.count("offered1") == 1);
+            if (removed) good = good && !m.unsaved() && !m.settled(at(now)).access;
         } else {
             ++cut;
         }
@@ -691,6 +974,7 @@ private:
     }
 
     resource_kind kind_;
+    injection inject_;
     std::vector<unsigned> choices_;
 };
 
@@ -702,6 +986,18 @@ TEST_CASE("every course of a flight keeps the rules", "[auth]") {
         e.explore(13);
         CHECK(e.ended > 500);
     }
+}
+
+TEST_CASE("what the application does beside a flight breaks no rule", "[auth]") {
+    using injection = explorer::injection;
+    for (auto const kind : {resource_kind::location, resource_kind::company})
+        for (auto const what :
+             {injection::offer, injection::refuse, injection::force, injection::forget}) {
+            CAPTURE(static_cast<int>(kind), static_cast<int>(what));
+            explorer e{kind, what};
+            e.explore(12);
+            CHECK(e.ended > 300);
+        }
 }
 
 // ---- several processes -------------------------------------------------------------------------
@@ -794,6 +1090,12 @@ public:
                 plan(p, p.machine.locked(false, when));
             }
             break;
+        case todo::extend: {
+            bool const longer = !trouble && holder == &p && now < lease_end;
+            if (longer) lease_end = now + options.lease;
+            plan(p, p.machine.extended(longer, when));
+            break;
+        }
         case todo::unlock:
             if (holder == &p) holder = nullptr;
             plan(p, p.machine.unlocked());
@@ -801,7 +1103,7 @@ public:
         case todo::pause: plan(p, p.machine.paused(when)); break;
         case todo::mint: good = false; break;
         case todo::refresh: {
-            auto const given = std::string{p.machine.current()->refresh.reveal()};
+            auto const given = std::string{p.machine.subject()->refresh.reveal()};
             if (given == valid_refresh) {
                 last_refresh = given;
                 rotated_at = now;

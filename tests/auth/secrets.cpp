@@ -7,11 +7,16 @@
 #include "support/temporary_folder.hpp"
 
 #include <highlevel/auth/file_token_store.hpp>
+#include <highlevel/auth/oauth.hpp>
 #include <highlevel/auth/token_store_conformance.hpp>
 #include <highlevel/auth/user_context.hpp>
 #include <highlevel/highlevel.hpp>
 #include <highlevel/json/diagnostics.hpp>
 #include <highlevel/v2/contacts.hpp>
+
+#ifdef HIGHLEVEL_TEST_SQLITE
+#    include <highlevel/auth/sqlite_token_store.hpp>
+#endif
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -186,6 +191,44 @@ void write_down(std::ostream& out, const highlevel::failure& f) {
     out << '\n';
 }
 
+/// An OAuth server that gives planted tokens and keeps nothing: the answer is made where it is
+/// wanted, in one piece of memory, which the library has to overwrite.
+class planting_transport final : public http::transport {
+public:
+    planting_transport(planted access, planted refresh) : access_(access), refresh_(refresh) {}
+
+    asio::awaitable<http::exchange_result> exchange(
+        const http::request& r, http::exchange_options /*options*/) override {
+        ++asked;
+        if (refuse) co_return reply(refuse, R"({"message":"Invalid grant: no such thing"})");
+        if (r.target != "/oauth/token" && r.target != "/oauth/locationToken")
+            co_return reply(200, "{}");
+        auto out = reply(200, {});
+        auto& body = out.reply.body;
+        body.reserve(1024);
+        body = R"({"companyId":"com","expires_in":86399,"access_token":")";
+        add(body, access_);
+        body += R"(","refresh_token":")";
+        add(body, refresh_);
+        body += r.target == "/oauth/token" ? R"(","userType":"Company"})"
+                                           : R"(","userType":"Location","locationId":"l"})";
+        co_return out;
+    }
+    void close() noexcept override {}
+
+    unsigned refuse = 0;
+    int asked = 0;
+
+private:
+    static void add(std::string& to, const planted& what) {
+        for (std::size_t i = 0; i < planted::length; ++i)
+            to.push_back(what.at(i));
+    }
+
+    planted access_;
+    planted refresh_;
+};
+
 class secrets {
 public:
     explicit secrets(std::uint64_t seed)
@@ -194,12 +237,14 @@ public:
           of_location(seed + 2),
           access(seed + 3),
           refresh(seed + 4),
-          key(seed + 5) {}
+          key(seed + 5),
+          client(seed + 6),
+          code(seed + 7) {}
 
-    planted general, rotated, of_location, access, refresh, key;
+    planted general, rotated, of_location, access, refresh, key, client, code;
 
     [[nodiscard]] std::vector<planted> all() const {
-        return {general, rotated, of_location, access, refresh, key};
+        return {general, rotated, of_location, access, refresh, key, client, code};
     }
 };
 
@@ -239,8 +284,50 @@ int make_calls(const secrets& hidden, std::ostream& out) {
     return network->with_token();
 }
 
-/// Stores, loads and damages tokens.
-void use_stores(const secrets& hidden, std::ostream& out) {
+/// Installs, refreshes and mints, with success and without. Gives how many requests there were.
+int use_oauth(const secrets& hidden, std::ostream& out) {
+    asio::io_context context;
+    auto const network = std::make_shared<planting_transport>(hidden.access, hidden.refresh);
+    auth::oauth_options options;
+    options.client_id = "app-12345678";
+    options.client_secret = hidden.client.make();
+    options.refresh.attempts = 1;
+    auth::oauth_app app{std::move(options)};
+    auto const source = static_cast<auth::credentials>(app).source();
+    auth::attachment lent;
+    lent.executor = context.get_executor();
+    lent.transport = network;
+    source->attach(lent);
+    auto const attempt = [&](auto work) {
+        asio::co_spawn(context, std::move(work), [&](std::exception_ptr e, auto&&...) {
+            try {
+                if (e) std::rethrow_exception(e);
+            } catch (const highlevel::error& thrown) {
+                write_down(out, thrown.failure());
+            } catch (const std::exception& thrown) {
+                out << thrown.what() << '\n';
+            }
+        });
+        context.restart();
+        context.run();
+    };
+    auto const company = auth::resource::company("com");
+    for (unsigned const status : {0U, 400U, 401U, 500U}) {
+        network->refuse = status;
+        attempt(app.exchange_code(hidden.code.make(), "https://example.com/back"));
+        attempt(app.renew(company));
+        attempt(app.install_location("com", "l"));
+        attempt(app.renew(auth::resource::location("l")));
+        attempt(app.installed_locations("com"));
+        attempt(app.uninstall(auth::resource::location("l")));
+    }
+    source->detach(*network);
+    return network->asked;
+}
+
+/// Stores, loads and damages tokens. SQLite keeps copies of its own, so that it is left out where
+/// the memory is searched.
+void use_stores(const secrets& hidden, std::ostream& out, [[maybe_unused]] bool with_sqlite) {
     auto const what = auth::resource::location("loc1");
     auto const attempt = [&](auto&& function) {
         try {
@@ -272,6 +359,25 @@ void use_stores(const secrets& hidden, std::ostream& out) {
         std::ofstream{folder / "location-loc1.token", std::ios::app} << "x";
         attempt([&] { (void)conformance::wait(store.load(what)); });
     }
+#ifdef HIGHLEVEL_TEST_SQLITE
+    if (with_sqlite) {
+        highlevel::test::temporary_folder const folder;
+        auto value = conformance::sample(what, 1);
+        value.access = hidden.access.make();
+        value.refresh = hidden.refresh.make();
+        {
+            auth::sqlite_token_store store{folder / "tokens.db"};
+            (void)conformance::wait(store.replace(what, 0, value));
+            (void)conformance::wait(store.replace(what, 7, value));
+            attempt([&] { (void)conformance::wait(store.replace({}, 0, value)); });
+        }
+        std::ofstream{folder / "tokens.db"} << "no database";
+        attempt([&] {
+            auth::sqlite_token_store store{folder / "tokens.db"};
+            (void)conformance::wait(store.load(what));
+        });
+    }
+#endif
     attempt([&] { (void)auth::read_token_key(hidden.key.make().reveal()); });
     attempt([&] { (void)auth::decrypt_user_context("U2FsdGVkX18=", hidden.key.make()); });
 }
@@ -351,7 +457,8 @@ TEST_CASE("nothing_that_the_library_says_holds_a_secret", "[auth]") {
     secrets const hidden{20240229};
     std::ostringstream said;
     CHECK(make_calls(hidden, said) >= 15);
-    use_stores(hidden, said);
+    use_stores(hidden, said, true);
+    CHECK(use_oauth(hidden, said) >= 10);
     auto const text = said.str();
     CHECK(text.size() > 3000);
     for (auto const& secret : hidden.all())
@@ -374,7 +481,8 @@ TEST_CASE("no_secret_stays_in_memory", "[auth]") {
     {
         std::ostringstream said;
         (void)make_calls(hidden, said);
-        use_stores(hidden, said);
+        use_stores(hidden, said, false);
+        (void)use_oauth(hidden, said);
     }
     memory_scan after{hidden.all()};
     REQUIRE(after.run());

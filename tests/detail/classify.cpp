@@ -94,7 +94,7 @@ TEST_CASE("refusals_of_the_live_api_have_causes_and_hints", "[client]") {
         {401, "Invalid Private Integration token", cause::invalid_token, "rotated"},
         {401, "Unauthorized", cause::invalid_token, "expired"},
         {401, "jwt expired", cause::invalid_token, "expired"},
-        {401, "", cause::invalid_token, "expired"},
+        {401, "", cause::forbidden, "without a word"},
         {401, "You shall not pass", cause::forbidden, "another reason"},
         {401, "E01 - Unauthorized request", cause::invalid_request, "companyId"},
         {401, "Command timed out", cause::server_error, "time-out"},
@@ -188,10 +188,22 @@ TEST_CASE("a_gateway_page_is_told_apart_from_the_api", "[client]") {
     CHECK(hint_of(r) == "a gateway refused the client, not the API; ray id 8f1-AMS");
     for (unsigned const status : {403U, 429U, 503U})
         CHECK(cause_of(status, "<html></html>") == cause::blocked);
-    for (unsigned const status : {500U, 502U, 522U, 524U})
+    for (unsigned const status : {520U, 522U, 524U, 530U})
+        CHECK(cause_of(status, "<html></html>") == cause::blocked);
+    for (unsigned const status : {500U, 502U, 504U})
         CHECK(cause_of(status, "<html></html>") == cause::server_error);
     CHECK(cause_of(404, "<html></html>") == cause::not_found);
     CHECK(cause_of(400, "<html>400 Bad Request<hr>cloudflare</html>") == cause::blocked);
+    CHECK(cause_of(404, "<html>gone <b>Ray ID:</b> 8f1-AMS</html>") == cause::blocked);
+    // An answer of the API comes through the gateway, and has its number, too.
+    auto passed = reply(404, "<html><pre>Cannot GET /contacts/x</pre></html>");
+    passed.fields.add("cf-ray", "8f1-AMS");
+    CHECK(cause_of(passed) == cause::not_found);
+    auto refused = reply(401, "<html>Sign in</html>");
+    CHECK(cause_of(refused) == cause::forbidden);
+    refused.fields.add("cf-ray", "8f1-AMS");
+    CHECK(cause_of(refused) == cause::blocked);
+    CHECK_THAT(hint_of(refused), test::contains("8f1-AMS"));
 }
 
 TEST_CASE("the_ray_id_and_the_number_are_read_from_a_gateways_page", "[client]") {

@@ -3,8 +3,8 @@
 // OAuth from end to end: the client, an app and a store against the sandbox's OAuth server.
 
 #include "support/catch.hpp"
+#include "support/oauth_house.hpp"
 
-#include <highlevel/auth/authorize_url.hpp>
 #include <highlevel/auth/memory_token_store.hpp>
 #include <highlevel/auth/oauth.hpp>
 #include <highlevel/highlevel.hpp>
@@ -13,11 +13,13 @@
 #include <highlevel/v2/locations.hpp>
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -29,77 +31,21 @@ namespace asio = boost::asio;
 namespace auth = highlevel::auth;
 namespace contacts = highlevel::v2::contacts;
 
+using house = test::oauth_house;
+
 namespace {
 
-highlevel::sandbox::options three_locations() {
-    highlevel::sandbox::options o;
-    o.locations = 3;
-    o.contacts_per_location = 3;
-    o.max = 1000;
-    return o;
+/// Answers every request to the contacts with this refusal.
+void refuse_contacts(house& h, unsigned status, const std::string& body, bool html = false) {
+    h.server.set_hook(
+        [=](const highlevel::sandbox::request_view& request)
+            -> std::optional<highlevel::sandbox::scripted_response> {
+            if (!request.path.starts_with("/contacts")) return std::nullopt;
+            highlevel::sandbox::scripted_response out{status, body};
+            if (html) out.content_type = "text/html";
+            return out;
+        });
 }
-
-/// A sandbox with an app, and a client that has the app as its credentials.
-class house {
-public:
-    explicit house(
-        std::shared_ptr<auth::token_store> tokens = std::make_shared<auth::memory_token_store>(),
-        highlevel::generation wire = highlevel::generation::v2)
-        : server(three_locations()),
-          store(std::move(tokens)),
-          app(settings(wire)) {
-        highlevel::sandbox::app_settings known;
-        known.client_id = "sandbox-12345678";
-        known.client_secret = "planted";
-        server.add_app(known);
-        server.start();
-        options.base_url = server.base_url();
-        options.credentials = app;
-        client = std::make_unique<highlevel::client>(context.get_executor(), options);
-        for (auto const& place : server.locations())
-            ids.push_back(place.id);
-    }
-
-    auth::oauth_options settings(highlevel::generation wire) const {
-        auth::oauth_options o;
-        o.client_id = "sandbox-12345678";
-        o.client_secret = auth::secret{"planted"};
-        o.store = store;
-        o.wire = wire;
-        o.refresh.base_delay = 5ms;
-        return o;
-    }
-
-    template <class T>
-    T run(asio::awaitable<T> work) {
-        context.restart();
-        auto future = asio::co_spawn(context, std::move(work), asio::use_future);
-        context.run();
-        return future.get();
-    }
-
-    auth::installation install(const std::string& location) {
-        return run(
-            app.exchange_code(auth::secret{server.issue_code("sandbox-12345678", location)}));
-    }
-    auth::installation install_company() {
-        return run(app.exchange_code(auth::secret{server.issue_code("sandbox-12345678", {}, ids)}));
-    }
-
-    auto list(const std::string& location) {
-        contacts::get_contacts op;
-        op.location_id = location;
-        return run(client->location(location).try_call(op));
-    }
-
-    highlevel::sandbox::server server;
-    asio::io_context context;
-    std::shared_ptr<auth::token_store> store;
-    auth::oauth_app app;
-    highlevel::client_options options;
-    std::unique_ptr<highlevel::client> client;
-    std::vector<std::string> ids;
-};
 
 } // namespace
 
@@ -169,7 +115,7 @@ TEST_CASE("64 coroutines on 8 threads and 4 clients renew an ended token once", 
     std::vector<auth::oauth_app> apps;
     std::vector<std::unique_ptr<highlevel::client>> clients;
     for (int i = 0; i < 4; ++i) {
-        apps.emplace_back(h.settings(highlevel::generation::v2));
+        apps.emplace_back(test::oauth_settings(h.store));
         auto options = h.options;
         options.credentials = apps.back();
         clients.push_back(std::make_unique<highlevel::client>(context.get_executor(), options));
@@ -201,37 +147,273 @@ TEST_CASE("64 coroutines on 8 threads and 4 clients renew an ended token once", 
     CHECK(counts.graces == 0);
 }
 
+TEST_CASE("a 401 that is not about the token spends no refresh token", "[e2e]") {
+    house h;
+    h.install(h.ids[0]);
+    for (auto const* body :
+         {R"({"statusCode":401,"message":"The token is not authorized for this scope."})",
+          R"({"statusCode":401,"message":"Token's user type mismatch!"})",
+          R"({"statusCode":401,"message":"This route is not yet supported by the IAM Service."})",
+          R"({"statusCode":401,"message":"version header was not found."})",
+          R"({"statusCode":401,"message":"E01 - Unauthorized request"})",
+          R"({"statusCode":401,"message":"This location is not accessible from this token."})",
+          R"({"statusCode":401,"message":"Command timed out"})", "", "<html>Sign in</html>"}) {
+        CAPTURE(body);
+        refuse_contacts(h, 401, body, body[0] == '<');
+        CHECK(h.list(h.ids[0]).has_error());
+    }
+    CHECK(h.server.oauth_totals().refreshes == 0);
+}
+
+TEST_CASE("a 401 about the token that lasts costs one refresh", "[e2e]") {
+    house h;
+    h.install(h.ids[0]);
+    refuse_contacts(h, 401, R"({"statusCode":401,"message":"Unauthorized"})");
+    auto const got = h.list(h.ids[0]);
+    REQUIRE(got.has_error());
+    CHECK(got.error().cause() == cause::invalid_token);
+    CHECK(h.server.oauth_totals().refreshes == 1);
+    // A renewal did not help, so that another one right away would not, either.
+    CHECK(h.list(h.ids[0]).has_error());
+    CHECK(h.server.oauth_totals().refreshes == 1);
+}
+
+TEST_CASE("a conversation that exists gives the way back", "[e2e]") {
+    house h;
+    h.install(h.ids[0]);
+    refuse_contacts(
+        h, 400,
+        R"({"message":"exists","canonicalCode":"CONVERSATIONS_CONVERSATION_ALREADY_EXISTS",)"
+        R"("conversationId":"c1"})");
+    auto const got = h.list(h.ids[0]);
+    REQUIRE(got.has_error());
+    CHECK(got.error().cause() == cause::duplicate);
+    CHECK(got.error().recovery_id() == "c1");
+}
+
+TEST_CASE("a refresh that is refused says why to the call", "[e2e]") {
+    house h;
+    h.install(h.ids[0]);
+    h.server.end_access_tokens();
+    h.server.set_location_active(h.ids[0], false);
+    CHECK(h.list(h.ids[0]).has_error());
+    // The first failure is the 401; from then on the token is known to be no good.
+    auto const got = h.list(h.ids[0]);
+    REQUIRE(got.has_error());
+    CHECK(got.error().cause() == cause::forbidden);
+    CHECK(got.error().status() == 400);
+    REQUIRE(got.error().messages().size() == 1);
+    CHECK(got.error().messages()[0] == "Location is not active");
+    CHECK(got.error().hint().find("deactivated") != std::string::npos);
+}
+
+TEST_CASE("a refresh that is under way goes on when its client ends", "[e2e]") {
+    house h;
+    h.install(h.ids[0]);
+    h.server.end_access_tokens();
+    h.server.set_latency(200ms, 200ms);
+    bool ended = false;
+    h.context.restart();
+    asio::co_spawn(
+        h.context, h.app.renew(auth::resource::location(h.ids[0])),
+        [&](std::exception_ptr) { ended = true; });
+    while (h.server.oauth_totals().refreshes == 0 && !ended)
+        h.context.run_one_for(10ms);
+    REQUIRE_FALSE(ended);
+    h.client.reset();
+    h.context.run();
+    CHECK(ended);
+    // The pair that the server gave is in the store: another client works with it at once.
+    h.server.set_latency(0ms, 0ms);
+    h.server.end_access_tokens();
+    h.client = std::make_unique<highlevel::client>(h.context.get_executor(), h.options);
+    CHECK(h.list(h.ids[0]).has_value());
+    auto const counts = h.server.oauth_totals();
+    CHECK(counts.rotations == 2);
+    CHECK(counts.graces == 0);
+    CHECK(counts.reuses == 0);
+}
+
+TEST_CASE("the end of a program can wait for renewals", "[e2e]") {
+    house h;
+    h.install(h.ids[0]);
+    h.server.set_latency(50ms, 50ms);
+    bool renewed = false;
+    h.context.restart();
+    asio::co_spawn(
+        h.context, h.app.renew(auth::resource::location(h.ids[0])),
+        [&](std::exception_ptr e) { renewed = !e; });
+    while (h.server.oauth_totals().refreshes == 0)
+        h.context.run_one_for(10ms);
+    CHECK(h.run(h.app.finish()));
+    CHECK(renewed);
+    CHECK(h.run(h.app.finish()));
+}
+
+TEST_CASE("an event loop that ends in a renewal leaves an app that works", "[e2e]") {
+    house h;
+    h.install(h.ids[0]);
+    h.client.reset();
+    h.server.end_access_tokens();
+    {
+        asio::io_context context;
+        highlevel::client client{context.get_executor(), h.options};
+        asio::co_spawn(context, h.app.renew(auth::resource::location(h.ids[0])), asio::detached);
+        context.run_one(); // no further than its beginning
+    }
+    h.client = std::make_unique<highlevel::client>(h.context.get_executor(), h.options);
+    CHECK(h.list(h.ids[0]).has_value());
+}
+
+TEST_CASE("an app of two clients works on the event loop that is run", "[e2e]") {
+    house h;
+    h.install(h.ids[0]);
+    h.server.end_access_tokens();
+    asio::io_context never_run;
+    highlevel::client other{never_run.get_executor(), h.options};
+    CHECK(h.list(h.ids[0]).has_value());
+    CHECK(h.server.oauth_totals().rotations == 1);
+}
+
+TEST_CASE("a renewal that is asked for is done, also by a process that has just begun", "[e2e]") {
+    house h;
+    h.install(h.ids[0]);
+    auth::oauth_app fresh{test::oauth_settings(h.store)};
+    auto options = h.options;
+    options.credentials = fresh;
+    highlevel::client client{h.context.get_executor(), options};
+    h.run(fresh.renew(auth::resource::location(h.ids[0])));
+    CHECK(h.server.oauth_totals().rotations == 1);
+    h.server.set_location_active(h.ids[0], false);
+    CHECK_THROWS_AS(h.run(fresh.renew(auth::resource::location(h.ids[0]))), highlevel::error);
+    // What was good before is so still.
+    CHECK(h.list(h.ids[0]).has_value());
+}
+
+TEST_CASE("a location that is chosen later is minted as soon as it is asked for", "[e2e]") {
+    house h;
+    h.run(h.app.exchange_code(
+        auth::secret{h.server.issue_code(test::oauth_client_id, {}, {h.ids[0]})}));
+    auto const company = h.server.company_id();
+    CHECK_THROWS_AS(h.run(h.app.install_location(company, h.ids[1])), highlevel::error);
+    (void)h.server.issue_code(test::oauth_client_id, h.ids[1]);
+    CHECK_NOTHROW(h.run(h.app.install_location(company, h.ids[1])));
+    CHECK(h.list(h.ids[1]).has_value());
+}
+
+TEST_CASE("codes and client credentials bring tokens, wrong ones say so", "[e2e]") {
+    house h;
+    auto const code = h.server.issue_code(test::oauth_client_id, h.ids[0]);
+    auto const made =
+        h.run(h.app.exchange_code(auth::secret{code}, {}, auth::resource_kind::location));
+    CHECK(made.what == auth::resource::location(h.ids[0]));
+    for (auto const& bad : {code, std::string{"never.issued"}}) {
+        try {
+            h.run(h.app.exchange_code(auth::secret{bad}));
+            FAIL("a code that is no good was taken");
+        } catch (const highlevel::error& e) {
+            CHECK(e.failure().cause() == cause::invalid_token);
+            CHECK(e.failure().status() == 401);
+            CHECK(std::string{e.what()}.find(bad) == std::string::npos);
+        }
+    }
+    auto const company = h.run(h.app.client_credentials());
+    CHECK(company.what == auth::resource::company(h.server.company_id()));
+}
+
+TEST_CASE("a token from elsewhere moves in, and is renewed here", "[e2e]") {
+    house h;
+    h.install(h.ids[0]);
+    auto moved = h.run(h.store->load(auth::resource::location(h.ids[0])));
+    REQUIRE(moved);
+    h.run(h.app.forget(auth::resource::location(h.ids[0])));
+    CHECK(h.list(h.ids[0]).has_error());
+    h.run(h.app.adopt(*moved));
+    CHECK(h.list(h.ids[0]).has_value());
+    h.server.end_access_tokens();
+    CHECK(h.list(h.ids[0]).has_value());
+    CHECK(h.server.oauth_totals().rotations == 1);
+}
+
+TEST_CASE("installed locations come from all pages, however long those are", "[e2e]") {
+    house h;
+    for (int i = 0; i < 230; ++i)
+        h.ids.push_back(h.server.add_location("more" + std::to_string(i), 0).id);
+    h.install_company();
+    auto const company = h.server.company_id();
+    CHECK(h.run(h.app.installed_locations(company)).size() == h.ids.size());
+    // A server that gives 50 at most, and one that repeats its first page for ever.
+    for (bool const repeats : {false, true}) {
+        h.server.set_hook(
+            [&](const highlevel::sandbox::request_view& request)
+                -> std::optional<highlevel::sandbox::scripted_response> {
+                if (request.path != "/oauth/installedLocations") return std::nullopt;
+                auto const at = request.query.find("skip=");
+                auto const skip =
+                    repeats ? 0 : std::stoul(std::string{request.query.substr(at + 5)});
+                std::string list;
+                for (auto i = skip; i < std::min<std::size_t>(skip + 50, h.ids.size()); ++i)
+                    list += (list.empty() ? "" : ",") + ("{\"_id\":\"" + h.ids[i] + "\"}");
+                return highlevel::sandbox::scripted_response{200, "{\"locations\":[" + list + "]}"};
+            });
+        auto const found = h.run(h.app.installed_locations(company)).size();
+        CHECK(found == (repeats ? 50 : h.ids.size()));
+    }
+}
+
+TEST_CASE("a bulk installation goes on where one location fails", "[e2e]") {
+    house h;
+    h.install_company();
+    h.server.set_location_active(h.ids[1], false);
+    auto const report = h.run(h.app.install_locations(h.server.company_id(), 2));
+    CHECK(report.ready.size() == 2);
+    REQUIRE(report.failed.size() == 1);
+    CHECK(report.failed[0].first == h.ids[1]);
+    CHECK(report.failed[0].second.status == 400);
+    CHECK(report.failed[0].second.messages.at(0) == "Location is not active");
+}
+
+TEST_CASE("a v3 app refreshes in its own spelling", "[e2e]") {
+    house h{std::make_shared<auth::memory_token_store>(), highlevel::generation::v3};
+    h.install(h.ids[0]);
+    h.server.end_access_tokens();
+    CHECK(h.list(h.ids[0]).has_value());
+    CHECK(h.server.oauth_totals().rotations == 1);
+}
+
+TEST_CASE("uninstalling a company forgets its locations' tokens, too", "[e2e]") {
+    house h;
+    h.install_company();
+    CHECK(h.list(h.ids[0]).has_value());
+    CHECK(h.run(h.app.resources()).size() == 2);
+    h.run(h.app.uninstall(auth::resource::company(h.server.company_id())));
+    CHECK(h.run(h.app.resources()).empty());
+    CHECK(h.list(h.ids[0]).has_error());
+}
+
+TEST_CASE("a plain access token is sent as it is, where its class fits", "[e2e]") {
+    house h;
+    h.install(h.ids[0]);
+    auto const held = h.run(h.store->load(auth::resource::location(h.ids[0])));
+    REQUIRE(held);
+    auto options = h.options;
+    options.credentials = auth::access_token::of_location(held->access);
+    highlevel::client client{h.context.get_executor(), options};
+    contacts::get_contacts op;
+    op.location_id = h.ids[0];
+    CHECK(h.run(client.location(h.ids[0]).try_call(op)).has_value());
+    auto const refused = h.run(client.company("x").try_call(op));
+    REQUIRE(refused.has_error());
+    CHECK(refused.error().code() == errc::wrong_token_kind);
+    h.server.end_access_tokens();
+    CHECK(h.run(client.location(h.ids[0]).try_call(op)).has_error());
+    CHECK(h.server.oauth_totals().refreshes == 0);
+}
+
 TEST_CASE("uninstalling forgets the token", "[e2e]") {
     house h;
     h.install(h.ids[0]);
     h.run(h.app.uninstall(auth::resource::location(h.ids[0])));
     CHECK(h.run(h.app.resources()).empty());
     CHECK(h.list(h.ids[0]).has_error());
-}
-
-TEST_CASE("the link and what comes back belong together", "[e2e]") {
-    auth::authorize_options o;
-    o.client_id = "id-1";
-    o.redirect_uri = "https://example.com/cb";
-    o.scopes = {"contacts.readonly", "contacts.write"};
-    o.version_id = "v1";
-    o.same_window = true;
-    o.extra = {{"utm", "a b"}};
-    auto const link = auth::make_authorize_link(o);
-    CHECK(
-        link.url ==
-        "https://marketplace.gohighlevel.com/v2/oauth/chooselocation?response_type=code"
-        "&redirect_uri=https%3A%2F%2Fexample.com%2Fcb&client_id=id-1"
-        "&scope=contacts.readonly%20contacts.write&loginWindowOpenMode=self&version_id=v1"
-        "&utm=a%20b&state=" +
-            link.state);
-    CHECK(link.state.size() == 64);
-    CHECK(link.state != auth::make_authorize_link(o).state);
-    auto const good = auth::read_callback("/cb?code=abc%2Fd&state=" + link.state, link.state);
-    CHECK(good.ok());
-    CHECK(good.code.reveal() == "abc/d");
-    CHECK_FALSE(auth::read_callback("/cb?code=abc&state=other", link.state).ok());
-    CHECK_FALSE(auth::read_callback("/cb?code=abc", link.state).ok());
-    CHECK_FALSE(auth::read_callback("/cb?code=abc&state=", "").ok());
-    CHECK_FALSE(auth::read_callback("/cb?error=denied&state=" + link.state, link.state).ok());
 }

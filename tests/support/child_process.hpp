@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// A forked process that runs a function and reports numbers through a pipe. To be used while the
+// A forked process that runs a function, takes numbers and reports numbers. To be used while the
 // test has no threads.
 #pragma once
 
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,19 +20,27 @@ class child_process {
 public:
     using report = std::function<void(std::uint64_t)>;
 
+    /// Waits for the next number from the parent; nothing when there will be none.
+    using receive = std::function<std::optional<std::uint64_t>()>;
+
     /// `work` is told how to report; its exceptions end the child with status 1.
-    explicit child_process(const std::function<void(const report&)>& work) {
+    explicit child_process(const std::function<void(const report&)>& work)
+        : child_process([&](const report& tell, const receive&) { work(tell); }) {}
+    explicit child_process(const std::function<void(const report&, const receive&)>& work) {
         int ends[2];
-        if (::pipe(ends) != 0) throw std::runtime_error("pipe");
+        if (::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+            throw std::runtime_error("socketpair");
         id_ = ::fork();
         if (id_ < 0) throw std::runtime_error("fork");
         if (id_ == 0) {
             ::close(ends[0]);
             int status = 1;
             try {
-                work([&](std::uint64_t number) {
-                    if (::write(ends[1], &number, sizeof number) != sizeof number) ::_exit(2);
-                });
+                work(
+                    [&](std::uint64_t number) {
+                        if (::write(ends[1], &number, sizeof number) != sizeof number) ::_exit(2);
+                    },
+                    [&] { return read(ends[1]); });
                 status = 0;
             } catch (...) {
                 status = 1;
@@ -39,21 +48,22 @@ public:
             ::_exit(status);
         }
         ::close(ends[1]);
-        read_end_ = ends[0];
+        end_ = ends[0];
     }
     child_process(const child_process&) = delete;
     child_process& operator=(const child_process&) = delete;
     ~child_process() {
         kill();
         (void)status();
-        ::close(read_end_);
+        ::close(end_);
     }
 
     /// The next number; nothing when the child has ended and all were read.
-    [[nodiscard]] std::optional<std::uint64_t> next() {
-        std::uint64_t number = 0;
-        if (::read(read_end_, &number, sizeof number) != sizeof number) return std::nullopt;
-        return number;
+    [[nodiscard]] std::optional<std::uint64_t> next() { return read(end_); }
+
+    /// Gives the child a number; one that has ended gets nothing.
+    void send(std::uint64_t number) const {
+        (void)::send(end_, &number, sizeof number, MSG_NOSIGNAL);
     }
 
     /// Ends the child as kill -9 does.
@@ -73,8 +83,14 @@ public:
     }
 
 private:
+    static std::optional<std::uint64_t> read(int from) {
+        std::uint64_t number = 0;
+        if (::read(from, &number, sizeof number) != sizeof number) return std::nullopt;
+        return number;
+    }
+
     pid_t id_ = -1;
-    int read_end_ = -1;
+    int end_ = -1;
     std::optional<int> status_;
 };
 

@@ -6,6 +6,7 @@
 
 #include <highlevel/auth/resource.hpp>
 #include <highlevel/auth/secret.hpp>
+#include <highlevel/auth/token_problem.hpp>
 #include <highlevel/operation.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -61,6 +62,8 @@ public:
     std::string detail;
     std::shared_ptr<const secret> token;
     token_kinds kind = token_kinds::none;
+    /// Where fetching a token was refused: what the server said, as token_problem has it.
+    std::shared_ptr<const token_problem> refusal;
 };
 
 /// What a client lends to the source of its tokens.
@@ -132,7 +135,8 @@ public:
         table_->fallback = std::make_shared<const secret>(std::move(token));
         return *this;
     }
-    /// Sets or rotates a location's token. Calls that wait for a permit send the new one.
+    /// Sets or rotates a location's token. Calls that begin from then on send the new one, and so
+    /// do those that have waited for a permit for more than a second.
     private_integration& location(std::string id, secret token) {
         return put(table_->locations, std::move(id), std::move(token));
     }
@@ -168,11 +172,38 @@ private:
     std::shared_ptr<table> table_;
 };
 
+/// One OAuth access token that something else renews: it is sent as it is, until it ends.
+///
+/// A Private Integration's token is no such token: operations tell the two apart. A location's
+/// access token serves location handles only, and a company's company handles only; which one it is
+/// for is not looked at further.
+class access_token {
+public:
+    access_token(secret text, resource_kind kind)
+        : text_(std::make_shared<const secret>(std::move(text))),
+          kind_(kind) {}
+
+    [[nodiscard]] static access_token of_location(secret text) {
+        return {std::move(text), resource_kind::location};
+    }
+    [[nodiscard]] static access_token of_company(secret text) {
+        return {std::move(text), resource_kind::company};
+    }
+
+    [[nodiscard]] const std::shared_ptr<const secret>& text() const noexcept { return text_; }
+    [[nodiscard]] resource_kind kind() const noexcept { return kind_; }
+
+private:
+    std::shared_ptr<const secret> text_;
+    resource_kind kind_;
+};
+
 /// What `client_options::credentials` holds: any source of tokens, or none.
 class credentials {
 public:
     credentials() noexcept = default;
     credentials(private_integration tokens);
+    credentials(access_token token);
     /// A source of the caller's own.
     credentials(std::shared_ptr<provider> source) noexcept : provider_(std::move(source)) {}
 

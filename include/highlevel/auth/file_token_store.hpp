@@ -36,6 +36,7 @@ namespace highlevel::auth {
 /// for example by `openssl rand -base64 32`. Throws token_store_errc::bad_key for anything else.
 [[nodiscard]] inline secret read_token_key(std::string_view spelled) {
     std::string bytes;
+    bytes.reserve(detail::seal_key_size); // growing would leave copies behind
     if (spelled.size() == 2 * detail::seal_key_size) {
         for (std::size_t i = 0; i < spelled.size(); i += 2) {
             unsigned value = 0;
@@ -81,7 +82,9 @@ namespace highlevel::auth {
 /// - Errors: boost::system::system_error with a token_store_errc or an errno, and the file's name.
 ///   A damaged file is never overwritten by `replace`: erase() removes it.
 /// - The work is done before the coroutine first suspends; a `replace` takes as long as the disk
-///   needs for two fsync.
+///   needs for two fsync. Where others work on the same resource, it waits for them, at most two
+///   seconds, and then fails with token_store_errc::busy.
+/// - list() leaves out a resource whose file is damaged.
 /// - Thread safety: shared objects: safe. After fork() without exec, use it in one of the two.
 class file_token_store final : public token_store {
 public:
@@ -157,6 +160,25 @@ public:
         co_return given;
     }
 
+    boost::asio::awaitable<bool> extend(lease held, std::chrono::milliseconds ttl) override {
+        // Nobody may take it over in the middle of this.
+        auto const locked = lock(held.what);
+        auto const path = path_of(held.what, ".lease");
+        auto const now = now_().time_since_epoch();
+        std::lock_guard const guard{leases_mutex_};
+        auto const found = leases_.find(held.what);
+        if (found == leases_.end() || std::to_string(found->second.number) != held.id)
+            co_return false;
+        auto const& mine = found->second.opened;
+        auto const current = detail::file::open_existing(path, O_RDONLY);
+        if (!current || current->status(path).st_ino != mine.status(path).st_ino) co_return false;
+        auto const until = end_of_lease(mine.read(64, path).reveal());
+        if (!until || now >= *until) co_return false;
+        auto const end = std::chrono::duration_cast<std::chrono::milliseconds>(now) + ttl;
+        mine.write_at_start(std::to_string(end.count()) + '\n', path);
+        co_return true;
+    }
+
     boost::asio::awaitable<void> unlock(lease held) override {
         std::lock_guard const guard{leases_mutex_};
         auto const found = leases_.find(held.what);
@@ -172,8 +194,13 @@ public:
         while (auto const* const entry = ::readdir(folder.get())) {
             auto what = resource_of(entry->d_name);
             if (!what) continue;
-            auto const found = read(*what, false);
-            if (found && !found->erased) all.push_back(std::move(*what));
+            try {
+                auto const found = read(*what, false);
+                if (found && !found->erased) all.push_back(std::move(*what));
+            } catch (const boost::system::system_error& e) {
+                // It is not worth the others; load() says what is wrong with it.
+                if (e.code() != token_store_errc::damaged) throw;
+            }
         }
         co_return all;
     }
@@ -259,22 +286,10 @@ private:
         return path;
     }
 
-    /// One at a time may change a resource's files: of this process's threads, and of the
-    /// processes.
-    class exclusion {
-    public:
-        exclusion(std::mutex& threads, const std::string& path)
-            : threads_(threads),
-              processes_(detail::lock_file(path)) {}
-
-    private:
-        std::unique_lock<std::mutex> threads_;
-        detail::file processes_;
-    };
-    [[nodiscard]] exclusion lock(const resource& what) {
-        auto const path = path_of(what, ".lock");
-        auto& threads = changing_[std::hash<std::string>{}(path) % changing_.size()];
-        return exclusion{threads, path};
+    /// One at a time may change a resource's files: of the threads as of the processes, since the
+    /// lock belongs to the open file, not to the process.
+    [[nodiscard]] detail::file lock(const resource& what) const {
+        return detail::lock_file(path_of(what, ".lock"));
     }
 
     [[nodiscard]] static std::optional<std::chrono::milliseconds> end_of_lease(
@@ -397,7 +412,6 @@ private:
     secret key_;
     std::string key_name_;
     std::function<clock::time_point()> now_;
-    std::array<std::mutex, 16> changing_;
     std::mutex leases_mutex_;
     std::map<resource, held_lease> leases_;
     std::uint64_t last_lease_ = 0;

@@ -61,6 +61,17 @@ public:
         co_return lease{std::move(what), std::to_string(last_lease_)};
     }
 
+    boost::asio::awaitable<bool> extend(lease held, std::chrono::milliseconds ttl) override {
+        std::lock_guard const lock{mutex_};
+        auto const now = now_();
+        auto const found = leases_.find(held.what);
+        if (found == leases_.end() || std::to_string(found->second.first) != held.id ||
+            now >= found->second.second)
+            co_return false;
+        found->second.second = now + ttl;
+        co_return true;
+    }
+
     boost::asio::awaitable<void> unlock(lease held) override {
         std::lock_guard const lock{mutex_};
         auto const found = leases_.find(held.what);

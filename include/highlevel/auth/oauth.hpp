@@ -43,7 +43,7 @@ public:
     /// `/oauth/location-token` and camelCase. The answers of both are understood.
     generation wire = generation::v2;
     refresh_options refresh;
-    /// Time of day; what tokens' ends are compared with.
+    /// Time of day; what tokens' ends are compared with. Called by one thread at a time.
     std::function<timestamp()> now = [] {
         return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
     };
@@ -78,7 +78,8 @@ public:
 /// the awaitable functions. Given to several clients, it works through the latest that lives.
 ///
 /// - Errors: awaitable functions throw `highlevel::error`.
-/// - Executor: those of the awaiting coroutine; renewals run on the client's.
+/// - Executor: those of the awaiting coroutine; renewals run on that of a client, of several that
+///   have the app one whose event loop is the caller's.
 /// - Cancellation: terminal, but for what would lose a token: an exchange or a renewal that has
 ///   begun goes on.
 /// - Thread safety: shared objects: safe.
@@ -103,6 +104,9 @@ public:
     /// Turns the code that the redirect URI received into a stored token.
     ///
     /// `redirect_uri`: as in the authorization URL; may be empty where the app has only one.
+    ///
+    /// Fails when the store does not take the token; it is then kept in memory and stored later,
+    /// since the code works once only.
     [[nodiscard]] boost::asio::awaitable<installation> exchange_code(
         secret code, std::string redirect_uri = {});
 
@@ -118,7 +122,8 @@ public:
     /// existing connection moves in. Its `version` is not looked at.
     [[nodiscard]] boost::asio::awaitable<void> adopt(token value);
 
-    /// Renews the token now, for example after the app's scopes were changed.
+    /// Renews the token now, for example after the app's scopes were changed. Calls go on with the
+    /// old one meanwhile.
     [[nodiscard]] boost::asio::awaitable<void> renew(resource what);
 
     /// Makes sure that the location has a token: the stored one, or one minted from the company's.
@@ -140,6 +145,14 @@ public:
 
     /// Forgets a token, here and in the store: what to do on an UNINSTALL webhook.
     [[nodiscard]] boost::asio::awaitable<void> forget(resource what);
+
+    /// Waits until no renewal is under way and every token is stored; for `patience` at most. False
+    /// when something was still to be done then.
+    ///
+    /// For the end of a program: a renewal that has begun goes on when the client ends, within 9 s,
+    /// but only as long as the client's event loop is run.
+    [[nodiscard]] boost::asio::awaitable<bool> finish(
+        std::chrono::milliseconds patience = std::chrono::seconds{30});
 
     /// Everything that the store has a token for.
     [[nodiscard]] boost::asio::awaitable<std::vector<resource>> resources();

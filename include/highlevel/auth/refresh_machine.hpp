@@ -6,6 +6,7 @@
 
 #include <highlevel/auth/secret.hpp>
 #include <highlevel/auth/token.hpp>
+#include <highlevel/auth/token_problem.hpp>
 #include <highlevel/error.hpp>
 
 #include <boost/asio/error.hpp>
@@ -16,7 +17,6 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
-#include <string>
 #include <utility>
 
 namespace highlevel::auth {
@@ -46,6 +46,8 @@ public:
     /// A token that the server refuses with 401 is renewed at most this often: a renewal does not
     /// help where every token is refused.
     std::chrono::milliseconds refused_interval{std::chrono::seconds{10}};
+    /// How long one function of the store may take before it counts as failed.
+    std::chrono::milliseconds store_timeout{std::chrono::seconds{15}};
 
     /// Throws std::invalid_argument that names the member that cannot be used.
     void validate() const {
@@ -62,18 +64,8 @@ public:
         check(
             refused_interval >= milliseconds::zero(),
             "refresh.refused_interval: must not be negative");
+        check(store_timeout > milliseconds::zero(), "refresh.store_timeout: must be positive");
     }
-};
-
-/// Why there is no token.
-class token_problem {
-public:
-    token_problem() = default;
-    token_problem(error_code c, std::string why) : code(c), detail(std::move(why)) {}
-
-    error_code code;
-    /// In words; holds no secret.
-    std::string detail;
 };
 
 /// How the server refused a refresh or a mint.
@@ -99,7 +91,7 @@ enum class refusal : std::uint8_t {
 /// What it keeps to: a new pair is stored before it is used or handed out; a pair that could not be
 /// stored is stored again, not fetched again; a refresh token is given up only when the server
 /// refuses it as used up and the store has no newer one; what the store holds is never replaced by
-/// something older.
+/// something older; a token that was removed during a flight does not come back by it.
 ///
 /// Thread safety: distinct objects: safe; shared objects: unsafe.
 class refresh_machine {
@@ -140,12 +132,14 @@ public:
         unlock,
         /// Let `delay` pass, or less when the client ends: paused().
         pause,
-        /// Send current().refresh to the server: obtained() or refused().
+        /// Send subject()->refresh to the server: obtained() or refused().
         refresh,
         /// Have the company's token mint one: obtained() or refused().
         mint,
         /// Store pending() in place of version expected(): replaced() or store_failed().
         replace,
+        /// Have the lease last as long again: extended().
+        extend,
     };
 
     class action {
@@ -168,7 +162,8 @@ public:
         if (usable(at.now)) {
             out.what = answer::verdict::ready;
             out.access = access_;
-            out.start = !flying_ && at.now >= refresh_at_ && at.now >= retry_at_;
+            out.start =
+                !flying_ && at.now >= retry_at_ && (at.now >= refresh_at_ || unsaved() || insist_);
         } else if (flying_ ? released_ : at.now < retry_at_) {
             out.problem = problem_;
         } else {
@@ -206,71 +201,124 @@ public:
         return ask(at);
     }
 
-    /// A token that the application got and stored itself (an installation).
-    void install(token value, moment at) {
-        adopt(std::move(value), at);
+    /// A token that the application got, to be stored in place of whatever is there (an
+    /// installation). Starts a flight when true; a flight that is up stores it before its end.
+    /// It waits as a pair from the server does: until the store has it.
+    [[nodiscard]] bool offer(token value) {
+        forgotten_ = false;
+        offered_ = std::move(value);
+        ++offers_;
         retry_at_ = timestamp::min();
         forced_.reset();
+        if (flying_) return false;
+        take_off();
+        return true;
     }
+    /// How many offers there were; with it, offer_stored() tells what became of the latest.
+    [[nodiscard]] std::uint64_t offers() const noexcept { return offers_; }
+    /// Whether the store has the offer of that number, or a later one took its place.
+    [[nodiscard]] bool offer_stored(std::uint64_t number) const noexcept {
+        return number < offers_ || !offered_;
+    }
+    /// Why the latest attempt of a flight failed.
+    [[nodiscard]] const token_problem& problem() const noexcept { return problem_; }
 
-    /// The application removed the token from the store (an uninstallation).
+    /// The application removes the token from the store (an uninstallation). A flight that is up
+    /// ends without storing anything more; what it stores at this very moment is to be removed
+    /// once it has landed.
     void forget() {
         held_.reset();
         access_.reset();
+        offered_.reset();
+        if (!flying_) pending_.reset();
+        forgotten_ = flying_;
+        insist_ = false;
     }
 
-    /// Looks into the store, and renews even what has not ended. Starts a flight when true.
+    /// Renews even what has not ended; calls go on with that meanwhile. Starts a flight when true.
+    /// insisting() stays true until a flight has done it or has failed.
     [[nodiscard]] bool force() {
-        if (held_) refused_ = held_->version;
+        if (!insist_) {
+            insist_ = true;
+            insisted_.reset();
+            insist_problem_ = token_problem{};
+        }
         retry_at_ = timestamp::min();
         if (flying_) return false;
         take_off();
         return true;
     }
+    [[nodiscard]] bool insisting() const noexcept { return insist_; }
+    /// Why the latest force() came to nothing; no code when it did not.
+    [[nodiscard]] const token_problem& insist_problem() const noexcept { return insist_problem_; }
+
+    /// The next ask() does not answer from memory that there is no token: something has changed.
+    void look_again() noexcept { retry_at_ = timestamp::min(); }
 
     // ---- the flight
 
     /// The flight begins.
     [[nodiscard]] action begin() {
-        state_ = state::looking;
-        return todo::load;
+        // A pair that a former flight could not store is stored, not fetched again.
+        if (pending_) {
+            state_ = state::storing;
+            return todo::replace;
+        }
+        return offered_ ? look(state::reading_to_install) : look(state::looking);
     }
 
     [[nodiscard]] action loaded(std::optional<token> found, moment at) {
-        auto const old_state = std::exchange(state_, state::looking);
+        auto const old_state = state_;
+        if (forgotten_) return removed(at);
+        stored_ = found ? found->version : 0;
+        if (old_state == state::reading_to_install) {
+            base_ = stored_;
+            pending_ = std::exchange(offered_, std::nullopt);
+            installing_ = true;
+            state_ = state::storing;
+            return todo::replace;
+        }
+        state_ = state::looking;
         if (!found) {
             held_.reset();
             access_.reset();
-            if (old_state == state::reading_conflict) {
-                pending_.reset();
-                return fail(
-                    {make_error_code(errc::no_token), "the token was removed while it was renewed"},
-                    at, duration::zero());
-            }
-        } else if (!held_ || found->version > held_->version) {
+            if (old_state == state::reading_conflict) return removed(at);
+        } else if (!held_ || newer(*found, *held_) || (dead() && stored_ != held_->version)) {
             adopt(*std::move(found), at);
         }
+        if (old_state == state::reading_conflict && pending_ && stored_ != 0 && stored_ < base_) {
+            // The store was set back to an older copy: the pair is still the newest there is.
+            base_ = stored_;
+            state_ = state::storing;
+            return todo::replace;
+        }
         if (old_state == state::reading_conflict) pending_.reset();
+        if (offered_) return look(state::reading_to_install);
+        // What is in the store when it is first read is what force() is about.
+        if (insist_ && !insisted_ && old_state == state::looking) insisted_ = version_held();
         if (satisfied(at.now)) return succeed(at);
         if (old_state == state::looking) {
             state_ = state::locking;
             return todo::lock;
         }
-        if (old_state == state::reading_after_refusal && held_ && held_->version == base_)
-            dead_ = base_;
-        if (old_state == state::reading_conflict && usable(at.now)) return succeed(at);
+        if (old_state == state::reading_after_refusal && held_ && subject_ &&
+            held_->version == subject_->version)
+            dead_ = held_->version;
+        if (old_state == state::reading_conflict && usable(at.now) && !insisted_on())
+            return succeed(at);
         return renew(at);
     }
 
     [[nodiscard]] action locked(bool got, moment at) {
         if (got) {
             locked_ = true;
-            state_ = state::reading_under_lock;
-            return todo::load;
+            leased_until_ = at.now + options_->lease;
+            return look(state::reading_under_lock);
         }
-        // Another process renews. One that still has a good token leaves it to that.
-        if (usable(at.now)) {
-            retry_at_ = at.now + options_->lease / 4;
+        // Another process renews. One that still has a good token leaves it to that, and waits for
+        // it when the token has ended.
+        if (usable(at.now) && !insist_) {
+            retry_at_ = std::min(at.now + options_->lease / 4, usable_until_);
             return land();
         }
         if (waited_ > 3 * options_->lease)
@@ -287,9 +335,11 @@ public:
         return {todo::pause, delay};
     }
 
-    [[nodiscard]] action obtained(token fresh, moment /*at*/) {
-        if (held_) complete(fresh);
+    [[nodiscard]] action obtained(token fresh, moment at) {
+        if (forgotten_) return removed(at);
+        if (subject_) complete(fresh);
         pending_ = std::move(fresh);
+        installing_ = false;
         failures_ = 0;
         lost_.reset();
         released_ = false;
@@ -301,11 +351,11 @@ public:
     /// zero for nothing.
     [[nodiscard]] action refused(refusal how, token_problem why, duration retry_after, moment at) {
         bool const minting = state_ == state::minting;
+        if (forgotten_) return removed(at);
         if (how == refusal::final && !minting) {
             // It is used up, perhaps by a process that has stored the next one since.
             problem_ = std::move(why);
-            state_ = state::reading_after_refusal;
-            return todo::load;
+            return look(state::reading_after_refusal);
         }
         if (how == refusal::final && dead()) why = ended();
         if (how == refusal::lasting) retry_after = std::max(retry_after, options_->max_delay);
@@ -318,27 +368,45 @@ public:
 
     /// Gives the version, or nothing when the store held another one than expected().
     [[nodiscard]] action replaced(std::optional<std::uint64_t> version, moment at) {
-        if (!version) {
-            state_ = state::reading_conflict;
-            return todo::load;
+        if (forgotten_) return removed(at);
+        if (!version && installing_) {
+            // Somebody stored another one at the same moment: this is the later, whoever wins.
+            if (!offered_) offered_ = std::exchange(pending_, std::nullopt);
+            pending_.reset();
+            return look(state::reading_to_install);
         }
+        if (!version) return look(state::reading_conflict);
         pending_->version = *version;
-        adopt(*std::exchange(pending_, std::nullopt), at);
+        auto stored = *std::exchange(pending_, std::nullopt);
+        // What it takes the place of in the store it takes the place of here, also when a store
+        // that was set back counts from a lower version again.
+        if (!held_ || newer(stored, *held_) || held_ == subject_ || installing_) {
+            refused_ = dead_ = 0;
+            adopt(std::move(stored), at);
+        }
+        installing_ = false;
         return succeed(at);
     }
 
     [[nodiscard]] action store_failed(token_problem why, moment at) {
+        if (forgotten_) return removed(at);
         switch (state_) {
         case state::storing:
         case state::reading_conflict:
+        case state::reading_to_install: {
             // The pair exists only here: keep it until it is stored. What failed may have worked,
             // which the next attempt finds out as a conflict.
             problem_ = std::move(why);
             ++failures_;
             if (failures_ >= options_->attempts) released_ = true;
+            // Not to be tried again at once by whoever asks.
+            auto const delay = backoff(failures_, at);
+            retry_at_ = at.now + delay;
             if (stopping_) return land();
-            state_ = state::pausing_to_store;
-            return {todo::pause, backoff(failures_, at)};
+            state_ = state_ == state::reading_to_install ? state::pausing_to_install
+                                                         : state::pausing_to_store;
+            return {todo::pause, delay};
+        }
         case state::reading_after_refusal:
             // Whether it is final is known only once the store has been read.
             return fail(std::move(why), at, duration::zero());
@@ -347,26 +415,51 @@ public:
     }
 
     [[nodiscard]] action paused(moment at) {
+        if (forgotten_) return removed(at);
         switch (state_) {
         case state::pausing_to_store:
             state_ = state::storing;
-            return todo::replace; // once more, also when the client ends
+            // Once more, also when the client ends. Others must not send the spent refresh token.
+            if (locked_ && !stopping_ && at.now + options_->lease / 2 > leased_until_)
+                return todo::extend;
+            return todo::replace;
+        case state::pausing_to_install: return look(state::reading_to_install);
         case state::waiting_for_other:
             if (stopping_) return land();
-            state_ = state::looking;
-            return todo::load;
+            return begin();
         default: break;
         }
         if (stopping_) return land();
+        if (offered_) return look(state::reading_to_install);
+        if (satisfied(at.now)) return succeed(at);
         state_ = after_pause_;
+        bool const sending = state_ == state::refreshing || state_ == state::minting;
+        if (sending && at.now + longest_renewal > leased_until_) return todo::extend;
         if (state_ == state::refreshing) return send(at);
         if (state_ == state::minting) return todo::mint;
-        if (locked_) state_ = state::reading_under_lock;
-        return todo::load;
+        return look(locked_ ? state::reading_under_lock : state::looking);
+    }
+
+    /// Whether the lease lasts as long again as when it was taken.
+    [[nodiscard]] action extended(bool got, moment at) {
+        if (forgotten_) return removed(at);
+        if (got) leased_until_ = at.now + options_->lease;
+        if (state_ == state::storing) return todo::replace; // the version decides
+        if (stopping_) return leave();
+        if (!got) {
+            // Whoever takes it in between gets the same answer from the server, or stores it.
+            state_ = state::relocking;
+            return todo::unlock;
+        }
+        return state_ == state::refreshing ? send(at) : action{todo::mint};
     }
 
     [[nodiscard]] action unlocked() {
         locked_ = false;
+        if (std::exchange(state_, state::leaving) == state::relocking && !forgotten_) {
+            state_ = state::locking;
+            return todo::lock;
+        }
         return land();
     }
 
@@ -376,10 +469,16 @@ public:
     void resume() noexcept { stopping_ = false; }
     [[nodiscard]] bool stopping() const noexcept { return stopping_; }
 
-    /// The flight that was asked for cannot begin.
+    /// The flight that was asked for cannot begin, or breaks off. A pair that is not stored stays.
     void abandon(token_problem why) {
         problem_ = std::move(why);
+        if (insist_) insist_problem_ = problem_;
+        insist_ = false;
         flying_ = false;
+        released_ = false;
+        locked_ = false;
+        forgotten_ = false;
+        state_ = state::looking;
     }
 
     /// Waiting callers should ask settled() now, though the flight goes on: the store does not take
@@ -388,13 +487,20 @@ public:
 
     /// The token that the store held last; null for none.
     [[nodiscard]] const std::shared_ptr<const token>& current() const noexcept { return held_; }
+    /// The token whose refresh token `refresh` sends; null for none.
+    [[nodiscard]] const std::shared_ptr<const token>& subject() const noexcept { return subject_; }
     /// What `replace` stores.
     [[nodiscard]] const token& pending() const noexcept { return *pending_; }
     /// The version that `replace` expects.
     [[nodiscard]] std::uint64_t expected() const noexcept { return base_; }
     [[nodiscard]] bool flying() const noexcept { return flying_; }
+    /// Whether there is a pair that the store does not have yet.
+    [[nodiscard]] bool unsaved() const noexcept { return pending_ || offered_; }
 
 private:
+    /// No answer to a refresh is waited for longer than this.
+    static constexpr duration longest_renewal{std::chrono::seconds{9}};
+
     enum class state : std::uint8_t {
         looking,
         locking,
@@ -406,7 +512,10 @@ private:
         reading_after_refusal,
         storing,
         pausing_to_store,
+        reading_to_install,
+        pausing_to_install,
         reading_conflict,
+        relocking,
         leaving,
     };
 
@@ -415,7 +524,16 @@ private:
     }
     /// Nothing is left to do for a flight.
     [[nodiscard]] bool satisfied(timestamp now) const noexcept {
-        return usable(now) && now < refresh_at_;
+        return usable(now) && now < refresh_at_ && !insisted_on();
+    }
+    /// force() wants the token that is held to be replaced.
+    [[nodiscard]] bool insisted_on() const noexcept {
+        return insist_ && held_ && insisted_.value_or(held_->version) == held_->version;
+    }
+    [[nodiscard]] std::uint64_t version_held() const noexcept { return held_ ? held_->version : 0; }
+    /// Versions tell, except where a store was set back to an older copy and counts anew.
+    static bool newer(const token& a, const token& b) noexcept {
+        return a.version > b.version || (a.version < b.version && a.issued_at > b.issued_at);
     }
     [[nodiscard]] bool dead() const noexcept { return held_ && dead_ == held_->version; }
 
@@ -423,6 +541,21 @@ private:
         return {
             make_error_code(errc::reinstall_required),
             "the refresh token is no longer valid: the app must be installed again"};
+    }
+
+    /// Reads the store, for the purpose that `then` names.
+    [[nodiscard]] action look(state then) {
+        state_ = then;
+        return todo::load;
+    }
+
+    /// The application has removed the token while a flight was up.
+    [[nodiscard]] action removed(moment at) {
+        pending_.reset();
+        installing_ = false;
+        return fail(
+            {make_error_code(errc::no_token), "the token was removed while it was renewed"}, at,
+            duration::zero());
     }
 
     void take_off() {
@@ -456,10 +589,10 @@ private:
         auto const fill = [](auto& to, auto const& from) {
             if (to.empty()) to = from;
         };
-        if (state_ == state::refreshing) fill(fresh.refresh, held_->refresh);
-        fill(fresh.scopes, held_->scopes);
-        fill(fresh.company_id, held_->company_id);
-        fill(fresh.user_id, held_->user_id);
+        if (state_ == state::refreshing) fill(fresh.refresh, subject_->refresh);
+        fill(fresh.scopes, subject_->scopes);
+        fill(fresh.company_id, subject_->company_id);
+        fill(fresh.user_id, subject_->user_id);
     }
 
     [[nodiscard]] action renew(moment at) {
@@ -469,7 +602,8 @@ private:
                 {make_error_code(errc::no_token), "every new token was replaced at once"}, at,
                 options_->max_delay);
         if (stopping_) return leave();
-        base_ = held_ ? held_->version : 0;
+        subject_ = held_;
+        base_ = stored_;
         if (held_ && !held_->refresh.empty() && !dead()) {
             state_ = state::refreshing;
             return send(at);
@@ -507,7 +641,7 @@ private:
             }
         }
         // Nobody waits for a renewal that is ahead of time, so that a later flight may do it.
-        if (stopping_ || failures_ >= options_->attempts || usable(at.now) ||
+        if (stopping_ || failures_ >= options_->attempts || (usable(at.now) && !insist_) ||
             retry_after > options_->max_delay)
             return fail(std::move(why), at, retry_after);
         return pause(std::move(why), after, delay);
@@ -522,6 +656,8 @@ private:
 
     [[nodiscard]] action fail(token_problem why, moment at, duration least) {
         problem_ = std::move(why);
+        if (insist_) insist_problem_ = problem_;
+        insist_ = false;
         // A missing token may be installed by another process at any time: looked for every time.
         if (problem_.code == errc::no_token && least == duration::zero())
             retry_at_ = at.now;
@@ -533,6 +669,7 @@ private:
     [[nodiscard]] action succeed(moment /*at*/) {
         failed_flights_ = 0;
         retry_at_ = timestamp::min();
+        if (!insisted_on()) insist_ = false;
         return leave();
     }
 
@@ -544,9 +681,13 @@ private:
 
     [[nodiscard]] action land() {
         if (locked_) return leave();
+        // What was offered since comes first.
+        if (offered_ && !stopping_ && !forgotten_) return look(state::reading_to_install);
         state_ = state::looking;
         flying_ = false;
         released_ = false;
+        forgotten_ = false;
+        subject_.reset();
         return todo::done;
     }
 
@@ -575,14 +716,31 @@ private:
     timestamp retry_at_ = timestamp::min();
     int failed_flights_ = 0;
 
+    /// An installation's token that no flight has begun to store.
+    std::optional<token> offered_;
+    std::uint64_t offers_ = 0;
+    /// Renew what is not due: the version in question, once it is known.
+    bool insist_ = false;
+    std::optional<std::uint64_t> insisted_;
+    token_problem insist_problem_;
+
     bool flying_ = false;
+    /// Removed by the application while the flight was up.
+    bool forgotten_ = false;
     bool stopping_ = false;
     bool released_ = false;
     bool locked_ = false;
     state state_ = state::looking;
     state after_pause_ = state::looking;
-    /// The version that is renewed.
+    /// What is renewed.
+    std::shared_ptr<const token> subject_;
+    /// The version that the store had when it was last read.
+    std::uint64_t stored_ = 0;
+    /// The version in the store that the new pair takes the place of.
     std::uint64_t base_ = 0;
+    timestamp leased_until_{};
+    /// pending_ was offered, and takes the place of whatever is there.
+    bool installing_ = false;
     timestamp sent_at_{};
     /// When the first refresh was sent whose answer is missing.
     std::optional<timestamp> lost_;

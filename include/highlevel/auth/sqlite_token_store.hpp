@@ -176,10 +176,12 @@ private:
 ///
 /// The database file has mode 0600 and holds the tokens in clear; on a disk that is not encrypted
 /// as a whole, file_token_store with a key tells a thief less. SQLite keeps copies of what it read
-/// in its own memory and does not overwrite them there; on the disk it does (secure_delete).
+/// in its own memory and does not overwrite them there. In the database file it does
+/// (secure_delete), but the log beside it (`-wal`, mode 0600 as well) keeps former tokens until it
+/// is written over.
 ///
 /// Leases are timed by the machine's clock of the day and end after their time also when their
-/// process is gone.
+/// process is gone; one from a time that a clock set back has not reached yet counts as ended.
 ///
 /// Needs SQLite 3.35 or newer.
 ///
@@ -208,12 +210,17 @@ public:
           list_(connection_, "SELECT resource FROM highlevel_token WHERE token IS NOT NULL"),
           lock_(
               connection_,
-              "INSERT INTO highlevel_lease (resource, number, ends) VALUES (?1, 1, ?2) "
-              "ON CONFLICT (resource) DO UPDATE SET number = number + 1, ends = ?2 "
-              "WHERE ends <= ?3 RETURNING number"),
+              "INSERT INTO highlevel_leases (resource, number, begins, ends) "
+              "VALUES (?1, 1, ?3, ?2) "
+              "ON CONFLICT (resource) DO UPDATE SET number = number + 1, begins = ?3, ends = ?2 "
+              "WHERE ends <= ?3 OR begins > ?3 RETURNING number"),
+          extend_(
+              connection_,
+              "UPDATE highlevel_leases SET begins = ?4, ends = ?3 "
+              "WHERE resource = ?1 AND number = ?2 AND ends > ?4 AND begins <= ?4"),
           unlock_(
               connection_,
-              "UPDATE highlevel_lease SET ends = 0 WHERE resource = ?1 AND number = ?2") {}
+              "UPDATE highlevel_leases SET ends = 0 WHERE resource = ?1 AND number = ?2") {}
 
     boost::asio::awaitable<std::optional<token>> load(resource what) override {
         std::lock_guard const guard{mutex_};
@@ -245,16 +252,25 @@ public:
         resource what, std::chrono::milliseconds ttl) override {
         std::lock_guard const guard{mutex_};
         auto const key = key_of(what);
-        auto const now =
-            std::chrono::floor<std::chrono::milliseconds>(now_()).time_since_epoch().count();
+        auto const now = milliseconds_now();
         detail::sqlite_use const taken{lock_};
-        taken->bind(1, key).bind(2, std::int64_t{now} + ttl.count()).bind(3, std::int64_t{now});
+        taken->bind(1, key).bind(2, now + ttl.count()).bind(3, now);
         if (!taken->step()) co_return std::nullopt;
         lease given{std::move(what), std::to_string(taken->number(0))};
         // The statement takes effect when it has run to its end.
         while (taken->step()) {
         }
         co_return given;
+    }
+
+    boost::asio::awaitable<bool> extend(lease held, std::chrono::milliseconds ttl) override {
+        std::lock_guard const guard{mutex_};
+        auto const key = held.what.key();
+        auto const now = milliseconds_now();
+        detail::sqlite_use const given{extend_};
+        given->bind(1, key).bind(2, held.id).bind(3, now + ttl.count()).bind(4, now);
+        (void)given->step();
+        co_return connection_.changes() == 1;
     }
 
     boost::asio::awaitable<void> unlock(lease held) override {
@@ -291,11 +307,16 @@ private:
                "BEGIN IMMEDIATE;"
                "CREATE TABLE IF NOT EXISTS highlevel_token ("
                "resource TEXT PRIMARY KEY, version INTEGER NOT NULL, token TEXT) WITHOUT ROWID;"
-               "CREATE TABLE IF NOT EXISTS highlevel_lease ("
-               "resource TEXT PRIMARY KEY, number INTEGER NOT NULL, ends INTEGER NOT NULL)"
+               "CREATE TABLE IF NOT EXISTS highlevel_leases ("
+               "resource TEXT PRIMARY KEY, number INTEGER NOT NULL, begins INTEGER NOT NULL,"
+               " ends INTEGER NOT NULL)"
                " WITHOUT ROWID;"
                "COMMIT");
         return true;
+    }
+
+    [[nodiscard]] std::int64_t milliseconds_now() const {
+        return std::chrono::floor<std::chrono::milliseconds>(now_()).time_since_epoch().count();
     }
 
     [[noreturn]] void complain(token_store_errc what, const std::string& key) const {
@@ -364,6 +385,7 @@ private:
     detail::sqlite_statement erase_;
     detail::sqlite_statement list_;
     detail::sqlite_statement lock_;
+    detail::sqlite_statement extend_;
     detail::sqlite_statement unlock_;
 };
 

@@ -30,6 +30,20 @@ namespace detail {
     return {member->get_string().data(), member->get_string().size()};
 }
 
+/// A JSON object that holds secrets; nothing for anything else. `memory` must outlive it.
+[[nodiscard]] inline std::optional<boost::json::object> read_secret_object(
+    std::string_view text, wiping_resource& memory) {
+    boost::system::error_code ec;
+    // Not parse(): it works in a buffer on the stack, which nobody overwrites.
+    boost::json::parser reader{&memory};
+    reader.reset(&memory);
+    reader.write(text.data(), text.size(), ec);
+    if (ec) return std::nullopt;
+    auto root = reader.release();
+    if (!root.is_object()) return std::nullopt;
+    return std::move(root.get_object());
+}
+
 [[nodiscard]] inline std::optional<timestamp> time_in(
     const boost::json::object& from, std::string_view name) noexcept {
     auto const* const member = from.if_contains(name);
@@ -76,15 +90,9 @@ namespace detail {
 /// Reads what write_token() wrote; nothing when `text` is not that, or is cut short.
 [[nodiscard]] inline std::optional<token> read_token(std::string_view text) {
     detail::wiping_resource memory;
-    boost::system::error_code ec;
-    // Not parse(): it works in a buffer on the stack, which nobody overwrites.
-    boost::json::parser reader{&memory};
-    reader.reset(&memory);
-    reader.write(text.data(), text.size(), ec);
-    if (ec) return std::nullopt;
-    auto const root = reader.release();
-    if (!root.is_object()) return std::nullopt;
-    auto const& in = root.get_object();
+    auto const root = detail::read_secret_object(text, memory);
+    if (!root) return std::nullopt;
+    auto const& in = *root;
     auto const* const format = in.if_contains("format");
     if (format == nullptr || *format != 1) return std::nullopt;
     token value;

@@ -79,6 +79,13 @@ public:
     [[nodiscard]] virtual boost::asio::awaitable<std::optional<lease>> try_lock(
         resource what, std::chrono::milliseconds ttl) = 0;
 
+    /// Lets a lease last `ttl` (positive) from now. False when it has ended, or the store cannot do
+    /// it: who needs it longer then gives it back and takes it anew.
+    [[nodiscard]] virtual boost::asio::awaitable<bool> extend(
+        lease /*held*/, std::chrono::milliseconds /*ttl*/) {
+        co_return false;
+    }
+
     /// Gives a lease back. Does nothing when it has ended, also when another holds it by now.
     [[nodiscard]] virtual boost::asio::awaitable<void> unlock(lease held) = 0;
 

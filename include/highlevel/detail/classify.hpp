@@ -5,6 +5,7 @@
 #pragma once
 
 #include <highlevel/detail/base64.hpp>
+#include <highlevel/detail/wiping_allocator.hpp>
 #include <highlevel/error.hpp>
 #include <highlevel/http/message.hpp>
 #include <highlevel/operation.hpp>
@@ -141,12 +142,17 @@ public:
     auto const first = token.find('.');
     auto const second = first == token.npos ? token.npos : token.find('.', first + 1);
     if (!token.starts_with("eyJ") || second == token.npos) return false;
-    std::string claims{token.substr(first + 1, second - first - 1)};
+    // A token's own bytes: nothing of them is left behind.
+    wiping_string claims{token.substr(first + 1, second - first - 1)};
     std::replace(claims.begin(), claims.end(), '-', '+');
     std::replace(claims.begin(), claims.end(), '_', '/');
     claims.resize((claims.size() + 3) / 4 * 4, '=');
-    auto const text = decode_base64(claims);
-    return text && text->starts_with('{') && text->find("\"authClass\"") == text->npos;
+    auto text = decode_base64(claims);
+    if (!text) return false;
+    bool const v1 = text->starts_with('{') && text->find("\"authClass\"") == text->npos;
+    for (volatile char& c : *text)
+        c = 0;
+    return v1;
 }
 
 /// The number that a gateway's page gives itself ("Error 1010"), its "Ray ID", and so on: the word
@@ -172,11 +178,22 @@ public:
     return length > longest ? std::string_view{} : page.substr(0, length);
 }
 
+/// Whether the answer is a page of the gateway before the API (Cloudflare), which numbers its
+/// answers. The API itself answers an unknown route with a page, too: "Cannot GET /path".
+[[nodiscard]] inline bool is_gateway_page(const http::response& reply) noexcept {
+    if (reply.status < 400 || !looks_like_html(reply.body)) return false;
+    if (reply.status == 403 || reply.status == 429 || reply.status >= 500) return true;
+    if (contains_text(reply.body, "cloudflare") || contains_text(reply.body, "ray id")) return true;
+    return reply.fields.contains("cf-ray") && !contains_text(reply.body, "cannot ");
+}
+
 /// Reads a page of the gateway before the API (Cloudflare).
 [[nodiscard]] inline reading read_gateway_page(const http::response& reply) {
+    bool const failed = reply.status >= 500 && reply.status != 503;
+    // Statuses of Cloudflare's own: it stands before the API and does not reach it.
+    bool const own = reply.status >= 520 && reply.status <= 530;
     std::string hint{
-        reply.status >= 500 && reply.status != 503 ? "a gateway could not reach the API"
-                                                   : "a gateway refused the client, not the API"};
+        failed ? "a gateway could not reach the API" : "a gateway refused the client, not the API"};
     if (auto const number = word_after(reply.body, "Error "); number.starts_with('1')) {
         hint += " (error ";
         hint += number;
@@ -188,8 +205,7 @@ public:
         hint += "; ray id ";
         hint += ray;
     }
-    bool const failed = reply.status >= 500 && reply.status != 503;
-    return {failed ? cause::server_error : cause::blocked, std::move(hint)};
+    return {failed && !own ? cause::server_error : cause::blocked, std::move(hint)};
 }
 
 /// The quota that a 429 is about, in words.
@@ -283,9 +299,13 @@ public:
             cause::invalid_token,
             "the Private Integration's token is mistyped, or was rotated: take the new one over"};
     for (auto const* about : {"token", "jwt", "unauthor", "expired", "authentic", "authorization"})
-        if (body.says(about) || body.messages.empty())
+        if (body.says(about))
             return {cause::invalid_token, "the token is mistyped, rotated, revoked or expired"};
-    return {cause::forbidden, "refused with status 401 for another reason than the token"};
+    // Silence is not about the token: a refresh token is not spent on a guess.
+    return {
+        cause::forbidden,
+        body.messages.empty() ? "refused with status 401 and without a word"
+                              : "refused with status 401 for another reason than the token"};
 }
 
 /// Reads a refusal. `scopes` are the operation's; `token` is what the request carried, as far as
@@ -300,10 +320,7 @@ public:
     std::string_view token = {}) {
     auto const status = reply.status;
 
-    if (looks_like_html(reply.body) &&
-        (status == 403 || status == 429 || status >= 500 ||
-         (status >= 400 && contains_text(reply.body, "cloudflare"))))
-        return read_gateway_page(reply);
+    if (is_gateway_page(reply)) return read_gateway_page(reply);
     if (status == 429) return read_limit(reply);
     if (body.says("command timed out"))
         return {cause::server_error, "a gateway's time-out, not a matter of the token: try again"};

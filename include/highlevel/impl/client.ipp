@@ -285,15 +285,7 @@ public:
     client_core(asio::any_io_executor executor, client_options options)
         : executor_(std::move(executor)),
           options_(std::move(options)),
-          transport_(
-              options_.transport ? options_.transport
-                                 : http::make_transport(
-                                       executor_,
-                                       http::uri{options_.base_url},
-                                       options_.tls,
-                                       options_.pool,
-                                       options_.timeouts,
-                                       options_.proxy)),
+          transport_(make_transport()),
           limiter_(executor_, options_.limits),
           budget_(options_.retry.budget),
           random_(std::random_device{}()) {}
@@ -490,9 +482,55 @@ public:
         limiter_.shutdown();
         pauses_.end();
         transport_->close();
+        tokens_.close();
     }
 
 private:
+    /// What tokens are renewed through. The client's own transport ends its exchanges with the
+    /// client; a renewal that the server has done would then be lost, and with it the connection to
+    /// HighLevel. So this one is closed when the last renewal has ended, which is within seconds. A
+    /// transport that the user gave serves both.
+    class token_transport {
+    public:
+        class use {
+        public:
+            use(token_transport& of, const client_core& core) : of_(of) {
+                std::lock_guard const lock{of_.mutex_};
+                if (!of_.own_) of_.own_ = core.make_transport();
+                transport_ = of_.own_;
+                ++of_.users_;
+            }
+            use(const use&) = delete;
+            use& operator=(const use&) = delete;
+            ~use() { of_.leave(); }
+
+            [[nodiscard]] const std::shared_ptr<http::transport>& transport() const noexcept {
+                return transport_;
+            }
+
+        private:
+            token_transport& of_;
+            std::shared_ptr<http::transport> transport_;
+        };
+
+        void close() noexcept {
+            std::lock_guard const lock{mutex_};
+            closing_ = true;
+            if (users_ == 0 && own_) own_->close();
+        }
+
+    private:
+        void leave() noexcept {
+            std::lock_guard const lock{mutex_};
+            if (--users_ == 0 && closing_) own_->close();
+        }
+
+        std::mutex mutex_;
+        std::shared_ptr<http::transport> own_;
+        int users_ = 0;
+        bool closing_ = false;
+    };
+
     /// The transport for requests of the credentials, which take permits like calls.
     class metered_transport final : public http::transport {
     public:
@@ -504,7 +542,10 @@ private:
             http::exchange_result out;
             out.error = asio::error::operation_aborted;
             if (!core || core->stopped_.load(std::memory_order_relaxed)) co_return out;
-            if (options.group.empty()) co_return co_await core->transport_->exchange(r, options);
+            if (options.group.empty()) {
+                token_transport::use const used{core->tokens_, *core};
+                co_return co_await used.transport()->exchange(r, options);
+            }
             quota::acquire_options how;
             if (options.deadline) how.deadline = *options.deadline;
             auto got = co_await core->limiter_.acquire(std::string{options.group}, how);
@@ -526,6 +567,13 @@ private:
     private:
         std::weak_ptr<client_core> core_;
     };
+
+    [[nodiscard]] std::shared_ptr<http::transport> make_transport() const {
+        if (options_.transport) return options_.transport;
+        return http::make_transport(
+            executor_, http::uri{options_.base_url}, options_.tls, options_.pool, options_.timeouts,
+            options_.proxy);
+    }
 
     /// What one call has gone through so far.
     class progress {
@@ -825,6 +873,12 @@ private:
             if (why == cause::cancelled || why == cause::timeout || why == cause::network ||
                 why == cause::tls)
                 data.phase = state.stage_name();
+            if (auto const& refused = granted.refusal) {
+                data.cause = refused->cause;
+                data.status = refused->status;
+                data.messages = refused->messages;
+                if (!refused->hint.empty()) data.hint = refused->hint;
+            }
             out.failure = fail(granted.error, state.ended(std::move(data)));
             co_return false;
         }
@@ -1049,6 +1103,7 @@ private:
     std::shared_ptr<http::transport> transport_;
     /// What the credentials send through.
     std::shared_ptr<http::transport> lent_;
+    token_transport tokens_;
     quota::limiter limiter_;
     retry_budget budget_;
     pause_list pauses_;

@@ -37,6 +37,8 @@ public:
     std::chrono::seconds access_lifetime{86'399};
     /// How long a used refresh token gets the same answer once more. Live: 30 s.
     std::chrono::seconds grace{30};
+    /// How long a code of the chooser page can be exchanged.
+    std::chrono::seconds code_lifetime{600};
     /// Whether minted location tokens have a refresh token of their own. Live: some do.
     bool minted_refresh = true;
 };
@@ -73,6 +75,8 @@ public:
         std::string company_id;
         /// Told of installs and removals; may be empty.
         install_hook on_install;
+        /// All locations that there are.
+        std::function<std::vector<std::string>()> locations;
     };
 
     oauth_house(std::uint64_t seed, neighbours others);
@@ -95,6 +99,15 @@ private:
     public:
         std::string client_id;
         std::string location;
+        /// Where the page sent it; the exchange must name the same.
+        std::string redirect_uri;
+        std::optional<duration> ends;
+    };
+    class access_record {
+    public:
+        std::string text;
+        std::string client_id;
+        std::string location;
     };
     class refresh_record {
     public:
@@ -111,6 +124,10 @@ private:
     void uninstall(const request_view& request, reply& out);
     void choose(const pairs& query, reply& out);
     void tell(std::string_view event, std::string_view client_id, std::string location) const;
+    void choose(const pairs& query, duration now, reply& out);
+    std::string install(
+        std::string_view client_id, std::string location, std::vector<std::string> chosen);
+    void end_tokens(std::string_view client_id, std::string_view location);
     std::string issue(
         const app_settings& app,
         const std::string& location,
@@ -128,7 +145,7 @@ private:
     std::map<std::string, refresh_record, std::less<>> refreshes_;
     std::map<std::string, std::set<std::string>, std::less<>> installed_;
     std::set<std::string, std::less<>> inactive_;
-    std::vector<std::string> access_;
+    std::vector<access_record> access_;
     oauth_counts counts_;
 };
 

@@ -8,6 +8,7 @@
 #include <highlevel/auth/installation.hpp>
 #include <highlevel/auth/refresh_machine.hpp>
 #include <highlevel/auth/token.hpp>
+#include <highlevel/auth/token_json.hpp>
 #include <highlevel/detail/classify.hpp>
 #include <highlevel/error.hpp>
 #include <highlevel/http/message.hpp>
@@ -119,10 +120,9 @@ public:
     std::string_view body, timestamp now) {
     wiping_resource memory;
     boost::system::error_code ec;
-    auto const root =
-        boost::json::parse(boost::json::string_view{body.data(), body.size()}, ec, &memory);
-    if (ec || !root.is_object()) return std::nullopt;
-    auto const& in = root.get_object();
+    auto const root = read_secret_object(body, memory);
+    if (!root) return std::nullopt;
+    auto const& in = *root;
     auto const text = [&](std::string_view snake) { return text_of(either(in, snake)); };
     token_answer out;
     auto& value = out.value;
@@ -183,18 +183,53 @@ public:
     bool token_refused = false;
 };
 
+/// For how long a `Retry-After` (RFC 9110 section 10.2.3) asks to be left alone: seconds or a date;
+/// nothing for what cannot be read, and never more than an hour, whatever a server writes.
+[[nodiscard]] inline std::chrono::milliseconds retry_after_of(
+    std::string_view field, timestamp now) {
+    constexpr std::chrono::seconds longest{std::chrono::hours{1}};
+    constexpr std::chrono::seconds none{0};
+    std::int64_t seconds = 0;
+    auto const* const end = field.data() + field.size();
+    if (auto const read = std::from_chars(field.data(), end, seconds); read.ptr != field.data()) {
+        if (read.ec != std::errc{}) return longest;
+        return std::clamp(std::chrono::seconds{seconds}, none, longest);
+    }
+    // "Sun, 06 Nov 1994 08:49:37 GMT"
+    constexpr std::size_t fixed = 29;
+    constexpr std::string_view months = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    if (field.size() != fixed || !field.ends_with(" GMT")) return none;
+    auto const number = [&](std::size_t at, std::size_t digits) {
+        int value = -1;
+        std::from_chars(field.data() + at, field.data() + at + digits, value);
+        return value;
+    };
+    auto const month = months.find(field.substr(8, 3));
+    auto const day = number(5, 2);
+    if (month == months.npos || month % 3 != 0 || day < 1) return none;
+    std::chrono::year_month_day const date{
+        std::chrono::year{number(12, 4)}, std::chrono::month{static_cast<unsigned>(month / 3 + 1)},
+        std::chrono::day{static_cast<unsigned>(day)}};
+    if (!date.ok()) return none;
+    auto const then = std::chrono::sys_days{date} + std::chrono::hours{number(17, 2)} +
+        std::chrono::minutes{number(20, 2)} + std::chrono::seconds{number(23, 2)};
+    return std::clamp<std::chrono::milliseconds>(then - now, none, longest);
+}
+
 /// Reads what kept a token away. `bearer`: whether the request carried one, so that a 401 is about
-/// that and not about a refresh token.
+/// that and not about a refresh token. `now`: what a `Retry-After` with a date counts from.
 ///
 /// Source: messages of the live API as HighLevel documents them for v3, and as integrators report
 /// them.
 [[nodiscard]] inline wire_refusal judge_refusal(
-    const http::exchange_result& answered, std::string_view what, bool bearer) {
+    const http::exchange_result& answered, std::string_view what, bool bearer, timestamp now) {
     wire_refusal out;
     auto& problem = out.problem;
     problem.detail = what;
     if (!answered.ok()) {
         problem.code = answered.error;
+        problem.cause = answered.error == boost::asio::error::operation_aborted ? cause::cancelled
+                                                                                : cause::network;
         if (!answered.detail.empty()) problem.detail += ": " + answered.detail;
         out.how = answered.may_have_been_processed ? refusal::lost : refusal::transient;
         return out;
@@ -202,6 +237,8 @@ public:
     auto const& reply = answered.reply;
     if (reply.status >= 200 && reply.status < 300) {
         problem.code = make_error_code(errc::unexpected_content);
+        problem.cause = cause::bad_response;
+        problem.status = reply.status;
         problem.detail += ": the answer holds no token";
         out.how = refusal::lost;
         return out;
@@ -211,11 +248,13 @@ public:
     problem.detail += ": HTTP status " + std::to_string(reply.status);
     for (auto const& message : body.messages)
         problem.detail += "; server: " + message;
-    if (auto const field = reply.fields.find("retry-after")) {
-        unsigned seconds = 0;
-        std::from_chars(field->data(), field->data() + field->size(), seconds);
-        out.retry_after = std::chrono::seconds{seconds};
-    }
+    auto const read = highlevel::detail::read_refusal(reply, body, {});
+    problem.cause = read.cause;
+    problem.hint = read.hint;
+    problem.status = reply.status;
+    problem.messages = body.messages;
+    if (auto const field = reply.fields.find("retry-after"))
+        out.retry_after = retry_after_of(*field, now);
     if (reply.status == 429 || highlevel::detail::looks_like_html(reply.body)) {
         // A gateway's page is not the word of the token endpoint.
         out.how = reply.status >= 500 ? refusal::lost : refusal::transient;
@@ -224,7 +263,6 @@ public:
     } else if (body.says("is not active")) {
         out.how = refusal::lasting;
     } else if (bearer) {
-        auto const read = highlevel::detail::read_refusal(reply, body, {});
         out.token_refused = read.cause == cause::invalid_token;
         out.how = refusal::final;
         // The company's token is good, but not for this: leave it for a while.
@@ -267,9 +305,7 @@ public:
     } else {
         data.status = answered.reply.status;
         data.detail = std::move(refused.problem.detail);
-        if (answered.error) data.cause = cause::network;
-        if (answered.ok()) data.cause = cause::bad_response;
-        if (answered.error == boost::asio::error::operation_aborted) data.cause = cause::cancelled;
+        data.cause = refused.problem.cause;
     }
     throw error{failure{refused.problem.code, std::move(data)}};
 }
@@ -300,6 +336,8 @@ public:
 
     std::vector<installed_location> locations;
     std::string next;
+    /// How many there are on all pages, where the server tells it (v2).
+    std::optional<std::size_t> count;
 };
 
 /// Reads a page of installed locations; one that cannot be read is empty.
@@ -324,6 +362,10 @@ public:
             one.installed = installed == nullptr || is_true(installed);
             if (!one.id.empty()) out.locations.push_back(std::move(one));
         }
+    if (auto const* const count = in.if_contains("count"); count != nullptr && count->is_number()) {
+        auto const value = count->to_number<std::size_t>(ec);
+        if (!ec) out.count = value;
+    }
     if (auto const* const page = in.if_contains("pagination"); page != nullptr && page->is_object())
         out.next = text_of(page->get_object().if_contains("nextPageToken"));
     return out;

@@ -90,6 +90,13 @@ public:
         }
     }
 
+    /// Puts `bytes`, at least as long as the content, in the content's place.
+    void write_at_start(std::string_view bytes, const std::string& path) const {
+        if (::pwrite(descriptor_, bytes.data(), bytes.size(), 0) !=
+            static_cast<ssize_t>(bytes.size()))
+            throw_errno("write " + path);
+    }
+
     /// The content from the start, up to `most` bytes; what is read through is left nowhere else.
     [[nodiscard]] secret read(std::size_t most, const std::string& path) const {
         std::string bytes(most, '\0');
@@ -119,11 +126,12 @@ private:
     int descriptor_ = -1;
 };
 
-/// Waits for a file's lock, for some seconds: a holder keeps it for milliseconds only.
+/// Waits for a file's lock, for two seconds: a holder keeps it for milliseconds only, and who waits
+/// may keep an event loop from its work.
 [[nodiscard]] inline file lock_file(const std::string& path) {
     using namespace std::chrono_literals;
     auto locked = file::open_or_create(path, 0);
-    auto const patience = std::chrono::steady_clock::now() + 10s;
+    auto const patience = std::chrono::steady_clock::now() + 2s;
     for (auto pause = 50us; !locked.try_lock(path); pause = pause < 5ms ? pause * 2 : pause) {
         if (std::chrono::steady_clock::now() >= patience)
             throw boost::system::system_error{make_error_code(token_store_errc::busy), path};

@@ -55,7 +55,53 @@ private:
     private_integration tokens_;
 };
 
+/// Which token an OAuth app must have for an account of that kind: an error when the operation does
+/// not accept it.
+[[nodiscard]] inline grant check_oauth_kind(const token_request& request) {
+    auto const own = request.kind == resource_kind::location ? token_kinds::location_oauth
+                                                             : token_kinds::agency_oauth;
+    if ((request.accepted & own) != token_kinds::none) return {nullptr, own};
+    auto const other = request.kind == resource_kind::location ? token_kinds::agency_oauth
+                                                               : token_kinds::location_oauth;
+    std::string why;
+    if ((request.accepted & other) == token_kinds::none)
+        why = "only a Private Integration token is accepted, and this app has OAuth tokens";
+    else if (request.kind == resource_kind::location)
+        why = "a company's token is needed: make the call with client.company(id)";
+    else
+        why = "a location's token is needed: make the call with client.location(id)";
+    return {make_error_code(errc::wrong_token_kind), std::move(why)};
+}
+
+class access_token_provider final : public provider {
+public:
+    explicit access_token_provider(access_token token) : token_(std::move(token)) {}
+
+    boost::asio::awaitable<grant> authorize(token_request request) override {
+        auto granted = check_oauth_kind(request);
+        if (granted.error) co_return granted;
+        if (request.kind != token_.kind() || token_.text()->empty()) {
+            std::string why{"the access token is not one of a "};
+            why += to_string(request.kind);
+            co_return grant{make_error_code(errc::no_token), std::move(why)};
+        }
+        granted.token = token_.text();
+        co_return granted;
+    }
+
+    boost::asio::awaitable<bool> renew(
+        token_request /*request*/, std::shared_ptr<const secret> /*refused*/) override {
+        co_return false;
+    }
+
+private:
+    access_token token_;
+};
+
 } // namespace detail
+
+inline credentials::credentials(access_token token)
+    : provider_(std::make_shared<detail::access_token_provider>(std::move(token))) {}
 
 inline credentials::credentials(private_integration tokens)
     : provider_(std::make_shared<detail::private_integration_provider>(std::move(tokens))) {}

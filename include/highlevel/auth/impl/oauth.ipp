@@ -14,6 +14,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/execution/context.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -22,10 +23,12 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <random>
+#include <set>
 #include <stdexcept>
 #include <string_view>
 
@@ -51,6 +54,83 @@ namespace asio = boost::asio;
     }
 }
 
+/// Rings when a timer's wait ends, also when it ends by the destruction of its event loop: what
+/// waits for the bell would otherwise stay for ever.
+class ring_at_end {
+public:
+    ring_at_end(std::shared_ptr<http::detail::one_shot> bell, error_code code)
+        : bell_(std::move(bell)),
+          code_(code) {}
+    ring_at_end(ring_at_end&& other) noexcept = default;
+    ring_at_end& operator=(ring_at_end&&) = delete;
+    ~ring_at_end() {
+        if (bell_) bell_->ring(asio::error::operation_aborted);
+    }
+
+    void operator()(error_code cancelled) {
+        if (!cancelled) bell_->ring(code_);
+        bell_.reset();
+    }
+
+private:
+    std::shared_ptr<http::detail::one_shot> bell_;
+    error_code code_;
+};
+
+/// What a function of the store has come to.
+template <class T>
+class store_call {
+public:
+    store_call() = default;
+
+    std::optional<T> value;
+    std::exception_ptr thrown;
+    std::shared_ptr<http::detail::one_shot> done = std::make_shared<http::detail::one_shot>();
+};
+
+template <class T>
+asio::awaitable<void> run_store_call(asio::awaitable<T> work, std::shared_ptr<store_call<T>> into) {
+    try {
+        into->value.emplace(co_await std::move(work));
+    } catch (...) {
+        into->thrown = std::current_exception();
+    }
+    into->done->ring();
+}
+
+/// Waits for a function of the store, but not for ever; one that takes longer goes on unheard.
+template <class T>
+asio::awaitable<T> bounded(asio::awaitable<T> work, std::chrono::milliseconds time) {
+    auto const call = std::make_shared<store_call<T>>();
+    auto const executor = co_await asio::this_coro::executor;
+    asio::steady_timer timer{executor, time};
+    timer.async_wait(ring_at_end{call->done, make_error_code(errc::timeout)});
+    asio::co_spawn(executor, run_store_call(std::move(work), call), asio::detached);
+    error_code ec;
+    co_await call->done->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    if (ec) throw boost::system::system_error{ec, "no answer"};
+    if (call->thrown) std::rethrow_exception(call->thrown);
+    co_return std::move(*call->value);
+}
+
+/// A function that gives nothing, as one that gives true.
+inline asio::awaitable<bool> done(asio::awaitable<void> work) {
+    co_await std::move(work);
+    co_return true;
+}
+
+/// Overwrites the body of a request, however its exchange ends.
+class body_wiper {
+public:
+    explicit body_wiper(http::request& r) noexcept : request_(r) {}
+    body_wiper(const body_wiper&) = delete;
+    body_wiper& operator=(const body_wiper&) = delete;
+    ~body_wiper() { secret::wipe(request_.body.data(), request_.body.size()); }
+
+private:
+    http::request& request_;
+};
+
 /// One app: the machines of its resources, and the flights that drive them.
 class oauth_service final : public provider, public std::enable_shared_from_this<oauth_service> {
 public:
@@ -63,7 +143,7 @@ public:
 
     asio::awaitable<grant> authorize(token_request request) override {
         auto const self = shared_from_this();
-        if (auto refused = check(request); refused.error) co_return refused;
+        if (auto refused = check_oauth_kind(request); refused.error) co_return refused;
         resource const what{request.kind, std::string{request.id}};
         co_return co_await take(what, request.deadline);
     }
@@ -96,6 +176,9 @@ public:
             e->machine.stop();
             if (e->pause) e->pause->ring();
         }
+        for (auto const& pausing : pauses_)
+            if (auto const b = pausing.lock()) b->ring(asio::error::operation_aborted);
+        pauses_.clear();
     }
 
     // ---- what oauth_app offers
@@ -111,33 +194,51 @@ public:
 
     asio::awaitable<void> adopt(token value) {
         auto const self = shared_from_this();
-        auto const lend = client_or_throw("adopt");
-        auto const problem = co_await keep(lend, std::move(value));
+        (void)client_or_throw("adopt");
+        auto const problem = co_await keep(std::move(value));
         if (problem.code) throw_problem("adopt", problem);
     }
 
     asio::awaitable<void> force(resource what) {
         auto const self = shared_from_this();
         auto const e = entry_of(what);
-        bool start = false;
-        {
-            std::lock_guard const lock{e->mutex};
-            start = e->machine.force();
+        // A flight that is about to land may not take it up any more: then the next one does.
+        constexpr int enough = 3;
+        for (int i = 0; i < enough; ++i) {
+            bool start = false;
+            {
+                std::lock_guard const lock{e->mutex};
+                start = e->machine.force();
+            }
+            auto const got = co_await wait(e, start);
+            std::unique_lock lock{e->mutex};
+            if (e->machine.insisting() && e->machine.flying() && got.error) {
+                auto problem = e->machine.problem();
+                lock.unlock();
+                throw_problem("renew", problem);
+            }
+            if (e->machine.insisting()) continue;
+            auto problem = e->machine.insist_problem();
+            lock.unlock();
+            if (problem.code) throw_problem("renew", problem);
+            if (got.error) throw_problem("renew", problem_of(got));
+            co_return;
         }
-        auto const got = co_await wait(e, start);
-        if (got.error) throw_problem("renew", {got.error, got.detail});
+        throw_problem("renew", {make_error_code(errc::timeout), "another renewal is in the way"});
     }
 
     asio::awaitable<token_problem> ensure(std::string company_id, std::string location_id) {
         auto const self = shared_from_this();
         auto const what = resource::location(std::move(location_id));
         auto const e = entry_of(what);
-        if (!company_id.empty()) {
+        {
             std::lock_guard const lock{e->mutex};
-            e->company_id = std::move(company_id);
+            if (!company_id.empty()) e->company_id = std::move(company_id);
+            // It is asked for because something has changed: a refusal from before does not count.
+            e->machine.look_again();
         }
-        auto got = co_await take(what);
-        co_return token_problem{got.error, std::move(got.detail)};
+        auto const got = co_await take(what);
+        co_return problem_of(got);
     }
 
     asio::awaitable<void> ensure_or_throw(std::string company_id, std::string location_id) {
@@ -149,20 +250,29 @@ public:
         auto const self = shared_from_this();
         auto const company = resource::company(company_id);
         std::vector<installed_location> all;
+        std::set<std::string, std::less<>> seen;
+        std::size_t received = 0;
         std::string page_token;
         for (;;) {
             auto target =
-                installed_target(options_.wire, company_id, app_id(), all.size(), page_token);
+                installed_target(options_.wire, company_id, app_id(), received, page_token);
             call_request asked{method::get, std::move(target)};
             auto reply = co_await call("installed_locations", company, std::move(asked));
             auto page = read_installed(reply.reply.body);
+            received += page.locations.size();
+            bool anything_new = false;
+            for (auto& location : page.locations) {
+                if (!seen.insert(location.id).second) continue;
+                anything_new = true;
+                all.push_back(std::move(location));
+            }
+            // A server may give fewer than it was asked for, so a short page is not the last; and
+            // one that repeats itself would be asked for ever.
+            bool const last = options_.wire == generation::v3
+                ? page.next.empty() || page.next == page_token
+                : page.count && received >= *page.count;
             page_token = std::move(page.next);
-            auto const count = page.locations.size();
-            std::move(page.locations.begin(), page.locations.end(), std::back_inserter(all));
-            // A page that is not full is the last; so is one without a token, where pages have one.
-            bool const last =
-                options_.wire == generation::v3 ? page_token.empty() : count < installed_page;
-            if (count == 0 || last) co_return all;
+            if (!anything_new || last) co_return all;
         }
     }
 
@@ -199,6 +309,37 @@ public:
     asio::awaitable<void> forget(resource what) {
         auto const self = shared_from_this();
         co_await forget_with_locations(std::move(what));
+    }
+
+    /// Waits until no flight is up, for a limited time.
+    asio::awaitable<bool> finish(std::chrono::milliseconds patience) {
+        auto const self = shared_from_this();
+        auto const until = std::chrono::steady_clock::now() + patience;
+        for (;;) {
+            std::shared_ptr<entry> busy;
+            bool unsaved = false;
+            {
+                std::lock_guard const lock{mutex_};
+                for (auto const& [what, e] : entries_) {
+                    std::lock_guard const inner{e->mutex};
+                    if (e->machine.flying()) busy = e;
+                    unsaved = unsaved || e->machine.unsaved();
+                }
+            }
+            if (!busy) co_return !unsaved;
+            if (std::chrono::steady_clock::now() >= until) co_return false;
+            auto const landed = std::make_shared<http::detail::one_shot>();
+            asio::steady_timer timer{co_await asio::this_coro::executor, until};
+            timer.async_wait(ring_at_end{landed, make_error_code(errc::timeout)});
+            {
+                std::lock_guard const lock{busy->mutex};
+                busy->landing.push_back(landed);
+                if (!busy->machine.flying()) landed->ring();
+            }
+            error_code ec;
+            co_await landed->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+            if (ec == asio::error::operation_aborted) throw_problem("finish", {ec, {}});
+        }
     }
 
     asio::awaitable<std::vector<resource>> list() {
@@ -241,6 +382,8 @@ private:
         std::mutex mutex;
         refresh_machine machine;
         std::vector<bell> waiting;
+        /// Rung when the flight is over, and not before.
+        std::vector<bell> landing;
         /// Rung to end a pause of the flight early.
         bell pause;
         /// Which company to mint from, where the application said it.
@@ -277,23 +420,6 @@ private:
         bell done = std::make_shared<http::detail::one_shot>();
     };
 
-    /// Which token an operation can have on an account of that kind.
-    static grant check(const token_request& request) {
-        auto const own = request.kind == resource_kind::location ? token_kinds::location_oauth
-                                                                 : token_kinds::agency_oauth;
-        if ((request.accepted & own) != token_kinds::none) return {nullptr, own};
-        auto const other = request.kind == resource_kind::location ? token_kinds::agency_oauth
-                                                                   : token_kinds::location_oauth;
-        std::string why;
-        if ((request.accepted & other) == token_kinds::none)
-            why = "only a Private Integration token is accepted, and this app has OAuth tokens";
-        else if (request.kind == resource_kind::location)
-            why = "a company's token is needed: make the call with client.company(id)";
-        else
-            why = "a location's token is needed: make the call with client.location(id)";
-        return {make_error_code(errc::wrong_token_kind), std::move(why)};
-    }
-
     [[nodiscard]] refresh_machine::moment moment() {
         std::lock_guard const lock{random_mutex_};
         return {options_.now(), std::uniform_real_distribution<double>{0, 1}(random_)};
@@ -306,13 +432,21 @@ private:
         return place;
     }
 
-    [[nodiscard]] std::optional<attachment> client() {
+    /// The client to work through: of those on the event loop of `here` the latest, since that one
+    /// is run; else the latest at all.
+    [[nodiscard]] std::optional<attachment> client(const asio::any_io_executor& here = {}) {
         std::lock_guard const lock{mutex_};
         if (clients_.empty()) return std::nullopt;
+        if (here)
+            for (auto at = clients_.rbegin(); at != clients_.rend(); ++at)
+                if (&asio::query(at->executor, asio::execution::context) ==
+                    &asio::query(here, asio::execution::context))
+                    return *at;
         return clients_.back();
     }
-    [[nodiscard]] attachment client_or_throw(std::string_view name) {
-        auto lend = client();
+    [[nodiscard]] attachment client_or_throw(
+        std::string_view name, const asio::any_io_executor& here = {}) {
+        auto lend = client(here);
         if (!lend) throw_problem(name, no_client());
         return *std::move(lend);
     }
@@ -332,9 +466,13 @@ private:
         data.operation = "oauth.";
         data.operation += name;
         data.detail = problem.detail;
+        data.cause = problem.cause;
+        data.status = problem.status;
+        data.messages = problem.messages;
+        data.hint = problem.hint;
         if (problem.code == errc::reinstall_required)
             data.cause = cause::reinstall_required;
-        else if (problem.code == errc::no_token)
+        else if (problem.code == errc::no_token && data.cause == cause::unknown)
             data.cause = cause::invalid_token;
         else if (problem.code == asio::error::operation_aborted)
             data.cause = cause::cancelled;
@@ -353,7 +491,7 @@ private:
             got = e->machine.ask(at);
         }
         if (got.what == answer::verdict::wait) co_return co_await wait(e, got.start, deadline);
-        if (got.start) launch(e);
+        if (got.start) launch(e, co_await asio::this_coro::executor);
         co_return as_grant(*e, std::move(got));
     }
 
@@ -370,7 +508,7 @@ private:
             got = e->machine.refuse(*refused, at);
         }
         if (got.what == answer::verdict::wait) co_return co_await wait(e, got.start, deadline);
-        if (got.start) launch(e);
+        if (got.start) launch(e, co_await asio::this_coro::executor);
         if (got.what == answer::verdict::failed && !got.problem.code)
             got.problem.code = make_error_code(errc::no_token);
         co_return as_grant(*e, std::move(got));
@@ -387,13 +525,12 @@ private:
             else
                 mine->ring(); // it has landed in between
         }
-        if (start) launch(e);
+        auto const executor = co_await asio::this_coro::executor;
+        if (start) launch(e, executor);
         std::optional<asio::steady_timer> limit;
         if (deadline != deadline_type::max()) {
-            limit.emplace(co_await asio::this_coro::executor, deadline);
-            limit->async_wait([mine](error_code cancelled) {
-                if (!cancelled) mine->ring(make_error_code(errc::timeout));
-            });
+            limit.emplace(executor, deadline);
+            limit->async_wait(ring_at_end{mine, make_error_code(errc::timeout)});
         }
         error_code ec;
         co_await mine->async_wait(asio::redirect_error(asio::use_awaitable, ec));
@@ -418,27 +555,73 @@ private:
         why += ' ';
         why += e.what.id;
         if (!got.problem.detail.empty()) why += ": " + got.problem.detail;
-        return {got.problem.code, std::move(why)};
+        grant out{got.problem.code, std::move(why)};
+        if (got.problem.cause != cause::unknown)
+            out.refusal = std::make_shared<const token_problem>(std::move(got.problem));
+        return out;
+    }
+
+    /// A grant's failure with all that is known of it; no code when it is none.
+    static token_problem problem_of(const grant& granted) {
+        token_problem problem;
+        if (granted.refusal) problem = *granted.refusal;
+        problem.code = granted.error;
+        problem.detail = granted.detail;
+        return problem;
     }
 
     // ---- the flight
 
-    void launch(const std::shared_ptr<entry>& e) {
-        auto const lend = client();
+    void launch(const std::shared_ptr<entry>& e, const asio::any_io_executor& here) {
+        auto lend = client(here);
         if (lend) {
+            auto const executor = lend->executor;
             // Not part of any call: what a call's end would take with it is a connection's life.
-            asio::co_spawn(lend->executor, fly(e, *lend), asio::detached);
+            asio::co_spawn(
+                executor, fly(landing{shared_from_this(), e}, *std::move(lend)), asio::detached);
             return;
         }
+        break_off(*e, no_client());
+    }
+
+    /// The flight does not begin, or ends in the middle. A pair that is not stored stays.
+    static void break_off(entry& e, token_problem why) {
         std::vector<bell> woken;
         {
-            std::lock_guard const lock{e->mutex};
-            e->machine.abandon(no_client());
-            woken.swap(e->waiting);
+            std::lock_guard const lock{e.mutex};
+            if (!e.machine.flying()) return;
+            e.machine.abandon(std::move(why));
+            woken.swap(e.waiting);
+            std::move(e.landing.begin(), e.landing.end(), std::back_inserter(woken));
+            e.landing.clear();
         }
         for (auto const& b : woken)
             b->ring();
     }
+
+    /// Sees to it that a flight ends, whatever becomes of its coroutine: also one that is destroyed
+    /// with its event loop, or never begins.
+    class landing {
+    public:
+        landing(std::shared_ptr<oauth_service> s, std::shared_ptr<entry> what)
+            : service_(std::move(s)),
+              entry_(std::move(what)) {}
+        landing(landing&& other) noexcept = default;
+        landing& operator=(landing&&) = delete;
+        ~landing() {
+            if (entry_)
+                break_off(
+                    *entry_,
+                    {asio::error::operation_aborted, "the event loop of the client ended"});
+        }
+
+        [[nodiscard]] const std::shared_ptr<entry>& what() const noexcept { return entry_; }
+        void disarm() noexcept { entry_.reset(); }
+
+    private:
+        std::shared_ptr<oauth_service> service_;
+        std::shared_ptr<entry> entry_;
+    };
 
     /// Reports an event and takes the next action; wakes those who need not wait any longer.
     template <class Event>
@@ -449,17 +632,40 @@ private:
         {
             std::lock_guard const lock{e.mutex};
             next = event(e.machine, at);
-            if (!e.machine.flying() || e.machine.release_waiters()) woken.swap(e.waiting);
+            bool const over = !e.machine.flying();
+            if (over || e.machine.release_waiters()) woken.swap(e.waiting);
+            if (over) {
+                std::move(e.landing.begin(), e.landing.end(), std::back_inserter(woken));
+                e.landing.clear();
+            }
         }
         for (auto const& b : woken)
             b->ring();
         return *next;
     }
 
-    asio::awaitable<void> fly(std::shared_ptr<entry> e, attachment lend) {
+    asio::awaitable<void> fly(landing whole, attachment lend) {
+        auto const e = whole.what();
+        token_problem problem;
+        try {
+            co_await fly_through(e, std::move(lend));
+            // It has landed, and the next one may be up by now: that is not this one's to end.
+            whole.disarm();
+            co_return;
+        } catch (...) {
+            problem = store_problem();
+        }
+        whole.disarm();
+        // Lack of memory, or a clock that throws: nothing that the machine could be told.
+        problem.detail = "the renewal broke off: " + problem.detail;
+        break_off(*e, std::move(problem));
+    }
+
+    asio::awaitable<void> fly_through(std::shared_ptr<entry> e, attachment lend) {
         using moment_type = refresh_machine::moment;
         auto const self = shared_from_this();
         auto const store = store_of(lend);
+        auto const time = options_.refresh.store_timeout;
         std::optional<lease> held;
         auto step = report(*e, [](refresh_machine& m, moment_type) { return m.begin(); });
         while (step.what != todo::done) {
@@ -469,7 +675,7 @@ private:
             case todo::load: {
                 std::optional<token> found;
                 try {
-                    found = co_await store->load(e->what);
+                    found = co_await bounded(store->load(e->what), time);
                 } catch (...) {
                     problem = store_problem();
                 }
@@ -481,7 +687,7 @@ private:
             }
             case todo::lock: {
                 try {
-                    held = co_await store->try_lock(e->what, options_.refresh.lease);
+                    held = co_await bounded(store->try_lock(e->what, options_.refresh.lease), time);
                 } catch (...) {
                     problem = store_problem();
                 }
@@ -493,12 +699,25 @@ private:
             }
             case todo::unlock: {
                 try {
-                    if (held) co_await store->unlock(*held);
+                    if (held) (void)co_await bounded(done(store->unlock(*held)), time);
                 } catch (...) {
                     problem = store_problem(); // it ends by itself
                 }
                 held.reset();
                 step = report(*e, [](refresh_machine& m, moment_type) { return m.unlocked(); });
+                break;
+            }
+            case todo::extend: {
+                bool longer = false;
+                try {
+                    if (held)
+                        longer =
+                            co_await bounded(store->extend(*held, options_.refresh.lease), time);
+                } catch (...) {
+                    problem = store_problem(); // then it is taken anew
+                }
+                step = report(
+                    *e, [&](refresh_machine& m, moment_type at) { return m.extended(longer, at); });
                 break;
             }
             case todo::pause: {
@@ -528,7 +747,8 @@ private:
                 }
                 std::optional<std::uint64_t> version;
                 try {
-                    version = co_await store->replace(e->what, expected, *std::move(value));
+                    version = co_await bounded(
+                        store->replace(e->what, expected, *std::move(value)), time);
                 } catch (...) {
                     problem = store_problem();
                 }
@@ -546,7 +766,7 @@ private:
         auto const mine = std::make_shared<http::detail::one_shot>();
         asio::steady_timer timer{co_await asio::this_coro::executor};
         timer.expires_after(time);
-        timer.async_wait([mine](error_code) { mine->ring(); });
+        timer.async_wait(ring_at_end{mine, {}});
         {
             std::lock_guard const lock{e.mutex};
             e.pause = mine;
@@ -562,10 +782,10 @@ private:
         std::shared_ptr<const token> old;
         {
             std::lock_guard const lock{e->mutex};
-            old = e->machine.current();
+            old = e->machine.subject();
         }
         renewal out;
-        auto const lend = client();
+        auto const lend = client(co_await asio::this_coro::executor);
         if (!lend || !old) {
             out.refused.problem = no_client();
             co_return out;
@@ -588,7 +808,7 @@ private:
         bool minting,
         renewal& out) {
         if (answered.ok() && answered.reply.status >= 200 && answered.reply.status < 300) {
-            auto read = read_token_answer(answered.reply.body, options_.now());
+            auto read = read_token_answer(answered.reply.body, moment().now);
             secret::wipe(answered.reply.body.data(), answered.reply.body.size());
             if (read) {
                 auto& value = read->value;
@@ -599,12 +819,12 @@ private:
                 return;
             }
         }
-        out.refused = judge_refusal(answered, what, minting);
+        out.refused = judge_refusal(answered, what, minting, moment().now);
     }
 
     asio::awaitable<renewal> mint(std::shared_ptr<entry> e) {
         std::vector<resource> companies;
-        auto const lend = client();
+        auto const lend = client(co_await asio::this_coro::executor);
         renewal out;
         if (!lend) {
             out.refused.problem = no_client();
@@ -622,7 +842,7 @@ private:
             token_problem problem;
             auto const store = store_of(*lend);
             try {
-                companies = co_await store->list();
+                companies = co_await bounded(store->list(), options_.refresh.store_timeout);
             } catch (...) {
                 problem = store_problem();
             }
@@ -655,11 +875,11 @@ private:
             if (granted.error) {
                 bool const final =
                     granted.error == errc::no_token || granted.error == errc::reinstall_required;
-                out.refused = wire_refusal{
-                    final ? refusal::final : refusal::transient, {granted.error, granted.detail}};
+                out.refused =
+                    wire_refusal{final ? refusal::final : refusal::transient, problem_of(granted)};
                 co_return out;
             }
-            auto const lend = client();
+            auto const lend = client(co_await asio::this_coro::executor);
             if (!lend) {
                 out.refused.problem = no_client();
                 co_return out;
@@ -714,9 +934,8 @@ private:
         bounds.group = group;
         constexpr std::size_t largest_answer = std::size_t{4} << 20U;
         bounds.max_body = largest_answer;
-        auto answered = co_await lend.transport->exchange(r, bounds);
-        secret::wipe(r.body.data(), r.body.size());
-        co_return answered;
+        body_wiper const wiped{r};
+        co_return co_await lend.transport->exchange(r, bounds);
     }
 
     /// Sends a request of an API function with the resource's token; throws what is not a success.
@@ -725,8 +944,8 @@ private:
         auto granted = co_await take(what);
         bool renewed = false;
         for (int attempt = 1;; ++attempt) {
-            if (granted.error) throw_problem(name, {granted.error, granted.detail});
-            auto const lend = client_or_throw(name);
+            if (granted.error) throw_problem(name, problem_of(granted));
+            auto const lend = client_or_throw(name, co_await asio::this_coro::executor);
             http::request r{asked.verb, asked.target};
             if (!asked.json.empty()) {
                 r.fields.set("Content-Type", "application/json");
@@ -735,7 +954,7 @@ private:
             auto answered = co_await exchange(lend, std::move(r), granted.token, what.key());
             if (answered.ok() && answered.reply.status >= 200 && answered.reply.status < 300)
                 co_return answered;
-            auto refused = judge_refusal(answered, name, true);
+            auto refused = judge_refusal(answered, name, true, moment().now);
             if (refused.token_refused && !renewed) {
                 renewed = true;
                 granted = co_await replace_refused(what, granted.token);
@@ -743,13 +962,28 @@ private:
             }
             bool const passes = refused.how == refusal::transient || refused.how == refusal::lost;
             if (!passes || attempt >= options_.refresh.attempts ||
+                refused.retry_after > options_.refresh.max_delay ||
                 answered.error == asio::error::operation_aborted)
                 throw_refusal(name, asked.verb, asked.target, answered, std::move(refused));
-            asio::steady_timer timer{co_await asio::this_coro::executor};
-            timer.expires_after(
-                std::max(refused.retry_after, options_.refresh.base_delay * (1 << attempt)));
-            co_await timer.async_wait(asio::use_awaitable);
+            co_await rest(
+                name, std::max(refused.retry_after, options_.refresh.base_delay * (1 << attempt)));
         }
+    }
+
+    /// A pause that the end of the client cuts short, with an error.
+    asio::awaitable<void> rest(std::string_view name, std::chrono::milliseconds time) {
+        auto const mine = std::make_shared<http::detail::one_shot>();
+        asio::steady_timer timer{co_await asio::this_coro::executor, time};
+        timer.async_wait(ring_at_end{mine, {}});
+        {
+            std::lock_guard const lock{mutex_};
+            std::erase_if(pauses_, [](auto const& old) { return old.expired(); });
+            pauses_.push_back(mine);
+            if (clients_.empty()) mine->ring(asio::error::operation_aborted);
+        }
+        error_code ec;
+        co_await mine->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        if (ec) throw_problem(name, {ec, "while waiting to try again"});
     }
 
     asio::awaitable<installation> obtain_whole(
@@ -758,50 +992,39 @@ private:
         auto answered = co_await exchange(lend, token_request_of(std::move(form)), {}, {});
         std::optional<token_answer> read;
         if (answered.ok() && answered.reply.status >= 200 && answered.reply.status < 300) {
-            read = read_token_answer(answered.reply.body, options_.now());
+            read = read_token_answer(answered.reply.body, moment().now);
             secret::wipe(answered.reply.body.data(), answered.reply.body.size());
         }
         if (!read || read->value.resource().id.empty())
             throw_refusal(
                 name, method::post, "/oauth/token", answered,
-                judge_refusal(answered, "POST /oauth/token", true));
-        auto const problem = co_await keep(lend, std::move(read->value));
+                judge_refusal(answered, "POST /oauth/token", true, moment().now));
+        auto const problem = co_await keep(std::move(read->value));
         if (problem.code) throw_problem(name, problem);
         co_return std::move(read->info);
     }
 
-    /// Stores a token in place of whatever is there.
-    asio::awaitable<token_problem> keep(attachment lend, token value) {
-        auto const store = store_of(lend);
-        auto const what = value.resource();
-        auto const e = entry_of(what);
-        token_problem problem;
-        constexpr int enough = 8;
-        for (int attempt = 1; attempt <= enough; ++attempt) {
-            problem = token_problem{};
-            std::optional<std::uint64_t> version;
-            try {
-                auto const old = co_await store->load(what);
-                version = co_await store->replace(what, old ? old->version : 0, value);
-            } catch (...) {
-                problem = store_problem();
-            }
-            if (version) {
-                value.version = *version;
-                auto const at = moment();
-                std::lock_guard const lock{e->mutex};
-                e->machine.install(std::move(value), at);
-                co_return problem;
-            }
-            if (problem.code && attempt < enough) {
-                asio::steady_timer timer{co_await asio::this_coro::executor};
-                timer.expires_after(options_.refresh.base_delay);
-                co_await timer.async_wait(asio::use_awaitable);
-            }
+    /// Stores a token in place of whatever is there. One that the store does not take is kept, and
+    /// stored as soon as it does: the code that bought it is spent.
+    asio::awaitable<token_problem> keep(token value) {
+        auto const e = entry_of(value.resource());
+        bool start = false;
+        std::uint64_t number = 0;
+        {
+            std::lock_guard const lock{e->mutex};
+            start = e->machine.offer(std::move(value));
+            number = e->machine.offers();
         }
-        if (!problem.code)
-            problem = {make_error_code(errc::no_token), "the stored token changes all the time"};
-        co_return problem;
+        for (;;) {
+            auto const got = co_await wait(e, std::exchange(start, false));
+            std::lock_guard const lock{e->mutex};
+            if (e->machine.offer_stored(number) && !e->machine.unsaved()) co_return token_problem{};
+            if (e->machine.flying() && !e->machine.release_waiters()) continue;
+            auto problem = e->machine.problem();
+            if (got.error == asio::error::operation_aborted) problem.code = got.error;
+            problem.detail += "; the token is kept in memory, and stored when that is possible";
+            co_return problem;
+        }
     }
 
     asio::awaitable<std::string> company_of(resource what) {
@@ -815,27 +1038,63 @@ private:
 
     asio::awaitable<void> forget_with_locations(resource what) {
         auto const store = store_of(client_or_throw("forget"));
+        auto const time = options_.refresh.store_timeout;
         token_problem problem;
         try {
-            std::vector<resource> gone{what};
+            std::set<resource> gone{what};
             if (what.kind == resource_kind::company) {
-                auto const all = co_await store->list();
+                for (auto const& r : locations_of(what.id))
+                    gone.insert(r);
+                auto const all = co_await bounded(store->list(), time);
                 for (auto const& r : all) {
                     if (r.kind != resource_kind::location) continue;
-                    auto const held = co_await store->load(r);
-                    if (held && held->company_id == what.id) gone.push_back(r);
+                    auto const held = co_await bounded(store->load(r), time);
+                    if (held && held->company_id == what.id) gone.insert(r);
                 }
             }
             for (auto const& r : gone) {
-                co_await store->erase(r);
                 auto const e = entry_of(r);
-                std::lock_guard const lock{e->mutex};
-                e->machine.forget();
+                {
+                    // First here, so that a flight that is up brings nothing back.
+                    std::lock_guard const lock{e->mutex};
+                    e->machine.forget();
+                    e->company_id.clear();
+                }
+                (void)co_await bounded(done(store->erase(r)), time);
+                if (co_await landed(e)) (void)co_await bounded(done(store->erase(r)), time);
             }
         } catch (...) {
             problem = store_problem();
         }
         if (problem.code) throw_problem("forget", problem);
+    }
+
+    /// The locations of a company that are known here, stored or not.
+    [[nodiscard]] std::vector<resource> locations_of(const std::string& company_id) {
+        std::vector<resource> all;
+        std::lock_guard const lock{mutex_};
+        for (auto const& [what, e] : entries_) {
+            if (what.kind != resource_kind::location) continue;
+            std::lock_guard const inner{e->mutex};
+            auto const& held = e->machine.current();
+            if (e->company_id == company_id || (held && held->company_id == company_id))
+                all.push_back(what);
+        }
+        return all;
+    }
+
+    /// Waits for the flight to be over; whether there was one.
+    asio::awaitable<bool> landed(std::shared_ptr<entry> e) {
+        auto const mine = std::make_shared<http::detail::one_shot>();
+        {
+            std::lock_guard const lock{e->mutex};
+            if (!e->machine.flying()) co_return false;
+            e->landing.push_back(mine);
+            if (e->pause) e->pause->ring();
+        }
+        error_code ec;
+        co_await mine->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        co_return true;
     }
 
     asio::awaitable<void> install_some(std::shared_ptr<bulk_job> job) {
@@ -865,6 +1124,8 @@ private:
 
     std::mutex mutex_;
     std::vector<attachment> clients_;
+    /// Pauses of calls, to be ended with the last client.
+    std::vector<std::weak_ptr<http::detail::one_shot>> pauses_;
     std::map<resource, std::shared_ptr<entry>> entries_;
 };
 
@@ -961,6 +1222,10 @@ HIGHLEVEL_DECL boost::asio::awaitable<void> oauth_app::uninstall(resource what) 
 
 HIGHLEVEL_DECL boost::asio::awaitable<void> oauth_app::forget(resource what) {
     return service_->forget(std::move(what));
+}
+
+HIGHLEVEL_DECL boost::asio::awaitable<bool> oauth_app::finish(std::chrono::milliseconds patience) {
+    return service_->finish(patience);
 }
 
 HIGHLEVEL_DECL boost::asio::awaitable<std::vector<resource>> oauth_app::resources() {

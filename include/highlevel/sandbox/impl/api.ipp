@@ -136,7 +136,13 @@ inline api::api(const options& settings, duration wall)
                auto const place = store_.find_location(id);
                return place ? place->company_id() : std::string();
            },
-           store_.company_id(), settings.on_install}),
+           store_.company_id(), settings.on_install,
+           [this] {
+               std::vector<std::string> ids;
+               for (auto const& place : store_.locations())
+                   ids.push_back(place->id());
+               return ids;
+           }}),
       max_(settings.max),
       interval_(settings.interval) {
     options_.hook = nullptr; // the server's business

@@ -27,6 +27,11 @@ inline void oauth_house::add_app(app_settings settings) {
 inline std::string oauth_house::issue_code(
     std::string_view client_id, std::string location, std::vector<std::string> chosen) {
     std::lock_guard const lock(mutex_);
+    return install(client_id, std::move(location), std::move(chosen));
+}
+
+inline std::string oauth_house::install(
+    std::string_view client_id, std::string location, std::vector<std::string> chosen) {
     auto text = random_text("code");
     auto& on = installed_[std::string(client_id)];
     if (location.empty())
@@ -63,8 +68,8 @@ inline void oauth_house::set_active(std::string_view location, bool active) {
 
 inline void oauth_house::end_access_tokens() {
     std::lock_guard const lock(mutex_);
-    for (auto const& text : access_)
-        others_.remove_token(text);
+    for (auto const& given : access_)
+        others_.remove_token(given.text);
     access_.clear();
 }
 
@@ -104,7 +109,7 @@ inline bool oauth_house::answer(
     bool const v3 = version && *version == "v3";
     if (is("GET", "/v2/oauth/chooselocation")) {
         std::lock_guard const lock(mutex_);
-        choose(parse_query(request.query), out);
+        choose(parse_query(request.query), now, out);
         return true;
     }
     if (is("POST", "/oauth/token")) {
@@ -151,17 +156,28 @@ inline bool oauth_house::answer(
     return {};
 }
 
-inline void oauth_house::choose(const pairs& query, reply& out) {
-    std::string const client(value_of(query, "client_id"));
+/// The page on which the user chooses, with the choice already made: `locationId`, any number of
+/// times (an addition of the sandbox), says where. One is an installation on that location, several
+/// are one on the company; none is one on the company with all its locations.
+inline void oauth_house::choose(const pairs& query, duration now, reply& out) {
+    auto const client = value_of(query, "client_id");
     std::string const back(value_of(query, "redirect_uri"));
     auto const app = apps_.find(client);
     if (app == apps_.end() || back.empty() ||
         (!app->second.redirect_uri.empty() && app->second.redirect_uri != back))
         return refuse(out, 400, "No integration found");
-    auto text = random_text("code");
-    code_record made;
-    made.client_id = client;
-    codes_.insert_or_assign(text, std::move(made));
+    std::vector<std::string> chosen;
+    for (auto const& [name, value] : query)
+        if (name == "locationId") chosen.push_back(value);
+    for (auto const& id : chosen)
+        if (others_.company_of(id).empty()) return refuse(out, 400, "Location not found");
+    std::string location;
+    if (chosen.size() == 1) location = chosen.front();
+    if (chosen.empty()) chosen = others_.locations();
+    auto const text = install(client, std::move(location), std::move(chosen));
+    auto& made = codes_.find(text)->second;
+    made.redirect_uri = back;
+    made.ends = now + app->second.code_lifetime;
     out.status = 302;
     out.location = back;
     http::append_query(out.location, "code", text);
@@ -182,12 +198,17 @@ inline void oauth_house::token(const pairs& form, bool v3, duration now, reply& 
     }
     if (grant_type == "authorization_code") {
         auto const code = codes_.find(get("code", "code"));
-        if (code == codes_.end() || code->second.client_id != app->first) {
+        bool const ended = code != codes_.end() && code->second.ends && now >= *code->second.ends;
+        if (code == codes_.end() || ended || code->second.client_id != app->first) {
             out.status = 401;
             out.body =
                 R"({"error":"UnAuthorized!","error_description":"Authorization code not found"})";
             return;
         }
+        auto const back = get("redirect_uri", "redirectUri");
+        auto const& sent = code->second.redirect_uri;
+        if (!back.empty() && !sent.empty() && back != sent)
+            return refuse(out, 400, "Invalid parameter: redirect_uri");
         auto const location = code->second.location;
         codes_.erase(code);
         ++counts_.exchanges;
@@ -278,14 +299,32 @@ inline void oauth_house::uninstall(const request_view& request, reply& out) {
     auto const app = rest.substr(0, rest.find('/'));
     for (auto& [client, on] : installed_) {
         if (client.substr(0, client.rfind('-')) != app) continue;
-        if (id == nullptr || !id->is_string()) {
+        if (id != nullptr && id->is_string()) {
+            std::string location(id->get_string());
+            end_tokens(client, location);
+            if (on.erase(location) > 0) tell("UNINSTALL", client, std::move(location));
+        } else {
             on.clear();
+            end_tokens(client, {});
             tell("UNINSTALL", client, {});
-        } else if (std::string location(id->get_string()); on.erase(location) > 0) {
-            tell("UNINSTALL", client, std::move(location));
         }
     }
     out.body = R"({"success":true})";
+}
+
+/// Ends an app's tokens of a location; with an empty id all that it has.
+inline void oauth_house::end_tokens(std::string_view client_id, std::string_view location) {
+    auto const gone = [&](const std::string& client, const std::string& where) {
+        return client == client_id && (location.empty() || where == location);
+    };
+    std::erase_if(refreshes_, [&](auto const& entry) {
+        return gone(entry.second.client_id, entry.second.location);
+    });
+    std::erase_if(access_, [&](const access_record& given) {
+        if (!gone(given.client_id, given.location)) return false;
+        others_.remove_token(given.text);
+        return true;
+    });
 }
 
 inline std::string oauth_house::issue(
@@ -329,7 +368,11 @@ inline std::string oauth_house::issue(
         .member("companyId", others_.company_id)
         .member("userId", "sandboxUser")
         .end_object();
-    access_.push_back(grant.text);
+    access_record given;
+    given.text = grant.text;
+    given.client_id = app.client_id;
+    given.location = location;
+    access_.push_back(std::move(given));
     others_.add_token(std::move(grant));
     return body;
 }
