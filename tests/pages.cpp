@@ -276,9 +276,11 @@ TEST_CASE("each_style_asks_for_its_own_next_page", "[pages]") {
         check(
             op,
             {R"({"records":[{"id":"a","searchAfter":[1,"a"]}],"total":2})",
-             R"({"records":[{"id":"b","searchAfter":[2,"b"]}],"total":2})"},
+             R"({"records":[{"id":"b","searchAfter":[2,"b"]}],"total":2})",
+             R"({"records":[],"total":2})"},
             {R"(/objects/custom_objects.pets/records/search {"locationId":"loc1","page":1,"pageLimit":1})",
-             R"(/objects/custom_objects.pets/records/search {"locationId":"loc1","page":1,"pageLimit":1,"searchAfter":[1,"a"]})"},
+             R"(/objects/custom_objects.pets/records/search {"locationId":"loc1","page":1,"pageLimit":1,"searchAfter":[1,"a"]})",
+             R"(/objects/custom_objects.pets/records/search {"locationId":"loc1","page":1,"pageLimit":1,"searchAfter":[2,"b"]})"},
             2);
     }
     SECTION("start_after_pair, never with a page") {
@@ -288,10 +290,11 @@ TEST_CASE("each_style_asks_for_its_own_next_page", "[pages]") {
         fixture f;
         f.answers(
             {R"({"opportunities":[{"id":"a"}],"meta":{"total":2,"startAfter":17,"startAfterId":"a"}})",
-             R"({"opportunities":[{"id":"b"}],"meta":{"total":2,"startAfter":18,"startAfterId":"b"}})"});
+             R"({"opportunities":[{"id":"b"}],"meta":{"total":2,"startAfter":18,"startAfterId":"b"}})",
+             R"({"opportunities":[],"meta":{"total":2}})"});
         CHECK(f.run(count_items(f.account().items(op))) == 2);
         auto const asked = f.asked();
-        REQUIRE(asked.size() == 2);
+        REQUIRE(asked.size() == 3);
         CHECK(asked[0].find("page=1") != std::string::npos);
         CHECK(asked[1].find("page=") == std::string::npos);
         CHECK(asked[1].find("startAfter=17") != std::string::npos);
@@ -305,9 +308,9 @@ TEST_CASE("each_style_asks_for_its_own_next_page", "[pages]") {
         fixture f;
         f.answers(
             {R"({"agents":[{"id":"a"}],"totalCount":2})",
-             R"({"agents":[{"id":"b"}],"totalCount":2})"});
+             R"({"agents":[{"id":"b"}],"totalCount":2})", R"({"agents":[],"totalCount":2})"});
         CHECK(f.run(count_items(f.account().items(op))) == 2);
-        REQUIRE(f.asked().size() == 2);
+        REQUIRE(f.asked().size() == 3);
         CHECK(f.asked()[1].find("startAfter=a") != std::string::npos);
     }
     SECTION("start_after_date") {
@@ -316,9 +319,10 @@ TEST_CASE("each_style_asks_for_its_own_next_page", "[pages]") {
         fixture f;
         f.answers(
             {R"({"conversations":[{"id":"a","sort":[1700000000002]}],"total":2})",
-             R"({"conversations":[{"id":"b","sort":[1700000000001]}],"total":2})"});
+             R"({"conversations":[{"id":"b","sort":[1700000000001]}],"total":2})",
+             R"({"conversations":[],"total":2})"});
         CHECK(f.run(count_items(f.account().items(op))) == 2);
-        REQUIRE(f.asked().size() == 2);
+        REQUIRE(f.asked().size() == 3);
         CHECK(f.asked()[1].find("startAfterDate=1700000000002") != std::string::npos);
     }
     SECTION("last_item_id in the response") {

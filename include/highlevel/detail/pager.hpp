@@ -73,10 +73,10 @@ public:
 /// How far a list has been read, and the way on.
 ///
 /// It ends with a page that is shorter than asked for, an empty page, a `has more` that says no, or
-/// a cursor that is missing where the API documents that as the end. A total alone never ends it
-/// unless it is met exactly after more than one page, since several endpoints give the count of the
-/// page for it; a total of 10,000 never does, since search engines stop counting there; and it
-/// keeps a list going that it says is not complete.
+/// a cursor that is missing where the API documents that as the end. A total ends a list that is
+/// paged by number when it is met exactly after more than one page, since several endpoints give
+/// the count of the page for it; but not a total of 10,000, since search engines stop counting
+/// there. It never ends a list with a cursor. It keeps a list going that it says is not complete.
 ///
 /// It fails instead of going on when the server repeats a page or a cursor, gives no way on from a
 /// full page, or leaves the list out of a page that must have one.
@@ -497,7 +497,11 @@ private:
     [[nodiscard]] bool complete() const noexcept {
         auto const count = static_cast<std::int64_t>(count_);
         bool const known = total_.has_value() && seen_.has_value();
-        if (known && *seen_ == *total_ && *seen_ > count && *total_ != page_window) return true;
+        // Not with a cursor: a record that was deleted meanwhile was seen and is no longer counted,
+        // and the last page would be left out. Lists paged by number have shifted by it anyway.
+        bool const by_number = kind() == way::items || kind() == way::pages;
+        if (by_number && known && *seen_ == *total_ && *seen_ > count && *total_ != page_window)
+            return true;
         bool const is_short = size_ != 0 ? count < size_ : count_ < largest_;
         return is_short && !(known && *seen_ < *total_);
     }
