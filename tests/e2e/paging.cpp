@@ -6,6 +6,8 @@
 #include "support/catch.hpp"
 #include "support/run.hpp"
 
+#include <highlevel/auth/credentials.hpp>
+#include <highlevel/auth/secret.hpp>
 #include <highlevel/highlevel.hpp>
 #include <highlevel/pages.hpp>
 #include <highlevel/sandbox/paging.hpp>
@@ -22,9 +24,12 @@
 #include <highlevel/v3/oauth.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace asio = boost::asio;
@@ -128,6 +133,26 @@ std::vector<subject> every_style() {
     };
 }
 
+/// The sandbox's token as whatever kind an operation accepts: some take OAuth tokens only.
+class any_token final : public highlevel::auth::provider {
+public:
+    explicit any_token(const std::string& text)
+        : token_(std::make_shared<const highlevel::auth::secret>(text)) {}
+
+    asio::awaitable<highlevel::auth::grant> authorize(
+        highlevel::auth::token_request request) override {
+        co_return highlevel::auth::grant{token_, request.accepted};
+    }
+    asio::awaitable<bool> renew(
+        highlevel::auth::token_request /*request*/,
+        std::shared_ptr<const highlevel::auth::secret> /*refused*/) override {
+        co_return false;
+    }
+
+private:
+    std::shared_ptr<const highlevel::auth::secret> token_;
+};
+
 /// A sandbox that serves lists, and a client of it.
 class fixture {
 public:
@@ -136,7 +161,8 @@ public:
         server.start();
         highlevel::client_options options;
         options.base_url = server.base_url();
-        options.credentials = highlevel::auth::private_integration{server.token()};
+        options.credentials =
+            highlevel::auth::credentials{std::make_shared<any_token>(server.token())};
         client.emplace(context.get_executor(), options);
     }
 
