@@ -10,6 +10,7 @@
 #include <highlevel/json/encode.hpp>
 #include <highlevel/pages.hpp>
 #include <highlevel/sandbox/server.hpp>
+#include <highlevel/search.hpp>
 #include <highlevel/time.hpp>
 #include <highlevel/v2/contacts.hpp>
 
@@ -282,7 +283,13 @@ constexpr std::string_view csv_heading =
 
 void append_record(std::string& out, const contact_type& contact, bool csv) {
     if (!csv) {
-        highlevel::json::encode(contact, out);
+        auto const before = out.size();
+        // A broken line must not pass for a record.
+        if (auto const made = highlevel::json::encode(contact, out); !made) {
+            out.resize(before);
+            throw std::runtime_error{
+                "contact " + contact.id.value_or("?") + " cannot be written: " + made.text};
+        }
         out += '\n';
         return;
     }
@@ -306,15 +313,8 @@ void append_record(std::string& out, const contact_type& contact, bool csv) {
 contacts::search_contacts_advanced search_of(const arguments& args) {
     contacts::search_contacts_advanced search;
     search.body.page_limit = args.page_size;
-    if (args.since) {
-        boost::json::object range;
-        range["gte"] = highlevel::time::to_iso(*args.since);
-        boost::json::object filter;
-        filter["field"] = "dateUpdated";
-        filter["operator"] = "range";
-        filter["value"] = std::move(range);
-        search.body.filters.emplace().emplace_back(std::move(filter));
-    }
+    if (args.since)
+        highlevel::search::apply(search, {highlevel::search::since("dateUpdated", *args.since)});
     return search;
 }
 
@@ -328,11 +328,11 @@ asio::awaitable<void> export_location(
     }
     work.at = stage::running;
     auto const search = search_of(args);
-    resumable_file file{
-        target,
-        boost::json::serialize(
-            search.body.filters.has_value() ? boost::json::value(search.body.filters->front())
-                                            : boost::json::value())};
+    // The limit, too: it ends the file within a page, and the place noted is that after the page.
+    boost::json::object what;
+    if (search.body.filters) what["filter"] = search.body.filters->front();
+    if (args.limit != 0) what["limit"] = args.limit;
+    resumable_file file{target, boost::json::serialize(what)};
     work.written = file.records();
     std::string lines;
     if (args.csv && file.empty()) lines = csv_heading;

@@ -4,20 +4,20 @@
 // failures and cancellation leave behind, and that no account holds up another.
 
 #include "support/catch.hpp"
+#include "support/run.hpp"
 #include "support/scripted_transport.hpp"
 
 #include <highlevel/batch.hpp>
 #include <highlevel/highlevel.hpp>
 #include <highlevel/v2/contacts.hpp>
 
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/use_future.hpp>
 
 #include <algorithm>
 #include <array>
@@ -26,6 +26,7 @@
 #include <cstdint>
 #include <exception>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <ranges>
@@ -42,17 +43,10 @@ namespace contacts = highlevel::v2::contacts;
 using highlevel::batch_options;
 using highlevel::batch_report;
 using highlevel::on_failure;
+using test::run;
 using test::scripted_transport;
 
 namespace {
-
-template <class T>
-T run(asio::io_context& context, asio::awaitable<T> work) {
-    auto future = asio::co_spawn(context, std::move(work), asio::use_future);
-    context.restart();
-    context.run();
-    return future.get();
-}
 
 /// Lets everything else that is ready run first.
 asio::awaitable<void> yield(int times = 1) {
@@ -280,9 +274,7 @@ TEST_CASE("cancellation_ends_what_is_under_way_and_says_what_was_done", "[batch]
             next_suspension_throws = e.code() == asio::error::operation_aborted;
         }
     };
-    asio::co_spawn(
-        context, job(), asio::bind_cancellation_slot(stop.slot(), [](std::exception_ptr) {}));
-    context.run();
+    test::run_cancellable(context, job(), stop);
     REQUIRE(report);
     CHECK(report->cancelled);
     CHECK(report->started == 14);
@@ -311,9 +303,7 @@ TEST_CASE("a_cancelled_for_each_throws_operation_aborted", "[batch]") {
             seen = e.code();
         }
     };
-    asio::co_spawn(
-        context, job(), asio::bind_cancellation_slot(stop.slot(), [](std::exception_ptr) {}));
-    context.run();
+    test::run_cancellable(context, job(), stop);
     CHECK(seen == asio::error::operation_aborted);
 }
 
@@ -323,9 +313,10 @@ TEST_CASE("a_context_that_is_destroyed_takes_its_batches_along", "[batch]") {
     {
         asio::io_context context;
         auto const work = [alive](int) -> asio::awaitable<void> { co_await forever(); };
-        asio::co_spawn(
-            context, highlevel::for_each(numbers, 4, work),
-            [](std::exception_ptr, const batch_report&) {});
+        auto const job = [&]() -> asio::awaitable<void> {
+            co_await highlevel::for_each(numbers, 4, work);
+        };
+        asio::co_spawn(context, job(), asio::detached);
         context.poll();
         CHECK(alive.use_count() > 1);
     }
@@ -477,9 +468,7 @@ TEST_CASE("a_group_that_waits_holds_up_no_other", "[batch]") {
     auto const job = [&]() -> asio::awaitable<void> {
         report = co_await highlevel::try_for_each_fair(groups, 20, watch);
     };
-    asio::co_spawn(
-        context, job(), asio::bind_cancellation_slot(stop.slot(), [](std::exception_ptr) {}));
-    context.run();
+    test::run_cancellable(context, job(), stop);
     REQUIRE(report);
     CHECK(report->succeeded == 9 * 500);
     CHECK(share_while_others_run == 2);
@@ -498,13 +487,17 @@ TEST_CASE("calls_of_one_batch_never_meet_on_a_context_with_threads", "[batch]") 
         co_await yield();
         order.push_back(n);
     };
-    auto future = asio::co_spawn(context, highlevel::for_each(numbers, 16, work), asio::use_future);
+    batch_report report;
+    auto const job = [&]() -> asio::awaitable<void> {
+        report = co_await highlevel::for_each(numbers, 16, work);
+    };
+    asio::co_spawn(context, job(), asio::detached);
     {
         std::vector<std::jthread> threads;
         for (int i = 0; i < 4; ++i)
             threads.emplace_back([&] { context.run(); });
     }
-    CHECK(future.get().succeeded == 2000);
+    CHECK(report.succeeded == 2000);
     CHECK(calls == 2000);
     CHECK(order.size() == 2000);
 }
@@ -524,4 +517,121 @@ TEST_CASE("a_watermark_is_the_length_of_the_part_without_a_gap", "[batch]") {
     later.complete(3);
     later.complete(10);
     CHECK(later.value() == 11);
+}
+
+TEST_CASE("a_result_with_an_error_is_a_failure", "[batch]") {
+    asio::io_context context;
+    auto const numbers = std::views::iota(0, 10);
+    auto const work = [](int n) -> asio::awaitable<highlevel::result<int>> {
+        if (n == 4) {
+            highlevel::detail::failure_data data;
+            data.status = 404;
+            co_return highlevel::failure{highlevel::make_status_code(404), std::move(data)};
+        }
+        co_return n;
+    };
+    auto const report = run(context, highlevel::try_for_each(numbers, 1, work));
+    CHECK(report.succeeded == 4);
+    CHECK(report.failed == 1);
+    CHECK(report.settled_before == 4);
+    CHECK_THROWS_AS(run(context, highlevel::for_each(numbers, 1, work)), highlevel::error);
+}
+
+TEST_CASE("an_input_is_not_read_ahead_of_the_item_that_is_wanted", "[batch]") {
+    asio::io_context context;
+    // What the range was asked for before each item was worked on.
+    std::vector<int> asked;
+    class lines {
+    public:
+        class iterator {
+        public:
+            using value_type = int;
+            using difference_type = std::ptrdiff_t;
+            using iterator_concept = std::input_iterator_tag;
+            iterator() = default;
+            explicit iterator(lines& of) : of_(&of) { of_->read(); }
+            iterator(iterator&&) = default;
+            iterator& operator=(iterator&&) = default;
+            int operator*() const { return of_->now_; }
+            iterator& operator++() {
+                of_->read();
+                return *this;
+            }
+            void operator++(int) { ++*this; }
+            bool operator==(std::default_sentinel_t) const { return of_->now_ > 5; }
+
+        private:
+            lines* of_ = nullptr;
+        };
+        iterator begin() { return iterator{*this}; }
+        std::default_sentinel_t end() const { return {}; }
+
+        int reads = 0;
+
+    private:
+        void read() {
+            // The line after the third cannot be read; the third must not go with it.
+            if (++reads == 4) throw std::runtime_error{"input"};
+            ++now_;
+        }
+        int now_ = 0;
+    };
+    lines input;
+    auto const work = [&](int) -> asio::awaitable<void> {
+        asked.push_back(input.reads);
+        co_return;
+    };
+    CHECK_THROWS_AS(run(context, highlevel::try_for_each(input, 1, work)), std::runtime_error);
+    CHECK(asked == std::vector<int>{1, 2, 3});
+}
+
+TEST_CASE("keeping_no_failures_does_not_swallow_them", "[batch]") {
+    asio::io_context context;
+    std::vector<int> const one{1};
+    auto const work = [](int) -> asio::awaitable<void> {
+        throw odd_one{};
+        co_return;
+    };
+    CHECK_THROWS_AS(run(context, highlevel::for_each(one, 1, work, {.keep_failures = 0})), odd_one);
+    std::vector<std::vector<int>> groups{{1}};
+    auto const fair = [](int, std::size_t) -> asio::awaitable<void> {
+        throw odd_one{};
+        co_return;
+    };
+    CHECK_THROWS_AS(
+        run(context, highlevel::for_each_fair(groups, 1, fair, {.keep_failures = 0})), odd_one);
+    CHECK(
+        run(context, highlevel::try_for_each(one, 1, work, {.keep_failures = 0})).failures.empty());
+}
+
+TEST_CASE("as_many_as_there_are_begins_only_as_many_as_there_are", "[batch]") {
+    asio::io_context context;
+    std::istringstream text{"1 2 3"};
+    auto numbers = std::ranges::istream_view<int>(text);
+    auto const work = [](int) -> asio::awaitable<void> { co_await yield(); };
+    auto const report = run(
+        context, highlevel::try_for_each(numbers, std::numeric_limits<std::size_t>::max(), work));
+    CHECK(report.succeeded == 3);
+}
+
+TEST_CASE("a_caller_that_was_cancelled_already_begins_nothing", "[batch]") {
+    asio::io_context context;
+    asio::cancellation_signal stop;
+    int begun = 0;
+    std::vector<int> const numbers(10, 1);
+    auto const work = [&](int) -> asio::awaitable<void> {
+        ++begun;
+        co_return;
+    };
+    std::optional<batch_report> report;
+    auto const job = [&]() -> asio::awaitable<void> {
+        co_await asio::this_coro::throw_if_cancelled(false);
+        stop.emit(asio::cancellation_type::terminal);
+        report = co_await highlevel::try_for_each(numbers, 2, work);
+    };
+    test::run_cancellable(context, job(), stop);
+    REQUIRE(report);
+    CHECK(report->cancelled);
+    CHECK(report->started == 0);
+    CHECK(begun == 0);
 }

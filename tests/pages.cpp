@@ -4,9 +4,11 @@
 // failure leaves behind, prefetch, and resuming.
 
 #include "support/catch.hpp"
+#include "support/run.hpp"
 #include "support/scripted_transport.hpp"
 
 #include <highlevel/highlevel.hpp>
+#include <highlevel/http/body.hpp>
 #include <highlevel/pages.hpp>
 #include <highlevel/v2/blogs.hpp>
 #include <highlevel/v2/calendars.hpp>
@@ -23,13 +25,10 @@
 #include <highlevel/v2/users.hpp>
 #include <highlevel/v2/voice_ai.hpp>
 
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/use_future.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
@@ -76,11 +75,9 @@ public:
 
     template <class T>
     T run(asio::awaitable<T> work) {
-        auto future = asio::co_spawn(context, std::move(work), asio::use_future);
-        context.restart();
-        context.run();
-        return future.get();
+        return test::run(context, std::move(work));
     }
+    void run(asio::awaitable<void> work) { test::run(context, std::move(work)); }
 
     /// Answers with these bodies in turn.
     void answers(const std::vector<std::string>& bodies) {
@@ -279,9 +276,11 @@ TEST_CASE("each_style_asks_for_its_own_next_page", "[pages]") {
         check(
             op,
             {R"({"records":[{"id":"a","searchAfter":[1,"a"]}],"total":2})",
-             R"({"records":[{"id":"b","searchAfter":[2,"b"]}],"total":2})"},
+             R"({"records":[{"id":"b","searchAfter":[2,"b"]}],"total":2})",
+             R"({"records":[],"total":2})"},
             {R"(/objects/custom_objects.pets/records/search {"locationId":"loc1","page":1,"pageLimit":1})",
-             R"(/objects/custom_objects.pets/records/search {"locationId":"loc1","page":1,"pageLimit":1,"searchAfter":[1,"a"]})"},
+             R"(/objects/custom_objects.pets/records/search {"locationId":"loc1","page":1,"pageLimit":1,"searchAfter":[1,"a"]})",
+             R"(/objects/custom_objects.pets/records/search {"locationId":"loc1","page":1,"pageLimit":1,"searchAfter":[2,"b"]})"},
             2);
     }
     SECTION("start_after_pair, never with a page") {
@@ -291,10 +290,11 @@ TEST_CASE("each_style_asks_for_its_own_next_page", "[pages]") {
         fixture f;
         f.answers(
             {R"({"opportunities":[{"id":"a"}],"meta":{"total":2,"startAfter":17,"startAfterId":"a"}})",
-             R"({"opportunities":[{"id":"b"}],"meta":{"total":2,"startAfter":18,"startAfterId":"b"}})"});
+             R"({"opportunities":[{"id":"b"}],"meta":{"total":2,"startAfter":18,"startAfterId":"b"}})",
+             R"({"opportunities":[],"meta":{"total":2}})"});
         CHECK(f.run(count_items(f.account().items(op))) == 2);
         auto const asked = f.asked();
-        REQUIRE(asked.size() == 2);
+        REQUIRE(asked.size() == 3);
         CHECK(asked[0].find("page=1") != std::string::npos);
         CHECK(asked[1].find("page=") == std::string::npos);
         CHECK(asked[1].find("startAfter=17") != std::string::npos);
@@ -308,9 +308,9 @@ TEST_CASE("each_style_asks_for_its_own_next_page", "[pages]") {
         fixture f;
         f.answers(
             {R"({"agents":[{"id":"a"}],"totalCount":2})",
-             R"({"agents":[{"id":"b"}],"totalCount":2})"});
+             R"({"agents":[{"id":"b"}],"totalCount":2})", R"({"agents":[],"totalCount":2})"});
         CHECK(f.run(count_items(f.account().items(op))) == 2);
-        REQUIRE(f.asked().size() == 2);
+        REQUIRE(f.asked().size() == 3);
         CHECK(f.asked()[1].find("startAfter=a") != std::string::npos);
     }
     SECTION("start_after_date") {
@@ -319,9 +319,10 @@ TEST_CASE("each_style_asks_for_its_own_next_page", "[pages]") {
         fixture f;
         f.answers(
             {R"({"conversations":[{"id":"a","sort":[1700000000002]}],"total":2})",
-             R"({"conversations":[{"id":"b","sort":[1700000000001]}],"total":2})"});
+             R"({"conversations":[{"id":"b","sort":[1700000000001]}],"total":2})",
+             R"({"conversations":[],"total":2})"});
         CHECK(f.run(count_items(f.account().items(op))) == 2);
-        REQUIRE(f.asked().size() == 2);
+        REQUIRE(f.asked().size() == 3);
         CHECK(f.asked()[1].find("startAfterDate=1700000000002") != std::string::npos);
     }
     SECTION("last_item_id in the response") {
@@ -573,11 +574,129 @@ TEST_CASE("cancelling_a_wait_for_a_page_ahead_ends_it", "[pages]") {
             }
         }
     };
-    asio::co_spawn(
-        f.context, read(), asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr e) {
-            // Or at the suspension after it.
-            if (e) cancelled = true;
-        }));
-    f.context.run();
+    // Or at the suspension after it.
+    if (test::run_cancellable(f.context, read(), stop)) cancelled = true;
     CHECK(cancelled);
+}
+
+TEST_CASE("whatever_the_decoder_takes_is_paged_on", "[pages]") {
+    auto const depth = [](int n) {
+        auto const deep = static_cast<std::size_t>(n);
+        return R"("x":)" + std::string(deep, '[') + std::string(deep, ']');
+    };
+    auto const body = [](const std::string& prefix, const std::string& more) {
+        auto made = search_page(0, 2, 3);
+        return prefix + "{" + more + "," + made.substr(1);
+    };
+    for (auto const& first :
+         {body("\xef\xbb\xbf", R"("x":1)"), body("", depth(40)), body("", R"("x":"\ud83d")"),
+          body("", "\"x\":\"\xff\"")}) {
+        INFO(first);
+        fixture f;
+        f.answers({first, search_page(2, 1, 3)});
+        CHECK(f.run(count_items(f.account().items(search_by(2)))) == 3);
+    }
+}
+
+TEST_CASE("a_list_that_is_not_where_its_type_has_it_is_reported_for_good", "[pages]") {
+    fixture f;
+    // One object more than described: the raw list is found, and the decoder takes the object for a
+    // list of one.
+    f.answers({R"({"contacts":{"contacts":[{"id":"a","searchAfter":[1,"a"]}]}})"});
+    auto const read = [&]() -> asio::awaitable<void> {
+        auto list = f.account().items(search_by(1));
+        auto const got = co_await list.try_next();
+        REQUIRE(got.has_error());
+        CHECK(got.error().code() == errc::paging_stuck);
+        auto const again = co_await list.try_next();
+        CHECK(again.has_error());
+        // The token still names the page that was not given.
+        CHECK(list.page_token().find("searchAfter") == std::string::npos);
+        CHECK(list.page_token().find("\"at\"") == std::string::npos);
+    };
+    f.run(read());
+    CHECK(f.network->requests().size() == 1);
+}
+
+TEST_CASE("a_limit_does_not_make_the_token_an_end", "[pages]") {
+    fixture f;
+    f.answers({search_page(0, 2, 5), search_page(2, 2, 5)});
+    std::string token;
+    auto const read = [&]() -> asio::awaitable<void> {
+        highlevel::page_options options;
+        options.max_items = 2;
+        auto pages = f.account().pages(search_by(2), options);
+        auto const first = co_await pages.next();
+        CHECK(first.has_value());
+        auto const second = co_await pages.next();
+        CHECK_FALSE(second.has_value());
+        token = pages.page_token();
+        options.from = token;
+        auto rest = f.account().pages(search_by(2), options);
+        auto const third = co_await rest.next();
+        REQUIRE(third.has_value());
+        CHECK((*third)->contacts.at(0).id == "c2");
+    };
+    f.run(read());
+    CHECK(f.network->requests().size() == 2);
+}
+
+TEST_CASE("a_limit_counts_only_items_that_are_given", "[pages]") {
+    fixture f;
+    f.answers({search_page(0, 3, 9), search_page(0, 3, 9), search_page(3, 3, 9)});
+    auto const read = [&]() -> asio::awaitable<void> {
+        auto first = f.account().items(search_by(3));
+        (void)co_await first.next();
+        (void)co_await first.next();
+        highlevel::page_options options;
+        options.from = first.page_token();
+        options.max_items = 3;
+        auto rest = f.account().items(search_by(3), options);
+        int given = 0;
+        while (co_await rest.next() != nullptr)
+            ++given;
+        CHECK(given == 3);
+    };
+    f.run(read());
+    CHECK(f.network->requests().size() == 3);
+}
+
+TEST_CASE("pages_move_with_all_that_they_know", "[pages]") {
+    fixture f;
+    f.answers({search_page(0, 2, 5), search_page(2, 2, 5), search_page(0, 2, 5)});
+    auto const read = [&]() -> asio::awaitable<void> {
+        auto list = f.account().items(search_by(2));
+        auto other = f.account().items(search_by(2));
+        for (int i = 0; i < 3; ++i)
+            (void)co_await list.next();
+        auto const token = list.page_token();
+        (void)co_await other.next();
+        auto const others = other.page_token();
+        std::swap(list, other);
+        CHECK(other.page_token() == token);
+        CHECK(list.page_token() == others);
+    };
+    f.run(read());
+}
+
+TEST_CASE("a_list_refuses_a_sink_before_a_byte_is_sent", "[pages]") {
+    fixture f;
+    f.answers({search_page(0, 2, 5)});
+    class no_sink final : public highlevel::http::body_sink {
+    public:
+        std::string begin(const highlevel::http::response& /*head*/) override { return {}; }
+        std::string write(std::string_view /*bytes*/) override { return {}; }
+        std::string finish() override { return {}; }
+    };
+    no_sink sink;
+    auto const read = [&]() -> asio::awaitable<void> {
+        highlevel::page_options options;
+        options.call.sink = &sink;
+        auto pages = f.account().pages(search_by(2), options);
+        auto const got = co_await pages.try_next();
+        REQUIRE(got.has_error());
+        CHECK(got.error().code() == errc::invalid_argument);
+    };
+    f.run(read());
+    CHECK(f.network->requests().empty());
 }

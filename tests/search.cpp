@@ -3,8 +3,12 @@
 
 #include <highlevel/sandbox/detail/contact_search.hpp>
 #include <highlevel/search.hpp>
+#include <highlevel/v2/contacts.hpp>
+#include <highlevel/v2/objects.hpp>
+#include <highlevel/v2/opportunities.hpp>
 
 #include <boost/json/serialize.hpp>
+#include <boost/json/string.hpp>
 
 #include <stdexcept>
 #include <string>
@@ -67,4 +71,83 @@ TEST_CASE("what_no_search_takes_is_refused_with_the_field", "[search]") {
     CHECK_THROWS_WITH(
         search::between("dateAdded", day, day - std::chrono::milliseconds{1}),
         test::contains("dateAdded"));
+}
+
+TEST_CASE("ranges_of_numbers_have_their_bounds", "[search]") {
+    search::number_bounds bounds;
+    bounds.gt = 5;
+    bounds.lte = 10;
+    CHECK(
+        text(search::within("monetary_value", bounds)) ==
+        R"({"field":"monetary_value","operator":"range","value":{"gt":5,"lte":10}})");
+    CHECK(
+        text(search::between("properties.price", 1, 2)) ==
+        R"({"field":"properties.price","operator":"range","value":{"gte":1,"lte":2}})");
+    CHECK(
+        text(search::until("dateAdded", day)) ==
+        R"({"field":"dateAdded","operator":"range","value":{"lte":"2021-07-02T00:00:00.000Z"}})");
+    CHECK_THROWS_WITH(search::within("x", search::number_bounds()), test::contains("no bound"));
+    CHECK_THROWS_WITH(search::between("x", 2, 1), test::contains("ends before"));
+    CHECK_THROWS_WITH(search::between("x", "a", 1), test::contains("no number"));
+}
+
+TEST_CASE("texts_have_at_most_75_characters", "[search]") {
+    CHECK_NOTHROW(search::eq("email", boost::json::string(75, 'a')));
+    CHECK_THROWS_WITH(search::eq("email", boost::json::string(76, 'a')), test::contains("75"));
+    CHECK_THROWS_WITH(
+        search::eq("tags", json::array{"a", boost::json::string(76, 'a')}), test::contains("tags"));
+    // Counted as characters, not bytes.
+    boost::json::string umlauts;
+    for (int i = 0; i < 75; ++i)
+        umlauts += "\xc3\xa4";
+    CHECK_NOTHROW(search::eq("email", umlauts));
+}
+
+TEST_CASE("fields_and_operators_go_together", "[search]") {
+    using search::subject;
+    auto const takes = [](subject of, const search::filter& f) {
+        try {
+            search::check(of, {search::any_of({f})});
+            return std::string{"yes"};
+        } catch (const std::invalid_argument& e) {
+            return std::string{e.what()};
+        }
+    };
+    CHECK(takes(subject::contacts, search::contains("email", "@")) == "yes");
+    CHECK(takes(subject::contacts, search::eq("customFields.abc", 7)) == "yes");
+    CHECK(takes(subject::opportunities, search::eq("custom_fields.abc", 7)) == "yes");
+    CHECK(takes(subject::opportunities, search::between("monetary_value", 1, 2)) == "yes");
+    CHECK(takes(subject::objects, search::between("properties.price", 1, 2)) == "yes");
+    CHECK(takes(subject::objects, search::related_to({"a", "b"})) == "yes");
+    CHECK(
+        takes(subject::opportunities, search::contains("status", "o")) ==
+        "a search of opportunities does not take contains for status, but: eq not_eq exists "
+        "not_exists");
+    CHECK_THAT(takes(subject::contacts, search::eq("dateAdded", "x")), test::contains("dateAdded"));
+    CHECK_THAT(
+        takes(subject::contacts, search::eq("pipeline_id", "x")), test::contains("no field"));
+    CHECK_THAT(takes(subject::contacts, search::exists("id")), test::contains("exists for id"));
+    CHECK_THAT(takes(subject::objects, search::exists("price")), test::contains("no field"));
+    CHECK_NOTHROW(search::check(
+        subject::contacts, {search::eq("lastAppointmentAt", "x")}, search::unknown_fields::allow));
+}
+
+TEST_CASE("filters_are_put_where_the_operation_takes_them", "[search]") {
+    highlevel::v2::contacts::search_contacts_advanced contacts;
+    search::apply(contacts, {search::exists("phone")}, {search::ascending("dateAdded")});
+    CHECK(contacts.body.filters->size() == 1);
+    CHECK(contacts.body.sort->size() == 1);
+    highlevel::v2::opportunities::search_opportunities_advanced opportunities;
+    search::apply(opportunities, {search::eq("status", "open")});
+    CHECK(
+        boost::json::serialize(opportunities.extra_body) ==
+        R"({"filters":[{"field":"status","operator":"eq","value":"open"}]})");
+    highlevel::v2::objects::search_object_records records{"custom_objects.pets"};
+    search::apply(records, {}, {search::descending("properties.age")});
+    CHECK(
+        boost::json::serialize(records.extra_body) ==
+        R"({"sort":[{"field":"properties.age","direction":"desc"}]})");
+    CHECK_THROWS_AS(search::apply(contacts, {search::eq("nonsense", 1)}), std::invalid_argument);
+    highlevel::v2::contacts::get_contact none;
+    CHECK_THROWS_AS(search::apply(none, {}), std::invalid_argument);
 }

@@ -27,6 +27,8 @@ namespace highlevel {
 /// unbounded (a generator, standard input) and is never held in memory. Taking the next item must
 /// not block for long: it happens on the executor.
 ///
+/// A `result` with an error that `fn` gives is a failure as if thrown (`highlevel::error`).
+///
 /// Never throws for what `fn` throws: `batch_report::failures` has it. With `on_failure::stop` (the
 /// default) no item is begun after a failure; items under way are waited for.
 ///
@@ -54,6 +56,8 @@ template <std::ranges::input_range Range, class F>
 template <std::ranges::input_range Range, class F>
 asio::awaitable<batch_report> for_each(
     Range&& range, std::size_t concurrency, F&& fn, batch_options options = {}) {
+    // The one to throw.
+    if (options.keep_failures == 0) options.keep_failures = 1;
     return detail::throwing(
         try_for_each(std::forward<Range>(range), concurrency, std::forward<F>(fn), options));
 }
@@ -82,6 +86,7 @@ template <std::ranges::forward_range Groups, class F>
 requires std::ranges::input_range<std::ranges::range_reference_t<Groups>>
     asio::awaitable<batch_report> for_each_fair(
         Groups& groups, std::size_t concurrency, F&& fn, batch_options options = {}) {
+    if (options.keep_failures == 0) options.keep_failures = 1;
     return detail::throwing(try_for_each_fair(groups, concurrency, std::forward<F>(fn), options));
 }
 

@@ -8,6 +8,7 @@
 #include <highlevel/client.hpp>
 #include <highlevel/client_options.hpp>
 #include <highlevel/pages.hpp>
+#include <highlevel/search.hpp>
 #include <highlevel/time.hpp>
 #include <highlevel/version.hpp>
 

@@ -206,6 +206,10 @@ public:
     std::size_t files_offset = npos;
     /// The part name of a file that gives none itself; empty: every file has to give one.
     std::string_view file_field{};
+    /// The largest file that the API takes, in bytes; 0: none is described.
+    std::uint64_t max_file_bytes = 0;
+    /// The same for videos, where these may be larger; 0: as for other files.
+    std::uint64_t max_video_bytes = 0;
 
     static constexpr std::size_t npos = static_cast<std::size_t>(-1);
 };

@@ -10,6 +10,7 @@
 
 #include <highlevel/auth/impl/oauth.ipp>
 #include <highlevel/http/impl/http1_transport.ipp>
+#include <highlevel/impl/batch.ipp>
 #include <highlevel/impl/client.ipp>
 #include <highlevel/sandbox/impl/server.ipp>
 #include <highlevel/webhooks/impl/receiver.ipp>

@@ -11,15 +11,8 @@
 #include <highlevel/http/one_shot.hpp>
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/strand.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -110,12 +103,17 @@ public:
 
     /// The next item; nothing at the end.
     std::optional<item> take() {
-        if (!at_) at_.emplace(std::ranges::begin(get()));
+        // Moved on when the next item is wanted, not when this one was taken: an input that comes
+        // line by line would hold back each line until the next, and lose one when that fails.
+        if (!at_)
+            at_.emplace(std::ranges::begin(get()));
+        else if (taken_)
+            ++*at_;
+        taken_ = false;
         if (*at_ == std::ranges::end(get())) return std::nullopt;
-        // A generator may make the next item only when asked for it: not before it is needed.
         std::optional<item> made;
         made.emplace(**at_, 0);
-        ++*at_;
+        taken_ = true;
         return made;
     }
     void release(const item& /*done*/) noexcept {}
@@ -145,6 +143,8 @@ private:
 
     decltype(hold(std::declval<Range&>())) range_;
     std::optional<std::ranges::iterator_t<range_type>> at_;
+    /// Whether the item at `at_` was given.
+    bool taken_ = false;
 };
 
 /// The items of several ranges, by turns and by shares.
@@ -175,6 +175,7 @@ public:
                 turn_ = turn_ + 1 == groups_.size() ? 0 : turn_ + 1;
                 auto& group = groups_[number];
                 if (group.ended || group.under_way >= share) continue;
+                if (std::exchange(group.taken, false)) ++group.at;
                 if (group.at == std::ranges::end(*group.range)) {
                     group.ended = true;
                     --live_;
@@ -183,7 +184,7 @@ public:
                 }
                 std::optional<item> made;
                 made.emplace(*group.at, number);
-                ++group.at;
+                group.taken = true;
                 ++group.under_way;
                 return made;
             }
@@ -213,6 +214,8 @@ private:
         range_type* range;
         std::ranges::iterator_t<range_type> at;
         std::size_t under_way = 0;
+        /// Whether the item at `at` was given.
+        bool taken = false;
         bool ended = false;
     };
 
@@ -222,18 +225,51 @@ private:
     std::size_t concurrency_ = 1;
 };
 
-/// A batch under way. Lives as long as its coroutines; used on its strand only, until the bells.
-template <class Source, class F>
-class batch_state {
-public:
-    template <class Fn>
-    batch_state(Source from, Fn&& call, batch_options how)
-        : source(std::move(from)),
-          fn(std::forward<Fn>(call)),
-          options(how) {}
+/// Makes a failure that a function returned one that it threw.
+template <class T>
+void throw_failure(const T& /*given*/) {}
+template <class T>
+void throw_failure(const result<T>& given) {
+    if (given.has_error()) throw error{given.error()};
+}
 
-    Source source;
-    F fn;
+template <class T>
+asio::awaitable<void> discard(asio::awaitable<T> given) {
+    throw_failure(co_await std::move(given));
+}
+/// What a function gives, reduced to whether it went well.
+inline asio::awaitable<void> discard(asio::awaitable<void> given) {
+    return given;
+}
+
+/// An item that was taken, together with what is to be done with it.
+class batch_item {
+public:
+    batch_item() = default;
+    batch_item(const batch_item&) = delete;
+    batch_item& operator=(const batch_item&) = delete;
+    virtual ~batch_item() = default;
+
+    virtual asio::awaitable<void> run(std::uint64_t index) = 0;
+    /// Gives its place among those under way back.
+    virtual void release() noexcept = 0;
+};
+
+/// A batch under way, whatever its items and its function are. Lives as long as its coroutines;
+/// used on its strand only, until the bells.
+class batch_base {
+public:
+    explicit batch_base(batch_options how) : options(how) {}
+    batch_base(const batch_base&) = delete;
+    batch_base& operator=(const batch_base&) = delete;
+    virtual ~batch_base() = default;
+
+    /// The next item; null when there is none now. May throw what the range throws.
+    [[nodiscard]] virtual std::unique_ptr<batch_item> take() = 0;
+    /// At most that many items can be under way.
+    [[nodiscard]] virtual std::size_t bound() const = 0;
+    virtual void set_concurrency(std::size_t n) noexcept = 0;
+
     batch_options options;
     batch_report report;
     watermark settled;
@@ -241,6 +277,8 @@ public:
     std::exception_ptr source_failure;
     bool stopping = false;
     std::size_t running = 0;
+    /// How many may run.
+    std::size_t workers = 1;
     std::deque<asio::cancellation_signal> signals;
     /// Rung when nothing runs any more; the first also by the cancellation of the caller.
     std::shared_ptr<http::detail::one_shot> ended_or_cancelled =
@@ -254,105 +292,47 @@ public:
     }
 };
 
-/// Counts a worker out when its completion handler goes, also with the context; until then the
-/// handler's cancellation slot is in use.
-template <class State>
-class worker_mark {
+template <class Source, class F>
+class batch_state final : public batch_base {
 public:
-    explicit worker_mark(std::shared_ptr<State> s) : state_(std::move(s)) {}
-    worker_mark(worker_mark&&) noexcept = default;
-    worker_mark& operator=(worker_mark&&) = delete;
-    ~worker_mark() {
-        if (state_) state_->worker_ended();
+    template <class Fn>
+    batch_state(Source from, Fn&& call, batch_options how)
+        : batch_base(how),
+          source(std::move(from)),
+          fn(std::forward<Fn>(call)) {}
+
+    [[nodiscard]] std::unique_ptr<batch_item> take() override {
+        auto taken = source.take();
+        if (!taken) return nullptr;
+        return std::make_unique<task>(*this, std::move(*taken));
     }
+    [[nodiscard]] std::size_t bound() const override { return source.bound(); }
+    void set_concurrency([[maybe_unused]] std::size_t n) noexcept override {
+        if constexpr (requires { source.set_concurrency(n); }) source.set_concurrency(n);
+    }
+
+    Source source;
+    F fn;
 
 private:
-    std::shared_ptr<State> state_;
+    class task final : public batch_item {
+    public:
+        task(batch_state& of, typename Source::item taken) : of_(of), item_(std::move(taken)) {}
+
+        asio::awaitable<void> run(std::uint64_t index) override {
+            return discard(Source::invoke(of_.fn, item_, index));
+        }
+        void release() noexcept override { of_.source.release(item_); }
+
+    private:
+        batch_state& of_;
+        typename Source::item item_;
+    };
 };
 
-/// Works off items until there are none, or the batch stops.
-template <class State>
-asio::awaitable<void> work(std::shared_ptr<State> state) {
-    auto& s = *state;
-    while (!s.stopping) {
-        std::optional<typename decltype(s.source)::item> taken;
-        try {
-            taken = s.source.take();
-        } catch (...) {
-            s.source_failure = std::current_exception();
-        }
-        if (s.source_failure) s.stopping = true;
-        if (!taken) {
-            if (!s.source_failure) s.report.exhausted = true;
-            break;
-        }
-        auto const index = s.report.started++;
-        std::exception_ptr thrown;
-        try {
-            (void)co_await s.source.invoke(s.fn, *taken, index);
-        } catch (...) {
-            thrown = std::current_exception();
-        }
-        s.source.release(*taken);
-        if (!thrown) {
-            ++s.report.succeeded;
-            s.settled.complete(index);
-            continue;
-        }
-        ++s.report.failed;
-        if (s.report.failures.size() < s.options.keep_failures)
-            s.report.failures.emplace_back(index, thrown);
-        // A failure that stops the batch is work that is left to do, as is what was cancelled.
-        if (s.options.failures == on_failure::stop)
-            s.stopping = true;
-        else if (!s.report.cancelled)
-            s.settled.complete(index);
-    }
-}
-
-template <class State>
-asio::awaitable<batch_report> run_batch(std::shared_ptr<State> s, std::size_t concurrency) {
-    auto const workers = std::min(std::max<std::size_t>(concurrency, 1), s->source.bound());
-    if constexpr (requires { s->source.set_concurrency(workers); })
-        s->source.set_concurrency(workers);
-    auto const strand = asio::make_strand(co_await asio::this_coro::executor);
-    if (workers == 0) {
-        s->report.exhausted = true;
-        co_return std::move(s->report);
-    }
-    s->running = workers;
-    asio::post(strand, [s, strand, workers] {
-        for (std::size_t i = 0; i < workers; ++i)
-            asio::co_spawn(
-                strand, work(s),
-                asio::bind_cancellation_slot(
-                    s->signals.emplace_back().slot(),
-                    [mark = worker_mark<State>{s}](const std::exception_ptr&) {}));
-    });
-    error_code ec;
-    auto const done = s->ended_or_cancelled;
-    co_await done->async_wait(asio::redirect_error(asio::use_awaitable, ec));
-    if (ec) {
-        asio::post(strand, [s] {
-            s->stopping = true;
-            s->report.cancelled = true;
-            for (auto& signal : s->signals)
-                signal.emit(asio::cancellation_type::terminal);
-        });
-        // The caller is cancelled, so that suspending would throw; but nothing may be left running
-        // that uses the caller's range.
-        auto const throws = co_await asio::this_coro::throw_if_cancelled();
-        co_await asio::this_coro::throw_if_cancelled(false);
-        auto const ended = s->ended;
-        co_await ended->async_wait(asio::bind_cancellation_slot(
-            asio::cancellation_slot{}, asio::redirect_error(asio::use_awaitable, ec)));
-        co_await asio::this_coro::throw_if_cancelled(throws);
-        s->report.cancelled = true;
-    }
-    if (s->source_failure) std::rethrow_exception(s->source_failure);
-    s->report.settled_before = s->settled.value();
-    co_return std::move(s->report);
-}
+/// Runs a batch to its end. In impl/batch.ipp.
+[[nodiscard]] asio::awaitable<batch_report> run_batch(
+    std::shared_ptr<batch_base> s, std::size_t concurrency);
 
 inline asio::awaitable<batch_report> throwing(asio::awaitable<batch_report> batch) {
     auto report = co_await std::move(batch);
@@ -490,3 +470,7 @@ private:
 };
 
 } // namespace highlevel::detail
+
+#if !defined(HIGHLEVEL_SEPARATE_COMPILATION)
+#    include <highlevel/impl/batch.ipp>
+#endif

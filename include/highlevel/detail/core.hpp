@@ -20,7 +20,10 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
+
+namespace highlevel {
+class page_options;
+}
 
 namespace highlevel::detail {
 
@@ -66,8 +69,8 @@ public:
     response_parts parts;
 };
 
-class page_field;
-class page_start;
+class listing;
+class page_source;
 
 /// The client's machinery.
 ///
@@ -105,11 +108,11 @@ public:
         void* target,
         call_outcome& outcome) = 0;
 
-    /// What an operation that lists says of its first page; for operations with `meta.pages`.
-    [[nodiscard]] virtual page_start read_page(const operation_meta& meta, void* op) const = 0;
-    /// Makes an operation ask for another page.
-    virtual void write_page(
-        const operation_meta& meta, void* op, const std::vector<page_field>& fields) const = 0;
+    /// The pages of an operation; what is wrong with the options the first page says.
+    [[nodiscard]] virtual std::shared_ptr<page_source> open_pages(
+        const listing& what,
+        const std::shared_ptr<const account_ref>& account,
+        const page_options& options) = 0;
 
     [[nodiscard]] virtual quota::bucket_snapshot snapshot(const account_ref& account) const = 0;
 

@@ -13,11 +13,15 @@
 #include <highlevel/json/encode.hpp>
 #include <highlevel/operation.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace highlevel::detail {
@@ -210,6 +214,39 @@ private:
         return what != json::kind::object && what != json::kind::map && body.is_absent();
     }
 
+    /// What is wrong with a file's size, before a byte of it is sent: the API takes the whole
+    /// upload in before it refuses it. Empty when nothing is.
+    [[nodiscard]] std::string size_problem(const file_part& file) const {
+        if (meta_.max_file_bytes == 0) return {};
+        std::uint64_t size = file.data.size();
+        if (!file.path.empty()) {
+            std::error_code ec;
+            size = std::filesystem::file_size(file.path, ec);
+            if (ec) return {}; // reading it says more
+        }
+        auto const most = meta_.max_video_bytes != 0 && is_video(file)
+            ? std::max(meta_.max_file_bytes, meta_.max_video_bytes)
+            : meta_.max_file_bytes;
+        if (size <= most) return {};
+        auto const& name = file.filename.empty() ? file.path : file.filename;
+        return (name.empty() ? "the file" : name) + " has " + std::to_string(size) +
+            " bytes; the API takes " + std::to_string(most);
+    }
+
+    /// Whether the API will take the file for a video, by its media type or the end of its name.
+    [[nodiscard]] static bool is_video(const file_part& file) {
+        if (file.content_type.starts_with("video/")) return true;
+        std::string_view const name = file.filename.empty() ? file.path : file.filename;
+        auto const dot = name.rfind('.');
+        if (dot == std::string_view::npos) return false;
+        std::string end{name.substr(dot + 1)};
+        for (char& c : end)
+            if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+        for (auto const known : {"mp4", "mov", "m4v", "avi", "mkv", "webm", "mpeg", "mpg", "wmv"})
+            if (end == known) return true;
+        return false;
+    }
+
     encode_problem multipart(http::request& request, const json::text_pairs& pairs) {
         http::multipart_writer parts;
         for (auto const& [name, value] : pairs)
@@ -221,6 +258,8 @@ private:
                 auto const name =
                     file.name.empty() ? meta_.file_field : std::string_view{file.name};
                 if (name.empty()) return missing("files[].name");
+                if (auto const why = size_problem(file); !why.empty())
+                    return {errc::invalid_argument, why};
                 if (auto const why = parts.add(name, file); !why.empty())
                     return {errc::invalid_argument, why};
             }

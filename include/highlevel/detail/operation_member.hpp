@@ -86,8 +86,9 @@ public:
     return {};
 }
 
-/// Makes the operation say `value` for a field; null makes it say nothing.
-inline void write_member(
+/// Makes the operation say `value` for a field; null makes it say nothing. False when the field
+/// cannot hold the value.
+[[nodiscard]] inline bool write_member(
     const operation_meta& meta,
     void* op,
     place in,
@@ -95,8 +96,9 @@ inline void write_member(
     const json::value& value) {
     if (auto const member = find_member(meta, in, name)) {
         json::diagnostics bent;
-        (void)json::decode(value, *member.type, static_cast<char*>(op) + member.at, {}, bent);
-        return;
+        auto* const self = static_cast<char*>(op) + member.at;
+        return json::decode(value, *member.type, self, {}, bent) &&
+            (value.is_null() || !json::view{*member.type, self}.is_absent());
     }
     if (in == place::body) {
         auto& members = free_members(meta, op);
@@ -104,13 +106,14 @@ inline void write_member(
             members.erase(name);
         else
             members[name] = value;
-        return;
+        return true;
     }
     auto& extra = *reinterpret_cast<query_pairs*>(static_cast<char*>(op) + meta.extra_query_offset);
     std::erase_if(extra, [&](const auto& pair) { return pair.first == name; });
-    if (value.is_null()) return;
+    if (value.is_null()) return true;
     auto const* const text = value.if_string();
     extra.emplace_back(name, text != nullptr ? std::string(*text) : boost::json::serialize(value));
+    return true;
 }
 
 } // namespace highlevel::detail

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// Finds the list of items within a decoded page, where the operation's facts say it is.
+// Finds the list of items within a page, where the operation's facts say it is: in the raw JSON and
+// in the decoded value.
 #pragma once
 
 #include <highlevel/json/type.hpp>
 #include <highlevel/operation.hpp>
 
 #include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
 
 #include <concepts>
 #include <cstddef>
 #include <string_view>
 #include <type_traits>
-#include <utility>
-#include <vector>
 
 namespace highlevel::detail {
 
@@ -40,38 +40,58 @@ public:
     using type = typename decltype(find())::type;
 };
 
-/// A list somewhere in a page. Refers to it; empty when there is none.
-template <class T>
-class page_items {
-public:
-    page_items() = default;
-    page_items(const json::type& list, void* self) : list_(&list), self_(self) {}
+[[nodiscard]] inline const json::value* follow(
+    const json::value& from, std::string_view pointer) noexcept {
+    boost::system::error_code ec;
+    return from.find_pointer(boost::json::string_view(pointer.data(), pointer.size()), ec);
+}
 
-    [[nodiscard]] std::size_t size() const { return list_ != nullptr ? list_->size(self_) : 0; }
-    [[nodiscard]] T& operator[](std::size_t index) const {
-        // The list is not const; its description only has no other way to an element.
-        return *static_cast<T*>(const_cast<void*>(list_->element(self_, index)));
+/// What stands where the list of items should be: the list, null for "none", or nothing at all.
+/// Real responses put the list into one more object than described, or one less; both are looked
+/// at. Where no place is described it is the only list that there is.
+[[nodiscard]] inline const json::value* raw_items(
+    const json::value& root, const paging& how) noexcept {
+    if (root.is_array()) return &root;
+    if (!how.items_known) {
+        const json::value* only = nullptr;
+        if (auto const* const members = root.if_object()) {
+            for (auto const& member : *members) {
+                if (!member.value().is_array()) continue;
+                if (only != nullptr) return nullptr;
+                only = &member.value();
+            }
+        }
+        return only;
     }
+    auto const pointer = how.items;
+    if (pointer.empty()) return nullptr;
+    auto const list_or_null = [](const json::value* v) {
+        return v != nullptr && (v->is_array() || v->is_null()) ? v : nullptr;
+    };
+    auto const* const v = follow(root, pointer);
+    auto const inner = pointer.substr(pointer.rfind('/'));
+    // One object more: {"messages":{"messages":[...]}}.
+    if (v != nullptr && v->is_object()) return list_or_null(follow(*v, inner));
+    if (v != nullptr) return list_or_null(v);
+    // One object less.
+    return list_or_null(follow(root, inner));
+}
 
-private:
-    const json::type* list_ = nullptr;
-    void* self_ = nullptr;
-};
-
-template <>
-class page_items<json::value> {
+/// A list somewhere in a page. Refers to it; empty when there is none.
+class item_list {
 public:
-    page_items() = default;
-    page_items(const json::type& list, void* self) : list_(&list), self_(self) {}
-    explicit page_items(json::array& list) : array_(&list) {}
+    item_list() = default;
+    item_list(const json::type& list, void* self) : list_(&list), self_(self) {}
+    explicit item_list(json::array& list) : array_(&list) {}
 
     [[nodiscard]] std::size_t size() const {
         if (array_ != nullptr) return array_->size();
         return list_ != nullptr ? list_->size(self_) : 0;
     }
-    [[nodiscard]] json::value& operator[](std::size_t index) const {
-        if (array_ != nullptr) return (*array_)[index];
-        return *static_cast<json::value*>(const_cast<void*>(list_->element(self_, index)));
+    [[nodiscard]] void* at(std::size_t index) const {
+        if (array_ != nullptr) return &(*array_)[index];
+        // The list is not const; its description only has no other way to an element.
+        return const_cast<void*>(list_->element(self_, index));
     }
 
 private:
@@ -80,11 +100,12 @@ private:
     void* self_ = nullptr;
 };
 
-/// The list that `pages` names within the value at `self`, which `type` describes.
-template <class T>
-[[nodiscard]] page_items<T> find_items(const json::type& type, void* self, const paging* pages) {
+/// The list of `item` that `pages` names within the value at `self`, which `type` describes.
+[[nodiscard]] inline item_list find_items(
+    const json::type& type, void* self, const paging* pages, const json::type& item) {
     auto const* at = &type;
     auto rest = pages != nullptr ? pages->items : std::string_view{};
+    bool const raw = &item == &json::type_of<json::value>;
     for (;;) {
         if (at->what == json::kind::optional || at->what == json::kind::nullable) {
             self = const_cast<void*>(at->get(self));
@@ -92,18 +113,16 @@ template <class T>
             at = at->inner;
             continue;
         }
-        if constexpr (std::same_as<T, json::value>) {
-            if (at->what == json::kind::value) {
-                auto* v = static_cast<json::value*>(self);
-                boost::system::error_code ec;
-                if (!rest.empty())
-                    v = v->find_pointer(boost::json::string_view(rest.data(), rest.size()), ec);
-                if (v == nullptr || !v->is_array()) return {};
-                return page_items<T>{v->get_array()};
-            }
+        if (raw && at->what == json::kind::value) {
+            auto* const v = static_cast<json::value*>(self);
+            paging here;
+            here.items = rest;
+            here.items_known = pages == nullptr || pages->items_known;
+            auto const* const list = raw_items(*v, here);
+            if (list == nullptr || !list->is_array()) return {};
+            return item_list{const_cast<json::value*>(list)->get_array()};
         }
-        if (at->what == json::kind::list && at->inner == &json::type_of<T>)
-            return page_items<T>{*at, self};
+        if (at->what == json::kind::list && at->inner == &item) return item_list{*at, self};
         if (at->what != json::kind::structure || rest.empty()) return {};
         rest.remove_prefix(1);
         auto const end = rest.find('/');

@@ -5,6 +5,8 @@
 // no I/O.
 #pragma once
 
+#include <highlevel/detail/page_items.hpp>
+#include <highlevel/error.hpp>
 #include <highlevel/operation.hpp>
 
 #include <boost/json/parse.hpp>
@@ -17,7 +19,6 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,19 +48,38 @@ public:
     json::value position;
     json::value position_id;
     json::value size;
+    /// The `page` that lists with a cursor take beside it.
+    json::value page;
     /// Whether the request is refused without the `position_id` field.
     bool position_id_required = false;
 };
 
+/// A failure of a list rather than of one of its calls.
+[[nodiscard]] inline failure list_failure(
+    const operation_meta& meta, error_code code, std::string_view why) {
+    failure_data data;
+    data.operation = meta.family;
+    data.operation += '.';
+    data.operation += meta.name;
+    data.verb = meta.verb;
+    data.path = meta.path;
+    data.detail = why;
+    data.cause = code == errc::paging_stuck ? cause::bad_response
+        : code == errc::invalid_argument    ? cause::invalid_request
+                                            : cause::cancelled;
+    return failure{code, std::move(data)};
+}
+
 /// How far a list has been read, and the way on.
 ///
 /// It ends with a page that is shorter than asked for, an empty page, a `has more` that says no, or
-/// a cursor that is missing where the API documents that as the end. A total alone never ends it
-/// unless it is met exactly after more than one page, since several endpoints give the count of the
-/// page for it; and it keeps a list going that it says is not complete.
+/// a cursor that is missing where the API documents that as the end. A total ends a list that is
+/// paged by number when it is met exactly after more than one page, since several endpoints give
+/// the count of the page for it; but not a total of 10,000, since search engines stop counting
+/// there. It never ends a list with a cursor. It keeps a list going that it says is not complete.
 ///
-/// It fails instead of going on when the server repeats a page or a cursor, or gives no way on from
-/// a full page.
+/// It fails instead of going on when the server repeats a page or a cursor, gives no way on from a
+/// full page, or leaves the list out of a page that must have one.
 class pager {
 public:
     /// The server serves no page of /contacts/search beyond this record; cursors have no bound.
@@ -90,10 +110,14 @@ public:
         case way::cursor:
             cursor_ = start_.position;
             cursor_id_ = start_.position_id;
-            if (!is_empty(cursor_)) forget_count();
+            if (!is_empty(cursor_) ||
+                integer_in(start_.page).value_or(how_->first_page) != how_->first_page)
+                forget_count();
             break;
         }
     }
+
+    [[nodiscard]] const operation_meta& meta() const noexcept { return *meta_; }
 
     /// What the next request must say, over what the operation says itself.
     [[nodiscard]] std::vector<page_field> fields() const {
@@ -129,30 +153,28 @@ public:
         return made;
     }
 
-    /// Learns from a page. False when the page must not be used: it is the previous one again.
-    [[nodiscard]] bool observe(std::string_view body) {
-        boost::system::error_code ec;
-        auto const root =
-            json::value(boost::json::parse(boost::json::string_view(body.data(), body.size()), ec));
-        return read(ec ? json::value() : root);
-    }
+    /// Learns from the body of a page. False when the page must not be used.
+    [[nodiscard]] bool observe(const json::value& root) { return read(root); }
+
+    /// Fails: the list cannot be read on. A pager that goes on from the token of this place fails
+    /// the same way.
+    void stuck(std::string_view why) { problem_ = why; }
 
     /// Whether nothing more is to be fetched.
     [[nodiscard]] bool done() const noexcept { return ended_; }
     /// Why the list cannot be read to its end, in words; empty while it can.
-    [[nodiscard]] std::string_view problem() const noexcept { return problem_; }
+    [[nodiscard]] const std::string& problem() const noexcept { return problem_; }
     /// Items on the last page.
     [[nodiscard]] std::size_t count() const noexcept { return count_; }
+    /// Whether they stood where the description has them.
+    [[nodiscard]] bool as_described() const noexcept { return as_described_; }
     /// What the server last said of the number of items.
     [[nodiscard]] std::optional<std::int64_t> total() const noexcept { return total_; }
     /// How many items of the next page belong to what was read before.
     [[nodiscard]] std::size_t skip() const noexcept { return skip_; }
 
-    /// Ends the list here.
-    void end() noexcept { ended_ = true; }
-
     /// This place as text: a pager of the same operation that takes it goes on from here.
-    [[nodiscard]] std::string token() const { return token(0); }
+    [[nodiscard]] std::string token() const { return token(skip_); }
     /// The place `items` after the beginning of the page that `fields` asks for.
     [[nodiscard]] std::string token(std::size_t items) const {
         json::object made;
@@ -167,6 +189,8 @@ public:
         if (!cursor_id_.is_null()) made["id"] = cursor_id_;
         if (seen_) made["seen"] = *seen_ + (counts_items ? static_cast<std::int64_t>(items) : 0);
         if (items != 0 && !counts_items) made["skip"] = items;
+        if (fingerprint_ != 0) made["last"] = fingerprint_;
+        if (!problem_.empty()) made["stuck"] = problem_;
         return boost::json::serialize(made);
     }
 
@@ -195,6 +219,10 @@ public:
         seen_ = integer("seen");
         cursor_ = value_of(*from, "at");
         cursor_id_ = value_of(*from, "id");
+        fingerprint_ = integer("last").value_or(0);
+        if (auto const* const why = from->if_contains("stuck"); why != nullptr && why->is_string())
+            problem_ = std::string_view(why->get_string());
+        resumed_ = true;
         return true;
     }
 
@@ -274,52 +302,45 @@ private:
         return std::nullopt;
     }
 
-    static const json::value* step(const json::value& from, std::string_view pointer) noexcept {
-        boost::system::error_code ec;
-        return from.find_pointer(boost::json::string_view(pointer.data(), pointer.size()), ec);
-    }
-
     /// A value of the response. Real responses put the list and its cursor into one more object
     /// than described, or one less; both are looked at.
     [[nodiscard]] const json::value* find(
         const json::value& root, std::string_view pointer) const noexcept {
         if (pointer.empty()) return nullptr;
-        if (auto const* const v = step(root, pointer)) return v;
+        if (auto const* const v = follow(root, pointer)) return v;
         auto const second = pointer.find('/', 1);
         if (second != std::string_view::npos) {
-            if (auto const* const v = step(root, pointer.substr(second))) return v;
+            if (auto const* const v = follow(root, pointer.substr(second))) return v;
         }
-        auto const outer = how_->items.substr(0, how_->items.find('/', 1));
-        auto const* const inner = outer.empty() ? nullptr : step(root, outer);
-        return inner != nullptr && inner->is_object() ? step(*inner, pointer) : nullptr;
+        auto const items = how_->items;
+        auto const outer = items.substr(0, items.find('/', 1));
+        auto const* const inner = outer.empty() ? nullptr : follow(root, outer);
+        return inner != nullptr && inner->is_object() ? follow(*inner, pointer) : nullptr;
     }
 
-    [[nodiscard]] const json::array* items_of(const json::value& root) const noexcept {
-        if (auto const* const list = root.if_array()) return list;
-        auto const& pointer = how_->items;
-        if (!pointer.empty()) {
-            auto const* const v = step(root, pointer);
-            if (v != nullptr && v->is_array()) return v->if_array();
-            // One object more: {"messages":{"messages":[...]}}.
-            auto const inner = pointer.substr(pointer.rfind('/'));
-            if (v != nullptr && v->is_object()) {
-                auto const* const nested = step(*v, inner);
-                return nested != nullptr ? nested->if_array() : nullptr;
+    /// Tells a page from another by the ids of its items: the rest of them may change between two
+    /// reads. Items without an id are taken as they are. FNV-1a, so that tokens hold on every
+    /// machine; never 0.
+    [[nodiscard]] static std::int64_t fingerprint_of(const json::array& list) {
+        std::uint64_t hash = 14'695'981'039'346'656'037U;
+        auto const add = [&](std::string_view text) {
+            for (char const c : text)
+                hash = (hash ^ static_cast<unsigned char>(c)) * 1'099'511'628'211U;
+            hash = (hash ^ 0xffU) * 1'099'511'628'211U;
+        };
+        for (auto const& item : list) {
+            const json::value* id = nullptr;
+            if (auto const* const members = item.if_object()) {
+                for (auto const* const name : {"id", "_id"})
+                    if (id == nullptr) id = members->if_contains(name);
             }
-            // One object less.
-            auto const* const flat = step(root, inner);
-            return flat != nullptr ? flat->if_array() : nullptr;
+            if (id != nullptr && id->is_string() && !id->get_string().empty())
+                add(id->get_string());
+            else
+                add(boost::json::serialize(id != nullptr && id->is_number() ? *id : item));
         }
-        // Not described: the only list there is.
-        const json::array* only = nullptr;
-        if (auto const* const members = root.if_object()) {
-            for (auto const& member : *members) {
-                auto const* const list = member.value().if_array();
-                if (list != nullptr && only != nullptr) return nullptr;
-                if (list != nullptr) only = list;
-            }
-        }
-        return only;
+        auto const made = static_cast<std::int64_t>(hash >> 1U);
+        return made != 0 ? made : 1;
     }
 
     [[nodiscard]] std::optional<std::int64_t> integer_at(
@@ -342,9 +363,15 @@ private:
     /// The cursor to the next page; null when the page has none.
     [[nodiscard]] json::value next_of(const json::value& root, const json::value* last) const {
         const json::value* v = nullptr;
-        if (how_->next_in_last_item || how_->style == paging_style::page_limit_search_after) {
+        if (how_->style == paging_style::page_limit_search_after) {
+            // Not described for opportunities: with the item, under its search engine's name, or
+            // beside the list.
             auto const pointer = how_->next.empty() ? std::string_view{"/searchAfter"} : how_->next;
-            if (last != nullptr) v = step(*last, pointer);
+            if (last != nullptr) v = follow(*last, pointer);
+            if (v == nullptr || is_empty(*v)) v = find(root, "/searchAfter");
+            if ((v == nullptr || is_empty(*v)) && last != nullptr) v = follow(*last, "/sort");
+        } else if (how_->next_in_last_item) {
+            if (last != nullptr) v = follow(*last, how_->next);
         } else {
             v = find(root, how_->next);
         }
@@ -361,22 +388,29 @@ private:
             ended_ = true;
             return true;
         }
-        auto const* const list = items_of(root);
+        auto const* const place = raw_items(root, *how_);
+        auto const* const list = place != nullptr ? place->if_array() : nullptr;
         count_ = list != nullptr ? list->size() : 0;
+        as_described_ = count_ == 0 || !how_->items_known || place == follow(root, how_->items);
         if (kind() == way::none) {
             ended_ = true;
             if (seen_) *seen_ += static_cast<std::int64_t>(count_);
             return true;
         }
-        auto const fingerprint =
-            count_ == 0 ? 0 : std::hash<std::string>{}(boost::json::serialize(*list));
-        if (count_ != 0 && pages_ != 0 && fingerprint == fingerprint_) {
-            problem_ = "the server answered with the same page again";
+        auto const said = integer_at(root, how_->total);
+        // A first page without a list may be how the server says "none"; a later one had a list.
+        if (place == nullptr && (pages_ != 0 || resumed_ || said.value_or(0) > seen_.value_or(0))) {
+            stuck("the page has no list where the items should be");
+            return false;
+        }
+        auto const fingerprint = count_ == 0 ? 0 : fingerprint_of(*list);
+        if (count_ != 0 && fingerprint == fingerprint_) {
+            stuck("the server answered with the same page again");
             return false;
         }
         fingerprint_ = fingerprint;
         ++pages_;
-        if (auto const said = integer_at(root, how_->total)) total_ = said;
+        if (said) total_ = said;
         if (seen_) *seen_ += static_cast<std::int64_t>(count_);
         auto const* const last = count_ != 0 ? &list->back() : nullptr;
         advance(root, last);
@@ -416,7 +450,13 @@ private:
             return;
         }
         auto const said = integer_in(*next);
-        if (!said) return end();
+        if (!said) {
+            // A flag instead of a number, or a text that leads there.
+            auto const* const flag = next->if_bool();
+            if (is_empty(*next) || (flag != nullptr && !*flag)) return end();
+            if (!promised && flag == nullptr && complete()) end();
+            return;
+        }
         if (*said < number_) return stuck("the server gave a page that was read before as next");
         number_ = *said;
     }
@@ -446,7 +486,7 @@ private:
         } else {
             if (!promised && complete()) return end();
             if (missing) {
-                if (total_ && seen_ && *seen_ >= *total_) return end();
+                if (total_ && seen_ && *seen_ >= *total_ && *total_ != page_window) return end();
                 return stuck("a full page gives no position of the next one");
             }
         }
@@ -457,7 +497,11 @@ private:
     [[nodiscard]] bool complete() const noexcept {
         auto const count = static_cast<std::int64_t>(count_);
         bool const known = total_.has_value() && seen_.has_value();
-        if (known && *seen_ == *total_ && *seen_ > count) return true;
+        // Not with a cursor: a record that was deleted meanwhile was seen and is no longer counted,
+        // and the last page would be left out. Lists paged by number have shifted by it anyway.
+        bool const by_number = kind() == way::items || kind() == way::pages;
+        if (by_number && known && *seen_ == *total_ && *seen_ > count && *total_ != page_window)
+            return true;
         bool const is_short = size_ != 0 ? count < size_ : count_ < largest_;
         return is_short && !(known && *seen_ < *total_);
     }
@@ -477,7 +521,7 @@ private:
         cursor_id_ = std::move(next_id);
     }
 
-    void stuck(std::string_view why) noexcept { problem_ = why; }
+    void end() noexcept { ended_ = true; }
 
     const operation_meta* meta_;
     const paging* how_;
@@ -495,12 +539,15 @@ private:
     std::size_t count_ = 0;
     std::size_t largest_ = 0;
     std::size_t skip_ = 0;
-    std::size_t fingerprint_ = 0;
+    /// Of the page before; 0 when there is none.
+    std::int64_t fingerprint_ = 0;
     /// Items from the beginning of the list to here, when known.
     std::optional<std::int64_t> seen_ = 0;
     std::optional<std::int64_t> total_;
-    std::string_view problem_;
+    std::string problem_;
     bool ended_ = false;
+    bool resumed_ = false;
+    bool as_described_ = true;
 };
 
 } // namespace highlevel::detail

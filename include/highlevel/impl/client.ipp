@@ -10,10 +10,9 @@
 #include <highlevel/detail/classify.hpp>
 #include <highlevel/detail/config.hpp>
 #include <highlevel/detail/encode_operation.hpp>
-#include <highlevel/detail/operation_member.hpp>
-#include <highlevel/detail/pager.hpp>
 #include <highlevel/http/http1_transport.hpp>
 #include <highlevel/http/one_shot.hpp>
+#include <highlevel/impl/pages.ipp>
 #include <highlevel/json/decode.hpp>
 #include <highlevel/quota/limiter.hpp>
 #include <highlevel/retry.hpp>
@@ -442,22 +441,13 @@ public:
         }
     }
 
-    [[nodiscard]] page_start read_page(const operation_meta& meta, void* op) const override {
-        page_start made;
-        auto const& how = *meta.pages;
-        made.position = read_member(meta, op, how.in, how.position);
-        made.size = read_member(meta, op, how.in, how.size);
-        if (!how.position_id.empty()) {
-            made.position_id = read_member(meta, op, how.in, how.position_id);
-            made.position_id_required = find_member(meta, how.in, how.position_id).needed;
-        }
-        return made;
-    }
-
-    void write_page(const operation_meta& meta, void* op, const std::vector<page_field>& fields)
-        const override {
-        for (auto const& field : fields)
-            write_member(meta, op, meta.pages->in, field.name, field.value);
+    [[nodiscard]] std::shared_ptr<page_source> open_pages(
+        const listing& what,
+        const std::shared_ptr<const account_ref>& account,
+        const page_options& options) override {
+        json::decode_options how;
+        how.strict = options_.strict_decoding;
+        return std::make_shared<page_fetcher>(shared_from_this(), account, what, options, how);
     }
 
     [[nodiscard]] quota::bucket_snapshot snapshot(const account_ref& account) const override {

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Runs a batch: workers that take items while there are any, on a strand, until all have ended.
+#pragma once
+
+#include <highlevel/detail/batch_core.hpp>
+#include <highlevel/detail/config.hpp>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <utility>
+
+namespace highlevel::detail {
+
+using batch_strand = asio::strand<asio::any_io_executor>;
+
+/// Counts a worker out when its completion handler goes, also with the context; until then the
+/// handler's cancellation slot is in use.
+class worker_mark {
+public:
+    explicit worker_mark(std::shared_ptr<batch_base> s) : state_(std::move(s)) {}
+    worker_mark(worker_mark&&) noexcept = default;
+    worker_mark& operator=(worker_mark&&) = delete;
+    ~worker_mark() {
+        if (state_) state_->worker_ended();
+    }
+
+private:
+    std::shared_ptr<batch_base> state_;
+};
+
+inline void start_worker(const std::shared_ptr<batch_base>& s, const batch_strand& strand);
+
+/// Works off items until there are none, or the batch stops.
+inline asio::awaitable<void> work(std::shared_ptr<batch_base> state, batch_strand strand) {
+    auto& s = *state;
+    while (!s.stopping) {
+        std::unique_ptr<batch_item> taken;
+        try {
+            taken = s.take();
+        } catch (...) {
+            s.source_failure = std::current_exception();
+        }
+        if (s.source_failure) s.stopping = true;
+        if (!taken) {
+            if (!s.source_failure) s.report.exhausted = true;
+            break;
+        }
+        auto const index = s.report.started++;
+        // One worker more for each item that has come, not all at once: their number may be asked
+        // for as "as many as there are". After this one has begun, so that items begin in order.
+        if (s.running < s.workers) {
+            ++s.running;
+            asio::post(strand, [state, strand] { start_worker(state, strand); });
+        }
+        std::exception_ptr thrown;
+        try {
+            co_await taken->run(index);
+        } catch (...) {
+            thrown = std::current_exception();
+        }
+        taken->release();
+        if (!thrown) {
+            ++s.report.succeeded;
+            s.settled.complete(index);
+            continue;
+        }
+        ++s.report.failed;
+        if (s.report.failures.size() < s.options.keep_failures)
+            s.report.failures.emplace_back(index, thrown);
+        // A failure that stops the batch is work that is left to do, as is what was cancelled.
+        if (s.options.failures == on_failure::stop)
+            s.stopping = true;
+        else if (!s.report.cancelled)
+            s.settled.complete(index);
+    }
+}
+
+inline void start_worker(const std::shared_ptr<batch_base>& s, const batch_strand& strand) {
+    asio::co_spawn(
+        strand, work(s, strand),
+        asio::bind_cancellation_slot(
+            s->signals.emplace_back().slot(),
+            [mark = worker_mark{s}](const std::exception_ptr&) {}));
+}
+
+HIGHLEVEL_DECL asio::awaitable<batch_report> run_batch(
+    std::shared_ptr<batch_base> s, std::size_t concurrency) {
+    s->workers = std::min(std::max<std::size_t>(concurrency, 1), s->bound());
+    s->set_concurrency(s->workers);
+    batch_strand const strand = asio::make_strand(co_await asio::this_coro::executor);
+    if (s->workers == 0) {
+        s->report.exhausted = true;
+        co_return std::move(s->report);
+    }
+    // A caller that was cancelled and does not let that throw would otherwise run everything.
+    auto const cancellation = co_await asio::this_coro::cancellation_state;
+    if (cancellation.cancelled() != asio::cancellation_type::none) {
+        s->report.cancelled = true;
+        co_return std::move(s->report);
+    }
+    s->running = 1;
+    asio::post(strand, [s, strand] { start_worker(s, strand); });
+    error_code ec;
+    auto const done = s->ended_or_cancelled;
+    co_await done->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    if (ec) {
+        asio::post(strand, [s] {
+            s->stopping = true;
+            s->report.cancelled = true;
+            for (auto& signal : s->signals)
+                signal.emit(asio::cancellation_type::terminal);
+        });
+        // The caller is cancelled, so that suspending would throw; but nothing may be left running
+        // that uses the caller's range.
+        auto const throws = co_await asio::this_coro::throw_if_cancelled();
+        co_await asio::this_coro::throw_if_cancelled(false);
+        auto const ended = s->ended;
+        co_await ended->async_wait(asio::bind_cancellation_slot(
+            asio::cancellation_slot{}, asio::redirect_error(asio::use_awaitable, ec)));
+        co_await asio::this_coro::throw_if_cancelled(throws);
+        s->report.cancelled = true;
+    }
+    if (s->source_failure) std::rethrow_exception(s->source_failure);
+    s->report.settled_before = s->settled.value();
+    co_return std::move(s->report);
+}
+
+} // namespace highlevel::detail

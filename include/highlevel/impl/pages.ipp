@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Fetches the pages of any operation, on demand or ahead of it.
+#pragma once
+
+#include <highlevel/detail/operation_member.hpp>
+#include <highlevel/detail/page_source.hpp>
+#include <highlevel/detail/pager.hpp>
+#include <highlevel/http/one_shot.hpp>
+#include <highlevel/json/decode.hpp>
+#include <highlevel/page_options.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+namespace highlevel::detail {
+
+class page_fetcher final : public page_source, public std::enable_shared_from_this<page_fetcher> {
+public:
+    page_fetcher(
+        std::shared_ptr<detail::core> core,
+        std::shared_ptr<const account_ref> account,
+        listing what,
+        page_options options,
+        json::decode_options how)
+        : core_(std::move(core)),
+          account_(std::move(account)),
+          what_(std::move(what)),
+          options_(std::move(options)),
+          how_(how),
+          pager_(*what_.meta, first_page()) {
+        if (options_.call.sink != nullptr)
+            refused_ = "a list is read from its bodies, which must not go to a sink";
+        else if (!options_.from.empty() && !pager_.resume(options_.from))
+            refused_ = "the page token is not of this operation";
+    }
+
+    [[nodiscard]] pager place() const override { return pager_; }
+
+    asio::awaitable<page_outcome> take() override {
+        if (options_.prefetch == 0) co_return co_await fetch();
+        auto const executor = co_await asio::this_coro::executor;
+        for (;;) {
+            auto const bell = std::make_shared<http::detail::one_shot>();
+            std::optional<page_outcome> got;
+            bool start = false;
+            {
+                std::lock_guard const lock{mutex_};
+                if (!ready_.empty()) {
+                    got.emplace(std::move(ready_.front()));
+                    ready_.pop_front();
+                }
+                bool const last = got && !(got->has_value() && got->value());
+                start = !running_ && !last && ready_.size() < options_.prefetch;
+                running_ = running_ || start;
+                if (!got) bell_ = bell;
+            }
+            // Not under the lock: it may run at once, here.
+            if (start) asio::co_spawn(executor, fetch_ahead(shared_from_this()), asio::detached);
+            if (got) co_return std::move(*got);
+            error_code ec;
+            co_await bell->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+            if (ec) co_return list_failure(*what_.meta, ec, {});
+        }
+    }
+
+    void abandon() noexcept override {
+        std::lock_guard const lock{mutex_};
+        abandoned_ = true;
+    }
+
+private:
+    [[nodiscard]] page_start first_page() {
+        page_start made;
+        auto const& meta = *what_.meta;
+        if (meta.pages == nullptr) return made;
+        auto const& how = *meta.pages;
+        auto* const op = what_.op.get();
+        made.position = read_member(meta, op, how.in, how.position);
+        made.size = read_member(meta, op, how.in, how.size);
+        if (!how.position_id.empty()) {
+            made.position_id = read_member(meta, op, how.in, how.position_id);
+            made.position_id_required = find_member(meta, how.in, how.position_id).needed;
+            made.page = read_member(meta, op, how.in, "page");
+        }
+        return made;
+    }
+
+    [[nodiscard]] failure stuck() const {
+        return list_failure(*what_.meta, make_error_code(errc::paging_stuck), pager_.problem());
+    }
+
+    asio::awaitable<page_outcome> fetch() {
+        if (!refused_.empty())
+            co_return list_failure(*what_.meta, make_error_code(errc::invalid_argument), refused_);
+        if (pager_.done() || limit_reached_) co_return page_outcome{std::optional<fetched_page>{}};
+        if (!pager_.problem().empty()) co_return stuck();
+        auto const& meta = *what_.meta;
+        for (auto const& field : pager_.fields()) {
+            if (write_member(meta, what_.op.get(), meta.pages->in, field.name, field.value))
+                continue;
+            pager_.stuck("the request cannot hold the position of the next page");
+            co_return stuck();
+        }
+        auto outcome =
+            co_await core_->perform(core_->prepare(meta, what_.op.get(), account_, options_.call));
+        erased_response page{*what_.kind};
+        if (!outcome.failure) core_->decode(&meta, *account_, page.type(), page.value(), outcome);
+        if (outcome.failure) co_return std::move(*outcome.failure);
+        auto const skipped = pager_.skip();
+        if (!observe(outcome.parts.reply.body)) co_return stuck();
+        page.parts() = std::move(outcome.parts);
+        taken_ += pager_.count() > skipped ? pager_.count() - skipped : 0;
+        limit_reached_ = options_.max_items != 0 && taken_ >= options_.max_items;
+        std::optional<fetched_page> made;
+        made.emplace(std::move(page), pager_);
+        co_return page_outcome{std::move(made)};
+    }
+
+    /// Reads the body as the decoder did; what that takes, this must take too.
+    [[nodiscard]] bool observe(std::string_view body) {
+        json::value root;
+        json::diagnostics bent;
+        if (what_.meta->pages != nullptr && !json::decode(body, root, how_, bent)) {
+            pager_.stuck("the page cannot be read as JSON");
+            return false;
+        }
+        return pager_.observe(root);
+    }
+
+    static asio::awaitable<void> fetch_ahead(std::shared_ptr<page_fetcher> self) {
+        for (bool more = true; more;) {
+            auto got = co_await self->fetch();
+            more = got.has_value() && got.value();
+            std::lock_guard const lock{self->mutex_};
+            self->ready_.push_back(std::move(got));
+            more = more && !self->abandoned_ && self->ready_.size() < self->options_.prefetch;
+            if (!more) self->running_ = false;
+            if (auto const bell = std::exchange(self->bell_, nullptr)) bell->ring();
+        }
+    }
+
+    std::shared_ptr<detail::core> core_;
+    std::shared_ptr<const account_ref> account_;
+    // Used by one fetch at a time.
+    listing what_;
+    page_options options_;
+    json::decode_options how_;
+    pager pager_;
+    std::uint64_t taken_ = 0;
+    bool limit_reached_ = false;
+    std::string_view refused_;
+
+    std::mutex mutex_;
+    std::deque<page_outcome> ready_;
+    std::shared_ptr<http::detail::one_shot> bell_;
+    bool running_ = false;
+    bool abandoned_ = false;
+};
+
+} // namespace highlevel::detail
