@@ -484,8 +484,9 @@ class Lowering:
 
         parameters = self._parameters(path, operation, name, facts)
         sends, body, files = self._body(operation, name, facts)
-        if "file_field" in facts and not files:
-            self._idle(operation, "file_field")
+        for fact in ("file_field", "max_file_bytes", "max_video_bytes"):
+            if fact in facts and not files:
+                self._idle(operation, fact)
         raw = bool(facts.get("raw"))
         if "raw" in facts and not raw:
             self._idle(operation, "raw")
@@ -517,6 +518,8 @@ class Lowering:
             body=body,
             files=files,
             file_field=facts.get("file_field", ""),
+            max_file_bytes=facts.get("max_file_bytes", 0),
+            max_video_bytes=facts.get("max_video_bytes", 0),
             response=response,
             location=location,
             company=company,

@@ -177,6 +177,9 @@ class Operation:
     paging: Paging | None
     # safe, idempotent or neither
     idempotent: str = "neither"
+    # The largest files that are taken; 0 where none is described.
+    max_file_bytes: int = 0
+    max_video_bytes: int = 0
 
     @property
     def path_parameters(self):

@@ -14,7 +14,15 @@ import tomllib
 from .description import DescriptionError, Family
 
 # What [[operation]] may say, and how each fact shows that it had an effect; see Lowering.
-FACTS = {"raw", "file_field", "list_style", "paging", "idempotent"}
+FACTS = {
+    "raw",
+    "file_field",
+    "max_file_bytes",
+    "max_video_bytes",
+    "list_style",
+    "paging",
+    "idempotent",
+}
 
 _STEP = re.compile(r"\.([^.\[{]+)|(\[\])|(\{\*\})")
 

@@ -3020,6 +3020,7 @@ inline constexpr operation_meta upload_file_attachments::meta{
     .location = {.in = place::body, .name = "locationId"},
     .files_offset = offsetof(upload_file_attachments, files),
     .file_field = "fileAttachment",
+    .max_file_bytes = 104'857'600,
 };
 
 namespace operation_tables {

@@ -421,6 +421,7 @@ inline constexpr operation_meta upload_to_custom_fields::meta{
     .extra_body_offset = offsetof(upload_to_custom_fields, extra_body),
     .location = {.in = place::query, .name = "locationId"},
     .files_offset = offsetof(upload_to_custom_fields, files),
+    .max_file_bytes = 52'428'800,
 };
 
 namespace operation_tables {

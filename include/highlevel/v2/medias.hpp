@@ -527,6 +527,7 @@ inline constexpr operation_meta upload_media_content::meta{
     .extra_body_offset = offsetof(upload_media_content, extra_body),
     .files_offset = offsetof(upload_media_content, files),
     .file_field = "file",
+    .max_file_bytes = 26'214'400,
 };
 
 namespace operation_tables {
