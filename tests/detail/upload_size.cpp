@@ -6,6 +6,7 @@
 #include "support/temporary_folder.hpp"
 
 #include <highlevel/detail/encode_operation.hpp>
+#include <highlevel/v3/medias.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -79,4 +80,10 @@ TEST_CASE("videos_may_be_larger_where_the_api_says_so", "[upload]") {
     CHECK_FALSE(problem(file_part::of_data("a.png", bytes), 10, 20).empty());
     CHECK_FALSE(problem(file_part::of_data("a.mp4", std::string(21, 'x')), 10, 20).empty());
     CHECK_FALSE(problem(file_part::of_data("a.mp4", bytes), 10).empty());
+}
+
+TEST_CASE("operations_say_what_the_description_says_of_sizes", "[upload]") {
+    auto const& upload = highlevel::v3::medias::upload_media_content::meta;
+    CHECK(upload.max_file_bytes == 25U << 20U);
+    CHECK(upload.max_video_bytes == 500U << 20U);
 }
