@@ -24,15 +24,6 @@ LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 # A block that is not called C++ and is it all the same.
 LOOKS_LIKE_CPP = re.compile(r"\bco_await\b|#include|\bhighlevel::\w|\bauto ")
 
-# First lines of blocks that may stay without a region: one line each, quoted in passing.
-EXCEPTIONS = {
-    "docs/paging-and-bulk.md": {"auto contacts = location.items(search);"},
-    "docs/rate-limits.md": {
-        "co_await location.call(search, {.lane = highlevel::quota::lane::bulk});"
-    },
-}
-
-
 class Problem(Exception):
     pass
 
@@ -81,7 +72,7 @@ def problems_of(root: pathlib.Path, page: pathlib.Path, write: bool) -> list:
     for match in FENCE.finditer(text):
         marked = match["before"].startswith("<!-- ") and match["language"] == "cpp"
         first = match["code"].split("\n")[0]
-        if marked or first in EXCEPTIONS.get(name, ()):
+        if marked:
             continue
         if match["language"] == "cpp" or (
             match["language"] == "" and LOOKS_LIKE_CPP.search(match["code"])
