@@ -384,8 +384,8 @@ TEST_CASE("who_waits_past_the_deadline_has_the_rest_of_it_after_the_permit", "[c
     REQUIRE(r.has_value());
     CHECK(r->attempts() == 2);
     REQUIRE(f.network->bounds().size() == 2);
-    // The second or more in the queue is not counted.
-    CHECK(*f.network->bounds()[1].deadline - begun >= std::chrono::milliseconds{1900});
+    // The second in the queue is not counted, give or take a clock's tick.
+    CHECK(*f.network->bounds()[1].deadline - begun >= std::chrono::milliseconds{1800});
 }
 
 TEST_CASE("a_proxy_that_refuses_us_is_not_asked_again", "[client]") {

@@ -100,6 +100,7 @@ TEST_CASE("location_is_filled_as_alt_id_with_its_type", "[detail]") {
     in_body.body.late_fees_configuration.value = 0;
     in_body.body.late_fees_configuration.type = "fixed";
     in_body.body.late_fees_configuration.frequency.interval = "one_time";
+    in_body.body.late_fees_configuration.frequency.interval_count = 1;
     CHECK(body(in_body).starts_with(R"({"altId":"loc 1","altType":"location")"));
 }
 

@@ -72,7 +72,8 @@ private:
 class fake_clock {
 public:
     using time_point = webhooks::installs_options::time_point;
-    using bell = std::shared_ptr<highlevel::http::detail::one_shot>;
+    // Weak: a bell must not outlive the context whose coroutine waits at it.
+    using bell = std::weak_ptr<highlevel::http::detail::one_shot>;
 
     void set(webhooks::installs_options& options) {
         options.now = [this] { return now_; };
@@ -81,7 +82,7 @@ public:
     void advance(std::chrono::milliseconds by) {
         now_ += by;
         for (auto const& [when, each] : sleeping_)
-            if (when <= now_) each->ring();
+            if (auto const waking = each.lock(); waking && when <= now_) waking->ring();
     }
 
 private:
