@@ -551,6 +551,21 @@ TEST_CASE("a pair that the client's end left unsaved is stored by the next fligh
     CHECK(text(b.machine.ask(at(later))) == "new");
 }
 
+TEST_CASE("who comes late from a flight waits for the next when its token was refused", "[auth]") {
+    bench b;
+    REQUIRE(b.machine.ask(at(start)).what == verdict::wait);
+    REQUIRE(b.machine.begin().what == todo::load);
+    REQUIRE(b.machine.loaded(make("a", 1), at(start)).what == todo::done);
+    // Another caller was faster: it has sent the token, and met a 401.
+    REQUIRE(b.machine.refuse(secret{"a"}, at(start)).start);
+    CHECK(b.machine.settled(at(start)).what == verdict::wait);
+    REQUIRE(b.renewal(make("a", 1), start).what == todo::refresh);
+    REQUIRE(b.machine.obtained(make("b", 0, start), at(start)).what == todo::replace);
+    REQUIRE(b.machine.replaced(2, at(start)).what == todo::unlock);
+    REQUIRE(b.machine.unlocked().what == todo::done);
+    CHECK(text(b.machine.settled(at(start))) == "b");
+}
+
 TEST_CASE("a flight that breaks off leaves its pair to the next one", "[auth]") {
     bench b;
     auto const now = start + 25h;
@@ -951,7 +966,10 @@ private:
             if (given.access)
                 good = good && in_store.count(std::string{given.access->reveal()}) == 1;
             good = good && (step.what == todo::done) == !m.flying();
-            good = good && (given.what == verdict::ready || given.problem.code.failed());
+            good = good &&
+                (given.what == verdict::wait
+                     ? m.flying()
+                     : given.what == verdict::ready || given.problem.code.failed());
         }
         if (step.what == todo::done) {
             ++ended;

@@ -8,6 +8,7 @@
 #include <highlevel/detail/page_items.hpp>
 
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <optional>
 #include <string>

@@ -254,6 +254,7 @@ TEST_CASE("an_attempt_that_hangs_is_within_the_wait_too", "[webhooks]") {
         one.poll();
         CHECK(one.error() == errc::timeout);
         CHECK(one.quiet());
+        fake.gate.reset(); // it knows the executor of whom it woke
     }
     SECTION("and may come to its end before") {
         following one{installs, install};
@@ -262,12 +263,14 @@ TEST_CASE("an_attempt_that_hangs_is_within_the_wait_too", "[webhooks]") {
         one.poll();
         CHECK(one.result() == install_step::installed);
         CHECK(one.quiet());
+        fake.gate.reset(); // it knows the executor of whom it woke
     }
     SECTION("and ends when it is cancelled") {
         following one{installs, install};
         one.cancel();
         CHECK(one.error() == asio::error::operation_aborted);
         CHECK(one.quiet());
+        fake.gate.reset(); // it knows the executor of whom it woke
     }
 }
 

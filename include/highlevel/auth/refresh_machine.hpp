@@ -174,12 +174,15 @@ public:
         return out;
     }
 
-    /// What has come of the wait: `ready` or `failed`.
+    /// What has come of the wait: `ready` or `failed`; or `wait` again, when the token was refused
+    /// and the next flight begun between the landing and this question.
     [[nodiscard]] answer settled(moment at) const {
         answer out;
         if (usable(at.now)) {
             out.what = answer::verdict::ready;
             out.access = access_;
+        } else if (flying_ && !released_) {
+            out.what = answer::verdict::wait;
         } else {
             out.problem = problem_;
         }
@@ -669,6 +672,9 @@ private:
     [[nodiscard]] action succeed(moment /*at*/) {
         failed_flights_ = 0;
         retry_at_ = timestamp::min();
+        // For who comes when this token, too, is of no more use.
+        problem_ = token_problem{
+            make_error_code(errc::no_token), "the token was refused as soon as it came"};
         if (!insisted_on()) insist_ = false;
         return leave();
     }

@@ -517,31 +517,33 @@ private:
     /// Waits for the flight, which is started if `start`.
     asio::awaitable<grant> wait(
         std::shared_ptr<entry> e, bool start, deadline_type deadline = deadline_type::max()) {
-        auto const mine = std::make_shared<http::detail::one_shot>();
-        {
-            std::lock_guard const lock{e->mutex};
-            if (start || e->machine.flying())
-                e->waiting.push_back(mine);
-            else
-                mine->ring(); // it has landed in between
-        }
         auto const executor = co_await asio::this_coro::executor;
-        if (start) launch(e, executor);
-        std::optional<asio::steady_timer> limit;
-        if (deadline != deadline_type::max()) {
-            limit.emplace(executor, deadline);
-            limit->async_wait(ring_at_end{mine, make_error_code(errc::timeout)});
+        for (;; start = false) {
+            auto const mine = std::make_shared<http::detail::one_shot>();
+            {
+                std::lock_guard const lock{e->mutex};
+                if (start || e->machine.flying())
+                    e->waiting.push_back(mine);
+                else
+                    mine->ring(); // it has landed in between
+            }
+            if (start) launch(e, executor);
+            std::optional<asio::steady_timer> limit;
+            if (deadline != deadline_type::max()) {
+                limit.emplace(executor, deadline);
+                limit->async_wait(ring_at_end{mine, make_error_code(errc::timeout)});
+            }
+            error_code ec;
+            co_await mine->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+            if (ec) co_return grant{ec, "while waiting for a token"};
+            answer got;
+            auto const at = moment();
+            {
+                std::lock_guard const lock{e->mutex};
+                got = e->machine.settled(at);
+            }
+            if (got.what != answer::verdict::wait) co_return as_grant(*e, std::move(got));
         }
-        error_code ec;
-        co_await mine->async_wait(asio::redirect_error(asio::use_awaitable, ec));
-        if (ec) co_return grant{ec, "while waiting for a token"};
-        answer got;
-        auto const at = moment();
-        {
-            std::lock_guard const lock{e->mutex};
-            got = e->machine.settled(at);
-        }
-        co_return as_grant(*e, std::move(got));
     }
 
     static grant as_grant(const entry& e, answer got) {
