@@ -303,6 +303,7 @@ TEST_CASE("an_uninstall_overtakes_an_install_that_waits", "[webhooks]") {
         waiting.poll();
         CHECK(waiting.result() == install_step::removed);
         CHECK(fake.calls.back() == "forget location:loc");
+        fake.gate.reset(); // it knows the executor of whom it woke
     }
 }
 

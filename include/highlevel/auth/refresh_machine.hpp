@@ -181,7 +181,7 @@ public:
         if (usable(at.now)) {
             out.what = answer::verdict::ready;
             out.access = access_;
-        } else if (flying_ && !released_) {
+        } else if (flying_ && !released_ && state_ != state::leaving) {
             out.what = answer::verdict::wait;
         } else {
             out.problem = problem_;
