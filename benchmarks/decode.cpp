@@ -25,9 +25,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <exception>
 #include <functional>
-#include <iostream>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -563,18 +561,5 @@ int run(const arguments& args) {
 } // namespace
 
 int main(int argc, char** argv) {
-    try {
-        auto const args = parse(argc, argv);
-        if (args.help) {
-            std::cout << usage;
-            return 0;
-        }
-        return run(args);
-    } catch (const usage_error& e) {
-        std::cerr << "decode: " << e.what() << '\n';
-        return 2;
-    } catch (const std::exception& e) {
-        std::cerr << "decode: " << e.what() << '\n';
-        return 1;
-    }
+    return command_line::main_of("decode", usage, argc, argv, parse, run);
 }

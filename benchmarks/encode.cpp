@@ -17,8 +17,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <exception>
-#include <iostream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -26,7 +24,6 @@
 
 namespace contacts = highlevel::v2::contacts;
 namespace json = highlevel::json;
-using command_line::usage_error;
 using steady = std::chrono::steady_clock;
 
 namespace {
@@ -40,6 +37,36 @@ constexpr std::string_view usage = R"(Writes a create_contact body in two ways.
   --json       lines of JSON instead of a table
   --quick      ten rounds
 )";
+
+class arguments {
+public:
+    std::size_t rounds = 2000;
+    std::string only;
+    bool json = false;
+    bool help = false;
+};
+
+arguments parse(int argc, char** argv) {
+    arguments a;
+    command_line::cursor at{argc, argv};
+    while (at.next()) {
+        if (at.is("--help") || at.is("-h"))
+            a.help = true;
+        else if (at.is("--rounds"))
+            a.rounds = at.number<std::size_t>(1, 1'000'000);
+        else if (at.is("--only"))
+            a.only = at.value();
+        else if (at.is("--json"))
+            a.json = true;
+        else if (at.is("--quick"))
+            a.rounds = 10;
+        else
+            at.unknown();
+    }
+    if (!a.only.empty() && a.only != "highlevel" && a.only != "serialize")
+        throw command_line::usage_error{"--only: highlevel or serialize"};
+    return a;
+}
 
 /// The body; a new one each time, as each call has its own.
 std::string by_library() {
@@ -111,17 +138,17 @@ double time_of(std::string (*write)(), std::size_t expected) {
     return took / batch;
 }
 
-int run(std::size_t rounds, std::string_view only, bool as_json) {
+int run(const arguments& args) {
     auto const size = by_library().size();
     std::vector<double> library;
     std::vector<double> serialize;
-    for (std::size_t i = 0; i < rounds; ++i) {
-        if (only != "serialize") library.push_back(time_of(by_library, size));
-        if (only != "highlevel") serialize.push_back(time_of(by_serialize, size));
+    for (std::size_t i = 0; i < args.rounds; ++i) {
+        if (args.only != "serialize") library.push_back(time_of(by_library, size));
+        if (args.only != "highlevel") serialize.push_back(time_of(by_serialize, size));
     }
     auto const print = [&](std::string_view name, const std::vector<double>& all) {
         if (all.empty()) return;
-        if (as_json)
+        if (args.json)
             measure::record{}
                 .add("program", std::string_view{"encode"})
                 .add("mode", name)
@@ -141,33 +168,5 @@ int run(std::size_t rounds, std::string_view only, bool as_json) {
 } // namespace
 
 int main(int argc, char** argv) {
-    try {
-        std::size_t rounds = 2000;
-        std::string only;
-        bool as_json = false;
-        command_line::cursor at{argc, argv};
-        while (at.next()) {
-            if (at.is("--help") || at.is("-h")) {
-                std::cout << usage;
-                return 0;
-            }
-            if (at.is("--rounds"))
-                rounds = at.number<std::size_t>(1, 1'000'000);
-            else if (at.is("--only"))
-                only = at.value();
-            else if (at.is("--json"))
-                as_json = true;
-            else if (at.is("--quick"))
-                rounds = 10;
-            else
-                at.unknown();
-        }
-        return run(rounds, only, as_json);
-    } catch (const usage_error& e) {
-        std::cerr << "encode: " << e.what() << '\n';
-        return 2;
-    } catch (const std::exception& e) {
-        std::cerr << "encode: " << e.what() << '\n';
-        return 1;
-    }
+    return command_line::main_of("encode", usage, argc, argv, parse, run);
 }

@@ -5,6 +5,7 @@
 
 #include "../examples/support/command_line.hpp"
 #include "support/measure.hpp"
+#include "support/server_process.hpp"
 
 #include <highlevel/highlevel.hpp>
 #include <highlevel/http/http1_transport.hpp>
@@ -15,28 +16,22 @@
 #include <boost/asio/io_context.hpp>
 
 #include <malloc.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
-#include <fstream>
 #include <iostream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace asio = boost::asio;
 namespace contacts = highlevel::v2::contacts;
 namespace http = highlevel::http;
 namespace sandbox = highlevel::sandbox;
-using command_line::usage_error;
 
 namespace {
 
@@ -91,70 +86,24 @@ std::string location_id(std::size_t n) {
     return "in-flight-" + std::to_string(n);
 }
 
-/// The sandbox in a process of its own, so that its memory is not counted as the client's.
-class server_process {
-public:
-    explicit server_process(const arguments& args) {
-        std::array<int, 2> to{};
-        std::array<int, 2> from{};
-        if (::pipe(to.data()) != 0 || ::pipe(from.data()) != 0)
-            throw std::runtime_error{"no pipe can be had"};
-        child_ = ::fork();
-        if (child_ < 0) throw std::runtime_error{"no process can be had"};
-        if (child_ == 0) {
-            ::close(to[1]);
-            ::close(from[0]);
-            ::_exit(serve(args, to[0], from[1]));
-        }
-        ::close(to[0]);
-        ::close(from[1]);
-        stop_ = to[1];
-        std::ifstream told{"/dev/fd/" + std::to_string(from[0])};
-        ::close(from[0]);
-        if (!(told >> base_url >> contact)) throw std::runtime_error{"the server did not start"};
-    }
-    server_process(const server_process&) = delete;
-    server_process& operator=(const server_process&) = delete;
-    ~server_process() {
-        ::close(stop_);
-        (void)::waitpid(child_, nullptr, 0);
-    }
-
-    std::string base_url;
+/// Serves until `stop` ends.
+void serve(const arguments& args, std::istream& stop, std::ostream& out) {
+    sandbox::options how;
+    how.locations = 0;
+    how.max = 60'000;
+    how.daily_limit = 1'000'000'000;
+    how.latency_min = how.latency_max = args.latency;
+    how.token = "pit-in-flight";
+    sandbox::server server{how};
     std::string contact;
-
-private:
-    static int serve(const arguments& args, int stop, int out) {
-        try {
-            sandbox::options how;
-            how.locations = 0;
-            how.max = 60'000;
-            how.daily_limit = 1'000'000'000;
-            how.latency_min = how.latency_max = args.latency;
-            how.token = "pit-in-flight";
-            sandbox::server server{how};
-            std::string contact;
-            for (std::size_t i = 0; i < args.locations; ++i) {
-                auto const made = server.add_location(location_id(i), std::size_t{1});
-                if (i == 0) contact = server.contact_ids(made.id).at(0);
-            }
-            server.start();
-            auto const told = server.base_url() + '\n' + contact + '\n';
-            if (::write(out, told.data(), told.size()) < 0) return 1;
-            ::close(out);
-            char byte = 0;
-            while (::read(stop, &byte, 1) > 0) {
-            }
-            return 0;
-        } catch (const std::exception& e) {
-            std::cerr << "in_flight: server: " << e.what() << '\n';
-            return 1;
-        }
+    for (std::size_t i = 0; i < args.locations; ++i) {
+        auto const made = server.add_location(location_id(i), std::size_t{1});
+        if (i == 0) contact = server.contact_ids(made.id).at(0);
     }
-
-    pid_t child_ = -1;
-    int stop_ = -1;
-};
+    server.start();
+    out << server.base_url() << '\n' << contact << std::endl;
+    measure::server_process::wait_for_the_end(stop);
+}
 
 /// Bytes of the heap that are in use.
 std::size_t heap_bytes() {
@@ -162,10 +111,16 @@ std::size_t heap_bytes() {
 }
 
 int run(const arguments& args) {
-    server_process const house{args};
-    highlevel::client_options options;
+    measure::server_process house{
+        [&](std::istream& stop, std::ostream& out) { serve(args, stop, out); }};
+    std::string base_url;
+    std::string contact;
+    if (!(house.told() >> base_url >> contact))
+        throw std::runtime_error{"the server did not start"};
+
     asio::io_context context{1};
-    options.base_url = house.base_url;
+    highlevel::client_options options;
+    options.base_url = base_url;
     options.credentials = highlevel::auth::private_integration{"pit-in-flight"};
     options.pool.max_connections = args.connections;
     options.limits.max = 60'000;
@@ -185,7 +140,7 @@ int run(const arguments& args) {
     double last = 0;
     auto const before = heap_bytes();
     measure::stopwatch const watch;
-    contacts::get_contact const get{house.contact};
+    contacts::get_contact const get{contact};
     auto const one = [&](std::size_t n) -> asio::awaitable<void> {
         auto const got = co_await accounts[n % accounts.size()].try_call(get);
         last = watch.wall();
@@ -230,18 +185,5 @@ int run(const arguments& args) {
 } // namespace
 
 int main(int argc, char** argv) {
-    try {
-        auto const args = parse(argc, argv);
-        if (args.help) {
-            std::cout << usage;
-            return 0;
-        }
-        return run(args);
-    } catch (const usage_error& e) {
-        std::cerr << "in_flight: " << e.what() << '\n';
-        return 2;
-    } catch (const std::exception& e) {
-        std::cerr << "in_flight: " << e.what() << '\n';
-        return 1;
-    }
+    return command_line::main_of("in_flight", usage, argc, argv, parse, run);
 }

@@ -19,9 +19,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
-#include <exception>
 #include <functional>
-#include <iostream>
 #include <memory>
 #include <new>
 #include <optional>
@@ -33,7 +31,6 @@
 
 namespace asio = boost::asio;
 namespace quota = highlevel::quota;
-using command_line::usage_error;
 using steady = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
@@ -334,18 +331,5 @@ void operator delete(void* p, std::size_t) noexcept {
 }
 
 int main(int argc, char** argv) {
-    try {
-        auto const args = parse(argc, argv);
-        if (args.help) {
-            std::cout << usage;
-            return 0;
-        }
-        return run(args);
-    } catch (const usage_error& e) {
-        std::cerr << "limiter: " << e.what() << '\n';
-        return 2;
-    } catch (const std::exception& e) {
-        std::cerr << "limiter: " << e.what() << '\n';
-        return 1;
-    }
+    return command_line::main_of("limiter", usage, argc, argv, parse, run);
 }

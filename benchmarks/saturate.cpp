@@ -24,9 +24,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
-#include <exception>
 #include <fstream>
-#include <iostream>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -473,18 +471,5 @@ int run(const arguments& args) {
 } // namespace
 
 int main(int argc, char** argv) {
-    try {
-        auto const args = parse(argc, argv);
-        if (args.help) {
-            std::cout << usage;
-            return 0;
-        }
-        return run(args);
-    } catch (const usage_error& e) {
-        std::cerr << "saturate: " << e.what() << '\n';
-        return 2;
-    } catch (const std::exception& e) {
-        std::cerr << "saturate: " << e.what() << '\n';
-        return 1;
-    }
+    return command_line::main_of("saturate", usage, argc, argv, parse, run);
 }

@@ -5,6 +5,8 @@
 // processed twice, memory stayed flat. Exits with 1 when the balance does not hold.
 
 #include "../examples/support/command_line.hpp"
+#include "support/measure.hpp"
+#include "support/server_process.hpp"
 
 #include <highlevel/highlevel.hpp>
 #include <highlevel/http/http1_transport.hpp>
@@ -16,11 +18,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -29,7 +27,6 @@
 #include <cstdlib>
 #include <deque>
 #include <exception>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -45,7 +42,6 @@ namespace asio = boost::asio;
 namespace contacts = highlevel::v2::contacts;
 namespace http = highlevel::http;
 namespace sandbox = highlevel::sandbox;
-using command_line::usage_error;
 using namespace std::chrono_literals;
 using steady = std::chrono::steady_clock;
 
@@ -179,9 +175,7 @@ void serve(const arguments& args, std::istream& stop, std::ostream& out) {
         out << id << '\n';
     out.flush();
 
-    std::string line;
-    while (std::getline(stop, line)) {
-    }
+    measure::server_process::wait_for_the_end(stop);
     server.stop();
     auto const counted = server.stats();
     auto const& t = counted.totals;
@@ -193,63 +187,36 @@ void serve(const arguments& args, std::istream& stop, std::ostream& out) {
 }
 
 /// The server's process as its parent sees it.
-class server_process {
+class house {
 public:
-    explicit server_process(const arguments& args) {
-        std::array<int, 2> to{};
-        std::array<int, 2> from{};
-        if (::pipe(to.data()) != 0 || ::pipe(from.data()) != 0)
-            throw std::runtime_error{"no pipe can be had"};
-        child_ = ::fork();
-        if (child_ < 0) throw std::runtime_error{"no process can be had"};
-        if (child_ == 0) {
-            ::close(to[1]);
-            ::close(from[0]);
-            int status = 0;
-            try {
-                std::ifstream stop{descriptor(to[0])};
-                std::ofstream out{descriptor(from[1])};
-                serve(args, stop, out);
-            } catch (const std::exception& e) {
-                std::cerr << "soak: server: " << e.what() << '\n';
-                status = 1;
-            }
-            // The parent's buffers and objects are not ours to flush or destroy.
-            ::_exit(status);
-        }
-        stop_ = to[1];
-        report_.open(descriptor(from[0]));
-        for (int const other : {to[0], from[0], from[1]})
-            ::close(other);
-
+    explicit house(const arguments& args)
+        : process_([&](std::istream& stop, std::ostream& out) { serve(args, stop, out); }) {
+        auto& told = process_.told();
         std::size_t size = 0;
-        std::getline(report_, base_url);
-        report_ >> size;
-        report_.ignore();
+        std::getline(told, base_url);
+        told >> size;
+        told.ignore();
         authority.resize(size);
-        report_.read(authority.data(), static_cast<std::streamsize>(size));
+        told.read(authority.data(), static_cast<std::streamsize>(size));
         first_contacts.resize(args.locations);
         for (auto& id : first_contacts)
-            report_ >> id;
-        if (!report_) throw std::runtime_error{"the server did not start"};
+            told >> id;
+        if (!told) throw std::runtime_error{"the server did not start"};
     }
-    server_process(const server_process&) = delete;
-    server_process& operator=(const server_process&) = delete;
-    ~server_process() { end(); }
 
     /// Stops the server and takes its report.
     server_report finish() {
-        ::close(std::exchange(stop_, -1));
+        process_.stop();
+        auto& told = process_.told();
         server_report r;
         auto& t = r.totals;
-        report_ >> t.connections >> t.requests >> t.accepted >> t.refused >> t.resets >>
+        told >> t.connections >> t.requests >> t.accepted >> t.refused >> t.resets >>
             t.server_errors >> t.stalls >> t.expired;
-        if (!report_) throw std::runtime_error{"the server ended without a report"};
+        if (!told) throw std::runtime_error{"the server ended without a report"};
         std::string id;
         std::uint64_t times = 0;
-        while (report_ >> id >> times)
+        while (told >> id >> times)
             r.processed.emplace(id, times);
-        end();
         return r;
     }
 
@@ -258,16 +225,7 @@ public:
     std::vector<std::string> first_contacts;
 
 private:
-    static std::string descriptor(int number) { return "/dev/fd/" + std::to_string(number); }
-
-    void end() noexcept {
-        if (stop_ >= 0) ::close(std::exchange(stop_, -1));
-        if (child_ > 0) (void)::waitpid(std::exchange(child_, -1), nullptr, 0);
-    }
-
-    pid_t child_ = -1;
-    int stop_ = -1;
-    std::ifstream report_;
+    measure::server_process process_;
 };
 
 // ---- the client ---------------------------------------------------------------------------------
@@ -403,21 +361,12 @@ asio::awaitable<void> work(worker& w, steady::time_point end, tally& counts) {
     }
 }
 
-/// Resident memory of this process in KB; 0 where the system does not tell.
-std::uint64_t resident_kb() {
-    std::ifstream in{"/proc/self/statm"};
-    std::uint64_t all = 0;
-    std::uint64_t resident = 0;
-    in >> all >> resident;
-    return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 1024;
-}
-
 /// Memory at one moment, and the connections that hold some of it.
 class sample {
 public:
     sample() = default;
     explicit sample(const http::transport_stats& s)
-        : kb(resident_kb()),
+        : kb(measure::resident_kb()),
           connections(s.idle + s.in_use + s.connecting) {}
 
     [[nodiscard]] std::string text() const {
@@ -485,7 +434,7 @@ std::string number(std::uint64_t n) {
 }
 
 int run(const arguments& args) {
-    server_process house{args}; // before any thread: it forks
+    house server{args}; // before any thread: it forks
 
     auto const tokens = std::make_shared<rotating_tokens>(args.locations);
     auto const counts = std::make_shared<tally>();
@@ -493,8 +442,8 @@ int run(const arguments& args) {
     // on.
     asio::io_context context{static_cast<int>(args.threads)};
     highlevel::client_options options;
-    options.base_url = house.base_url;
-    options.tls.ca_pem = house.authority;
+    options.base_url = server.base_url;
+    options.tls.ca_pem = server.authority;
     options.tls.use_system_roots = args.http;
     options.credentials = std::shared_ptr<highlevel::auth::provider>{tokens};
     options.observer = counts;
@@ -518,7 +467,7 @@ int run(const arguments& args) {
         for (std::size_t k = 0; k < args.workers; ++k) {
             workers.emplace_back(
                 client.location(location_id(i)), location_id(i) + '-' + std::to_string(k),
-                house.first_contacts.at(i));
+                server.first_contacts.at(i));
             asio::co_spawn(context, work(workers.back(), end, *counts), asio::detached);
         }
     // Memory is looked at when every location has been through its first intervals and tokens, and
@@ -560,7 +509,7 @@ int run(const arguments& args) {
         }
     } while (permits.in_flight != 0 && steady::now() < settled_by);
     auto const links = transport->stats();
-    auto const told = house.finish();
+    auto const told = server.finish();
 
     std::uint64_t posts = 0;
     std::uint64_t succeeded = 0;
@@ -647,18 +596,5 @@ int run(const arguments& args) {
 } // namespace
 
 int main(int argc, char** argv) {
-    try {
-        auto const args = parse(argc, argv);
-        if (args.help) {
-            std::cout << usage;
-            return 0;
-        }
-        return run(args);
-    } catch (const usage_error& e) {
-        std::cerr << "soak: " << e.what() << '\n';
-        return 2;
-    } catch (const std::exception& e) {
-        std::cerr << "soak: " << e.what() << '\n';
-        return 1;
-    }
+    return command_line::main_of("soak", usage, argc, argv, parse, run);
 }

@@ -19,8 +19,6 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <exception>
-#include <iostream>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -31,7 +29,6 @@
 namespace asio = boost::asio;
 namespace contacts = highlevel::v2::contacts;
 namespace http = highlevel::http;
-using command_line::usage_error;
 using steady = std::chrono::steady_clock;
 
 namespace {
@@ -152,27 +149,18 @@ double measure(const arguments& args, int threads) {
     return static_cast<double>(all) / elapsed;
 }
 
+int run(const arguments& args) {
+    double alone = 0;
+    for (int const threads : args.threads) {
+        auto const rate = measure(args, threads);
+        if (alone == 0) alone = rate;
+        std::printf("%d threads: %.0f requests/s, %.2f x\n", threads, rate, rate / alone);
+    }
+    return 0;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
-    try {
-        auto const args = parse(argc, argv);
-        if (args.help) {
-            std::cout << usage;
-            return 0;
-        }
-        double alone = 0;
-        for (int const threads : args.threads) {
-            auto const rate = measure(args, threads);
-            if (alone == 0) alone = rate;
-            std::printf("%d threads: %.0f requests/s, %.2f x\n", threads, rate, rate / alone);
-        }
-        return 0;
-    } catch (const usage_error& e) {
-        std::cerr << "threads: " << e.what() << '\n';
-        return 2;
-    } catch (const std::exception& e) {
-        std::cerr << "threads: " << e.what() << '\n';
-        return 1;
-    }
+    return command_line::main_of("threads", usage, argc, argv, parse, run);
 }

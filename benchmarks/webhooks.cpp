@@ -34,8 +34,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <exception>
-#include <iostream>
 #include <memory>
 #include <optional>
 #include <random>
@@ -575,23 +573,16 @@ void measure_all(const keys& k) {
     });
 }
 
-} // namespace
-
-int main(int argc, char** argv) try {
-    auto const a = parse(argc, argv);
-    if (a.help) {
-        std::cout << usage;
-        return 0;
-    }
+int run(const arguments& args) {
     keys const k;
-    bool const good = send_through(a, k);
+    bool const good = send_through(args, k);
     measure_all(k);
     if (!good) std::puts("WRONG: see above");
     return good ? 0 : 1;
-} catch (const command_line::usage_error& e) {
-    std::cerr << e.what() << '\n';
-    return 2;
-} catch (const std::exception& e) {
-    std::cerr << e.what() << '\n';
-    return 1;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    return command_line::main_of("webhooks", usage, argc, argv, parse, run);
 }

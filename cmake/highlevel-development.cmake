@@ -11,6 +11,10 @@ if(MSVC)
 else()
     target_compile_options(
         highlevel_development INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+        # g++ 12 takes `"text" + std::string{}`, once inlined, for an overlapping copy.
+        target_compile_options(highlevel_development INTERFACE -Wno-restrict)
+    endif()
 endif()
 if(HIGHLEVEL_WARNINGS_AS_ERRORS)
     target_compile_options(

@@ -603,18 +603,5 @@ int run(arguments args) {
 } // namespace
 
 int main(int argc, char** argv) {
-    try {
-        auto const args = parse(argc, argv);
-        if (args.help) {
-            std::cout << usage;
-            return 0;
-        }
-        return run(args);
-    } catch (const usage_error& e) {
-        std::cerr << "export_contacts: " << e.what() << '\n';
-        return 2;
-    } catch (const std::exception& e) {
-        std::cerr << "export_contacts: " << e.what() << '\n';
-        return 1;
-    }
+    return command_line::main_of("export_contacts", usage, argc, argv, parse, run);
 }

@@ -193,9 +193,7 @@ int run_all(const arguments& args) {
     return good && counted.refused == 0 && renewed == 1 ? 0 : 1;
 }
 
-} // namespace
-
-int main(int argc, char** argv) try {
+arguments parse(int argc, char** argv) {
     arguments args;
     command_line::cursor at{argc, argv};
     while (at.next()) {
@@ -208,15 +206,11 @@ int main(int argc, char** argv) try {
         else
             at.unknown();
     }
-    if (args.help) {
-        std::cout << usage;
-        return 0;
-    }
-    return run_all(args);
-} catch (const command_line::usage_error& e) {
-    std::cerr << e.what() << '\n';
-    return 2;
-} catch (const std::exception& e) {
-    std::cerr << e.what() << '\n';
-    return 1;
+    return args;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    return command_line::main_of("many_processes", usage, argc, argv, parse, run_all);
 }

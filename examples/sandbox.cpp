@@ -15,7 +15,6 @@
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <fstream>
 #include <iostream>
 #include <stdexcept>
@@ -183,18 +182,5 @@ int run(const arguments& args) {
 } // namespace
 
 int main(int argc, char** argv) {
-    try {
-        auto const args = parse(argc, argv);
-        if (args.help) {
-            std::cout << usage;
-            return 0;
-        }
-        return run(args);
-    } catch (const command_line::usage_error& e) {
-        std::cerr << "sandbox: " << e.what() << '\n';
-        return 2;
-    } catch (const std::exception& e) {
-        std::cerr << "sandbox: " << e.what() << '\n';
-        return 1;
-    }
+    return command_line::main_of("sandbox", usage, argc, argv, parse, run);
 }

@@ -9,9 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <iostream>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 
@@ -125,24 +123,14 @@ int main(
 
 benchmarks/run starts the server and runs this against its peers.
 )";
-    try {
-        auto const args = parse(argc, argv, default_mode);
-        if (args.help) {
-            std::cout << usage << shared;
-            return 0;
-        }
-        if (args.port == 0) {
+    return command_line::main_of(
+        name, std::string{usage} + std::string{shared}, argc, argv,
+        [&](int count, char** values) { return parse(count, values, default_mode); },
+        [&](const arguments& args) {
+            if (args.port != 0) return run(args);
             std::cerr << name << ": no --port; benchmarks/run starts a server and gives it\n";
             return 0;
-        }
-        return run(args);
-    } catch (const command_line::usage_error& e) {
-        std::cerr << name << ": " << e.what() << '\n';
-        return 2;
-    } catch (const std::exception& e) {
-        std::cerr << name << ": " << e.what() << '\n';
-        return 1;
-    }
+        });
 }
 
 } // namespace throughput

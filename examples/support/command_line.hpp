@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // Command lines of the examples and benchmarks: values that follow their option, numbers within
-// bounds, and errors that say what to change.
+// bounds, errors that say what to change, and the one way in which programs end.
 #pragma once
 
 #include <charconv>
+#include <exception>
+#include <iostream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -66,5 +68,32 @@ private:
     int at_ = 0;
     std::string_view option_;
 };
+
+/// The whole of main(): what `parse(argc, argv)` makes of the command line goes to `run`, unless
+/// its member `help` asks for the usage. The exit status is run's, 2 for a command line that cannot
+/// be used, and 1 for any other exception; both say on standard error why.
+template <class Parse, class Run>
+int main_of(
+    std::string_view name,
+    std::string_view usage,
+    int argc,
+    char** argv,
+    Parse parse,
+    Run run) noexcept {
+    try {
+        auto const args = parse(argc, argv);
+        if (args.help) {
+            std::cout << usage;
+            return 0;
+        }
+        return run(args);
+    } catch (const usage_error& e) {
+        std::cerr << name << ": " << e.what() << '\n';
+        return 2;
+    } catch (const std::exception& e) {
+        std::cerr << name << ": " << e.what() << '\n';
+        return 1;
+    }
+}
 
 } // namespace command_line

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <highlevel/client.hpp>
+#include <highlevel/detail/operation_failure.hpp>
 #include <highlevel/error.hpp>
 #include <highlevel/v2/calendars.hpp>
 #include <highlevel/v2/contacts.hpp>
@@ -23,15 +24,8 @@ namespace detail {
 
 /// A success that lacks what the next call needs.
 [[nodiscard]] inline failure unusable(const operation_meta& meta, std::string_view why) {
-    failure_data data;
-    data.operation = meta.family;
-    data.operation += '.';
-    data.operation += meta.name;
-    data.verb = meta.verb;
-    data.path = meta.path;
-    data.detail = why;
-    data.cause = cause::bad_response;
-    return failure{make_error_code(errc::unexpected_content), std::move(data)};
+    return operation_failure(
+        meta, make_error_code(errc::unexpected_content), cause::bad_response, why);
 }
 
 /// The status of an appointment as it was read; empty when it has none.

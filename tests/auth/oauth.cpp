@@ -8,7 +8,7 @@
 
 #include <highlevel/auth/memory_token_store.hpp>
 #include <highlevel/auth/oauth.hpp>
-#include <highlevel/http/one_shot.hpp>
+#include <highlevel/detail/one_shot.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -40,7 +40,7 @@ public:
         const http::request& r, http::exchange_options /*options*/) override {
         targets.push_back(r.target);
         bodies.push_back(r.body);
-        auto const gate = std::make_shared<http::detail::one_shot>();
+        auto const gate = std::make_shared<highlevel::detail::one_shot>();
         if (open) gate->ring();
         waiting.push_back(gate);
         co_await gate->async_wait(asio::use_awaitable);
@@ -55,7 +55,7 @@ public:
     std::vector<std::string> targets;
     std::vector<std::string> bodies;
     std::vector<http::exchange_result> answers;
-    std::vector<std::shared_ptr<http::detail::one_shot>> waiting;
+    std::vector<std::shared_ptr<highlevel::detail::one_shot>> waiting;
 };
 
 /// A store in memory that fails or hangs.

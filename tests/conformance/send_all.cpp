@@ -54,7 +54,7 @@ public:
     bool help = false;
 };
 
-settings read(int count, char** values) {
+settings parse(int count, char** values) {
     settings made;
     command_line::cursor line{count, values};
     while (line.next()) {
@@ -247,18 +247,5 @@ int run(const settings& wanted) {
 } // namespace
 
 int main(int count, char** values) {
-    try {
-        auto const wanted = read(count, values);
-        if (wanted.help) {
-            std::cout << usage;
-            return 0;
-        }
-        return run(wanted);
-    } catch (const command_line::usage_error& e) {
-        std::cerr << "send_all: " << e.what() << '\n';
-        return 2;
-    } catch (const std::exception& e) {
-        std::cerr << "send_all: " << e.what() << '\n';
-        return 1;
-    }
+    return command_line::main_of("send_all", usage, count, values, parse, run);
 }

@@ -39,8 +39,8 @@ TEST_CASE("addresses_alternate_between_families", "[http][connector]") {
 }
 
 TEST_CASE("host_is_looked_up_once_until_its_time_is_up_or_it_is_doubted", "[http][connector]") {
+    using highlevel::detail::one_shot;
     using http::detail::host_addresses;
-    using http::detail::one_shot;
     using answer = std::optional<host_addresses::answer>;
     asio::io_context context;
     auto const ask = [&](host_addresses& h, host_addresses::clock::time_point now) {
@@ -102,11 +102,11 @@ TEST_CASE("failed_look_up_leaves_what_an_earlier_one_found", "[http][connector]"
     auto const host = std::make_shared<http::detail::host_addresses>(
         context.get_executor(), "localhost", std::uint16_t{443}, 0ms);
     auto const now = http::detail::host_addresses::clock::now();
-    (void)host->ask(now, std::make_shared<http::detail::one_shot>());
+    (void)host->ask(now, std::make_shared<highlevel::detail::one_shot>());
     context.run();
     REQUIRE(!host->latest().addresses.empty());
     auto const found = host->latest().addresses;
-    (void)host->ask(now, std::make_shared<http::detail::one_shot>());
+    (void)host->ask(now, std::make_shared<highlevel::detail::one_shot>());
     host->end();
     context.restart();
     context.run();
@@ -123,7 +123,7 @@ TEST_CASE("address_that_does_not_answer_is_overtaken_by_the_next", "[http][conne
         {asio::ip::address_v4::loopback(), port},
         {asio::ip::address_v4::loopback(), server.port()},
     };
-    auto const bell = std::make_shared<http::detail::one_shot>();
+    auto const bell = std::make_shared<highlevel::detail::one_shot>();
     auto const racing =
         std::make_shared<http::detail::connector>(context.get_executor(), race, 10ms, bell);
     racing->start();

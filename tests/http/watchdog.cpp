@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// Tests of http/watchdog.hpp and http/one_shot.hpp: limits strike once and only when due, a bell
+// Tests of http/watchdog.hpp and detail/one_shot.hpp: limits strike once and only when due, a bell
 // wakes its waiter once whoever rings, and nothing keeps an idle loop alive.
 #include "support/catch.hpp"
 
-#include <highlevel/http/one_shot.hpp>
+#include <highlevel/detail/one_shot.hpp>
 #include <highlevel/http/watchdog.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>

@@ -3,10 +3,11 @@
 // Runs calls: compiled once for all tests that look at the client from both sides.
 #include "support/client_bench.hpp"
 
+#include "support/run.hpp"
+
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 
-#include <chrono>
 #include <exception>
 
 namespace highlevel::test {
@@ -36,13 +37,7 @@ std::shared_ptr<running_call> client_bench::begin(http::request r, call_options 
 }
 
 void client_bench::run_until(const std::function<bool()>& met) {
-    context.restart();
-    auto const limit = std::chrono::steady_clock::now() + std::chrono::seconds{30};
-    while (!met()) {
-        REQUIRE(std::chrono::steady_clock::now() < limit);
-        context.run_one_for(std::chrono::milliseconds{20});
-        if (context.stopped()) context.restart();
-    }
+    ::test::run_until(context, met);
 }
 
 highlevel::result<highlevel::response<json::value>> client_bench::call(

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
-
+//
+// Spawning and running, compiled once for all tests.
 #include "support/run.hpp"
+
+#include "support/catch.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 
+#include <chrono>
 #include <exception>
 
 namespace asio = boost::asio;
@@ -57,6 +61,16 @@ bool run_cancellable(
     start(context, std::move(work), stop.slot(), how);
     context.run();
     return how.thrown != nullptr;
+}
+
+void run_until(asio::io_context& context, const std::function<bool()>& met) {
+    context.restart();
+    auto const limit = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+    while (!met()) {
+        REQUIRE(std::chrono::steady_clock::now() < limit);
+        context.run_one_for(std::chrono::milliseconds{20});
+        if (context.stopped()) context.restart();
+    }
 }
 
 } // namespace test

@@ -8,6 +8,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -25,6 +26,10 @@ bool run_cancellable(
     boost::asio::io_context& context,
     boost::asio::awaitable<void> work,
     boost::asio::cancellation_signal& stop);
+
+/// Runs until `met` is true, which is asked after each step; fails the test, instead of hanging,
+/// when that takes too long.
+void run_until(boost::asio::io_context& context, const std::function<bool()>& met);
 
 template <class T>
 boost::asio::awaitable<void> keep(boost::asio::awaitable<T> work, std::optional<T>& into) {

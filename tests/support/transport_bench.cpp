@@ -3,6 +3,8 @@
 // Runs exchanges: compiled once for all tests of the transport.
 #include "support/transport_bench.hpp"
 
+#include "support/run.hpp"
+
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 
@@ -29,13 +31,7 @@ std::shared_ptr<running> transport_bench::begin(http::request r, http::exchange_
 }
 
 void transport_bench::run_until(const std::function<bool()>& met) {
-    context.restart();
-    auto const limit = std::chrono::steady_clock::now() + std::chrono::seconds{30};
-    while (!met()) {
-        REQUIRE(std::chrono::steady_clock::now() < limit);
-        context.run_one_for(std::chrono::milliseconds{20});
-        if (context.stopped()) context.restart();
-    }
+    ::test::run_until(context, met);
 }
 
 void transport_bench::run() {

@@ -39,7 +39,7 @@ public:
     bool attached = true;
     std::vector<std::string> calls;
     // What an attempt waits for, when it is set.
-    std::shared_ptr<highlevel::http::detail::one_shot> gate;
+    std::shared_ptr<highlevel::detail::one_shot> gate;
 
     webhooks::installs_options options() {
         webhooks::installs_options made;
@@ -73,7 +73,7 @@ class fake_clock {
 public:
     using time_point = webhooks::installs_options::time_point;
     // Weak: a bell must not outlive the context whose coroutine waits at it.
-    using bell = std::weak_ptr<highlevel::http::detail::one_shot>;
+    using bell = std::weak_ptr<highlevel::detail::one_shot>;
 
     void set(webhooks::installs_options& options) {
         options.now = [this] { return now_; };
@@ -87,7 +87,7 @@ public:
 
 private:
     asio::awaitable<void> sleep(time_point when) {
-        auto const mine = std::make_shared<highlevel::http::detail::one_shot>();
+        auto const mine = std::make_shared<highlevel::detail::one_shot>();
         sleeping_.emplace(when, mine);
         if (when <= now_) mine->ring();
         co_await mine->async_wait(asio::use_awaitable);
@@ -239,7 +239,7 @@ TEST_CASE("a_wait_ends_at_its_time_and_not_before", "[webhooks]") {
 
 TEST_CASE("an_attempt_that_hangs_is_within_the_wait_too", "[webhooks]") {
     app fake;
-    fake.gate = std::make_shared<highlevel::http::detail::one_shot>();
+    fake.gate = std::make_shared<highlevel::detail::one_shot>();
     fake_clock clock;
     auto options = fake.options();
     options.wait = 1min;
@@ -295,7 +295,7 @@ TEST_CASE("an_uninstall_overtakes_an_install_that_waits", "[webhooks]") {
         CHECK(fake.calls.back() == "forget location:loc");
     }
     SECTION("within one") {
-        fake.gate = std::make_shared<highlevel::http::detail::one_shot>();
+        fake.gate = std::make_shared<highlevel::detail::one_shot>();
         following waiting{installs, install};
         following overtaking{installs, gone};
         CHECK(overtaking.result() == install_step::removed);

@@ -7,8 +7,8 @@
 #include <highlevel/batch_report.hpp>
 #include <highlevel/call_options.hpp>
 #include <highlevel/client.hpp>
+#include <highlevel/detail/one_shot.hpp>
 #include <highlevel/error.hpp>
-#include <highlevel/http/one_shot.hpp>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -281,9 +281,10 @@ public:
     std::size_t workers = 1;
     std::deque<asio::cancellation_signal> signals;
     /// Rung when nothing runs any more; the first also by the cancellation of the caller.
-    std::shared_ptr<http::detail::one_shot> ended_or_cancelled =
-        std::make_shared<http::detail::one_shot>();
-    std::shared_ptr<http::detail::one_shot> ended = std::make_shared<http::detail::one_shot>();
+    std::shared_ptr<highlevel::detail::one_shot> ended_or_cancelled =
+        std::make_shared<highlevel::detail::one_shot>();
+    std::shared_ptr<highlevel::detail::one_shot> ended =
+        std::make_shared<highlevel::detail::one_shot>();
 
     void worker_ended() {
         if (--running != 0) return;

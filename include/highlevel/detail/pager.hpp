@@ -5,6 +5,7 @@
 // no I/O.
 #pragma once
 
+#include <highlevel/detail/operation_failure.hpp>
 #include <highlevel/detail/page_items.hpp>
 #include <highlevel/error.hpp>
 #include <highlevel/operation.hpp>
@@ -57,17 +58,10 @@ public:
 /// A failure of a list rather than of one of its calls.
 [[nodiscard]] inline failure list_failure(
     const operation_meta& meta, error_code code, std::string_view why) {
-    failure_data data;
-    data.operation = meta.family;
-    data.operation += '.';
-    data.operation += meta.name;
-    data.verb = meta.verb;
-    data.path = meta.path;
-    data.detail = why;
-    data.cause = code == errc::paging_stuck ? cause::bad_response
-        : code == errc::invalid_argument    ? cause::invalid_request
-                                            : cause::cancelled;
-    return failure{code, std::move(data)};
+    auto const what = code == errc::paging_stuck ? cause::bad_response
+        : code == errc::invalid_argument         ? cause::invalid_request
+                                                 : cause::cancelled;
+    return operation_failure(meta, code, what, why);
 }
 
 /// How far a list has been read, and the way on.

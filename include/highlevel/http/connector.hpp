@@ -4,7 +4,7 @@
 // while, then raced as RFC 8305 ("happy eyeballs") says.
 #pragma once
 
-#include <highlevel/http/one_shot.hpp>
+#include <highlevel/detail/one_shot.hpp>
 #include <highlevel/http/phase.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -13,6 +13,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/system/error_code.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -27,6 +28,8 @@
 
 namespace highlevel::http::detail {
 
+using boost::system::error_code;
+using highlevel::detail::one_shot;
 using endpoints = std::vector<boost::asio::ip::tcp::endpoint>;
 
 /// "203.0.113.7:443", with brackets around an IPv6 address.

@@ -4,10 +4,11 @@
 // store here, and the timer is only touched when a limit is earlier than what it is set to.
 #pragma once
 
-#include <highlevel/http/one_shot.hpp>
+#include <highlevel/detail/one_shot.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/system/error_code.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -24,6 +25,8 @@
 
 namespace highlevel::http::detail {
 
+using boost::system::error_code;
+using highlevel::detail::one_shot;
 using clock = std::chrono::steady_clock;
 using time_point = clock::time_point;
 

@@ -10,8 +10,9 @@
 #include <highlevel/detail/classify.hpp>
 #include <highlevel/detail/config.hpp>
 #include <highlevel/detail/encode_operation.hpp>
+#include <highlevel/detail/one_shot.hpp>
+#include <highlevel/detail/operation_failure.hpp>
 #include <highlevel/http/http1_transport.hpp>
-#include <highlevel/http/one_shot.hpp>
 #include <highlevel/impl/pages.ipp>
 #include <highlevel/json/decode.hpp>
 #include <highlevel/quota/limiter.hpp>
@@ -150,7 +151,7 @@ class pause_list {
 public:
     /// Gives success after that time, operation_aborted after end() or terminal cancellation.
     [[nodiscard]] asio::awaitable<error_code> wait(std::chrono::milliseconds time) {
-        auto const bell = std::make_shared<http::detail::one_shot>();
+        auto const bell = std::make_shared<highlevel::detail::one_shot>();
         entry const mine{*this, bell};
         asio::steady_timer timer{co_await asio::this_coro::executor};
         timer.expires_after(time);
@@ -168,12 +169,12 @@ public:
             bell->ring(asio::error::operation_aborted);
     }
 
-    using bell_list = std::list<std::shared_ptr<http::detail::one_shot>>;
+    using bell_list = std::list<std::shared_ptr<highlevel::detail::one_shot>>;
 
     /// Has end() ring a bell with operation_aborted.
     class entry {
     public:
-        entry(pause_list& owner, const std::shared_ptr<http::detail::one_shot>& bell)
+        entry(pause_list& owner, const std::shared_ptr<highlevel::detail::one_shot>& bell)
             : owner_(owner) {
             std::lock_guard const lock{owner_.mutex_};
             place_ = owner_.bells_.insert(owner_.bells_.end(), bell);
@@ -257,7 +258,8 @@ public:
         }
     }
 
-    std::shared_ptr<http::detail::one_shot> bell = std::make_shared<http::detail::one_shot>();
+    std::shared_ptr<highlevel::detail::one_shot> bell =
+        std::make_shared<highlevel::detail::one_shot>();
     auth::grant granted;
     bool renewed = false;
 
@@ -435,7 +437,7 @@ public:
         if (outcome.parts.trace_id.empty())
             outcome.parts.trace_id = string_member(beside, "traceId");
         if (options_.observer && !outcome.parts.bent.empty()) {
-            auto const name = operation_name(meta);
+            auto const name = name_of(meta);
             auto const info = describe_to_observer(name, meta, {}, account);
             options_.observer->on_diagnostics(info, outcome.parts.bent);
         }
@@ -657,18 +659,14 @@ private:
             asio::cancellation_type::none;
     }
 
-    static std::string operation_name(const operation_meta* meta) {
-        if (meta == nullptr) return {};
-        std::string name{meta->family};
-        name += '.';
-        name += meta->name;
-        return name;
+    static std::string name_of(const operation_meta* meta) {
+        return meta != nullptr ? operation_name(*meta) : std::string{};
     }
 
     /// The parts of a failure that the call itself gives.
     static failure_data describe(const prepared_call& call) {
         failure_data data;
-        data.operation = operation_name(call.meta);
+        data.operation = name_of(call.meta);
         data.verb = call.meta != nullptr ? call.meta->verb : call.request.verb;
         std::string_view const target{call.request.target};
         auto const path = target.substr(0, target.find('?'));
@@ -1083,7 +1081,7 @@ private:
         event.times = state.attempt_times;
         event.retried = retried;
         event.backoff = backoff;
-        auto const name = operation_name(call.meta);
+        auto const name = name_of(call.meta);
         auto const info = describe_to_observer(name, call.meta, &call.request, *call.account);
         options_.observer->on_attempt(info, event);
     }

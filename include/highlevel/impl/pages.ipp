@@ -3,10 +3,10 @@
 // Fetches the pages of any operation, on demand or ahead of it.
 #pragma once
 
+#include <highlevel/detail/one_shot.hpp>
 #include <highlevel/detail/operation_member.hpp>
 #include <highlevel/detail/page_source.hpp>
 #include <highlevel/detail/pager.hpp>
-#include <highlevel/http/one_shot.hpp>
 #include <highlevel/json/decode.hpp>
 #include <highlevel/page_options.hpp>
 
@@ -52,7 +52,7 @@ public:
         if (options_.prefetch == 0) co_return co_await fetch();
         auto const executor = co_await asio::this_coro::executor;
         for (;;) {
-            auto const bell = std::make_shared<http::detail::one_shot>();
+            auto const bell = std::make_shared<highlevel::detail::one_shot>();
             std::optional<page_outcome> got;
             bool start = false;
             {
@@ -164,7 +164,7 @@ private:
 
     std::mutex mutex_;
     std::deque<page_outcome> ready_;
-    std::shared_ptr<http::detail::one_shot> bell_;
+    std::shared_ptr<highlevel::detail::one_shot> bell_;
     bool running_ = false;
     bool abandoned_ = false;
 };

@@ -4,7 +4,7 @@
 // Tells a receiver of what changes in a sandbox, or of whatever a test makes up.
 #pragma once
 
-#include <highlevel/http/one_shot.hpp>
+#include <highlevel/detail/one_shot.hpp>
 #include <highlevel/http/response_parser.hpp>
 #include <highlevel/sandbox/detail/contact_json.hpp>
 #include <highlevel/sandbox/detail/json_writer.hpp>
@@ -158,7 +158,7 @@ public:
 
     /// Waits until nothing is left to send.
     static asio::awaitable<void> settled(std::shared_ptr<webhook_sender_core> self) {
-        auto const bell = std::make_shared<http::detail::one_shot>();
+        auto const bell = std::make_shared<highlevel::detail::one_shot>();
         auto* const core = self.get();
         bool const runs = core->perform([core, bell] {
             core->waiting_.push_back(bell);
@@ -331,7 +331,7 @@ private:
     asio::ip::tcp::socket socket_{context_};
     std::multimap<clock::time_point, attempt> due_;
     dice dice_;
-    std::vector<std::shared_ptr<http::detail::one_shot>> waiting_;
+    std::vector<std::shared_ptr<highlevel::detail::one_shot>> waiting_;
     bool busy_ = false;
     bool late_ = false; // the answer that was waited for last
     bool stopped_ = false;

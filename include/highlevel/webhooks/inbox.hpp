@@ -5,8 +5,8 @@
 // awaits them.
 #pragma once
 
+#include <highlevel/detail/one_shot.hpp>
 #include <highlevel/http/message.hpp>
-#include <highlevel/http/one_shot.hpp>
 #include <highlevel/webhooks/guard.hpp>
 
 #include <boost/asio/awaitable.hpp>
@@ -191,7 +191,7 @@ private:
     // Where events wait, and those who wait for them; also owned by the latter.
     class line {
     public:
-        using bell = std::shared_ptr<http::detail::one_shot>;
+        using bell = std::shared_ptr<highlevel::detail::one_shot>;
         using bells = std::list<bell>;
 
         std::mutex mutex;
@@ -226,7 +226,7 @@ private:
 
     static boost::asio::awaitable<std::optional<event>> next_of(std::shared_ptr<line> from) {
         for (;;) {
-            auto const mine = std::make_shared<http::detail::one_shot>();
+            auto const mine = std::make_shared<highlevel::detail::one_shot>();
             {
                 std::lock_guard const lock{from->mutex};
                 auto taken = from->pop();

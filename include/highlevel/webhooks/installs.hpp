@@ -5,8 +5,8 @@
 #pragma once
 
 #include <highlevel/auth/oauth.hpp>
+#include <highlevel/detail/one_shot.hpp>
 #include <highlevel/error.hpp>
-#include <highlevel/http/one_shot.hpp>
 #include <highlevel/webhooks/event.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -189,7 +189,8 @@ private:
     // What an attempt and its limit share, so that the one that comes first ends the other.
     class contest {
     public:
-        std::shared_ptr<http::detail::one_shot> bell = std::make_shared<http::detail::one_shot>();
+        std::shared_ptr<highlevel::detail::one_shot> bell =
+            std::make_shared<highlevel::detail::one_shot>();
         std::exception_ptr failed;
         boost::asio::cancellation_signal stop_attempt;
         boost::asio::cancellation_signal stop_limit;

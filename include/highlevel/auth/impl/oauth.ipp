@@ -7,7 +7,7 @@
 #include <highlevel/auth/memory_token_store.hpp>
 #include <highlevel/auth/oauth.hpp>
 #include <highlevel/detail/config.hpp>
-#include <highlevel/http/one_shot.hpp>
+#include <highlevel/detail/one_shot.hpp>
 #include <highlevel/http/transport.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -58,7 +58,7 @@ namespace asio = boost::asio;
 /// waits for the bell would otherwise stay for ever.
 class ring_at_end {
 public:
-    ring_at_end(std::shared_ptr<http::detail::one_shot> bell, error_code code)
+    ring_at_end(std::shared_ptr<highlevel::detail::one_shot> bell, error_code code)
         : bell_(std::move(bell)),
           code_(code) {}
     ring_at_end(ring_at_end&& other) noexcept = default;
@@ -73,7 +73,7 @@ public:
     }
 
 private:
-    std::shared_ptr<http::detail::one_shot> bell_;
+    std::shared_ptr<highlevel::detail::one_shot> bell_;
     error_code code_;
 };
 
@@ -85,7 +85,8 @@ public:
 
     std::optional<T> value;
     std::exception_ptr thrown;
-    std::shared_ptr<http::detail::one_shot> done = std::make_shared<http::detail::one_shot>();
+    std::shared_ptr<highlevel::detail::one_shot> done =
+        std::make_shared<highlevel::detail::one_shot>();
 };
 
 template <class T>
@@ -328,7 +329,7 @@ public:
             }
             if (!busy) co_return !unsaved;
             if (std::chrono::steady_clock::now() >= until) co_return false;
-            auto const landed = std::make_shared<http::detail::one_shot>();
+            auto const landed = std::make_shared<highlevel::detail::one_shot>();
             asio::steady_timer timer{co_await asio::this_coro::executor, until};
             timer.async_wait(ring_at_end{landed, make_error_code(errc::timeout)});
             {
@@ -370,7 +371,7 @@ public:
 private:
     using answer = refresh_machine::answer;
     using todo = refresh_machine::todo;
-    using bell = std::shared_ptr<http::detail::one_shot>;
+    using bell = std::shared_ptr<highlevel::detail::one_shot>;
     using deadline_type = std::chrono::steady_clock::time_point;
 
     /// What is known of one resource. The mutex is never held across a suspension.
@@ -417,7 +418,7 @@ private:
         std::size_t working = 0;
         bool stopped = false;
         bulk_install_report report;
-        bell done = std::make_shared<http::detail::one_shot>();
+        bell done = std::make_shared<highlevel::detail::one_shot>();
     };
 
     [[nodiscard]] refresh_machine::moment moment() {
@@ -519,7 +520,7 @@ private:
         std::shared_ptr<entry> e, bool start, deadline_type deadline = deadline_type::max()) {
         auto const executor = co_await asio::this_coro::executor;
         for (;; start = false) {
-            auto const mine = std::make_shared<http::detail::one_shot>();
+            auto const mine = std::make_shared<highlevel::detail::one_shot>();
             {
                 std::lock_guard const lock{e->mutex};
                 if (start || e->machine.flying())
@@ -765,7 +766,7 @@ private:
     }
 
     asio::awaitable<void> pause(entry& e, std::chrono::milliseconds time) {
-        auto const mine = std::make_shared<http::detail::one_shot>();
+        auto const mine = std::make_shared<highlevel::detail::one_shot>();
         asio::steady_timer timer{co_await asio::this_coro::executor};
         timer.expires_after(time);
         timer.async_wait(ring_at_end{mine, {}});
@@ -974,7 +975,7 @@ private:
 
     /// A pause that the end of the client cuts short, with an error.
     asio::awaitable<void> rest(std::string_view name, std::chrono::milliseconds time) {
-        auto const mine = std::make_shared<http::detail::one_shot>();
+        auto const mine = std::make_shared<highlevel::detail::one_shot>();
         asio::steady_timer timer{co_await asio::this_coro::executor, time};
         timer.async_wait(ring_at_end{mine, {}});
         {
@@ -1087,7 +1088,7 @@ private:
 
     /// Waits for the flight to be over; whether there was one.
     asio::awaitable<bool> landed(std::shared_ptr<entry> e) {
-        auto const mine = std::make_shared<http::detail::one_shot>();
+        auto const mine = std::make_shared<highlevel::detail::one_shot>();
         {
             std::lock_guard const lock{e->mutex};
             if (!e->machine.flying()) co_return false;
@@ -1127,7 +1128,7 @@ private:
     std::mutex mutex_;
     std::vector<attachment> clients_;
     /// Pauses of calls, to be ended with the last client.
-    std::vector<std::weak_ptr<http::detail::one_shot>> pauses_;
+    std::vector<std::weak_ptr<highlevel::detail::one_shot>> pauses_;
     std::map<resource, std::shared_ptr<entry>> entries_;
 };
 

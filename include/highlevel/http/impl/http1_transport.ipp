@@ -4,6 +4,7 @@
 // fails. All of http1_transport.hpp that needs sockets, TLS and the HTTP parser.
 #pragma once
 
+#include <highlevel/detail/one_shot.hpp>
 #include <highlevel/error.hpp>
 #include <highlevel/http/body.hpp>
 #include <highlevel/http/circuit_breaker.hpp>
@@ -12,7 +13,6 @@
 #include <highlevel/http/inflater.hpp>
 #include <highlevel/http/message.hpp>
 #include <highlevel/http/net_stream.hpp>
-#include <highlevel/http/one_shot.hpp>
 #include <highlevel/http/options.hpp>
 #include <highlevel/http/pool.hpp>
 #include <highlevel/http/proxy.hpp>

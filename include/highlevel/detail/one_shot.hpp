@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// A bell for one waiting coroutine that any thread may ring once: the one way in which callers of
-// the pool, the resolver and the connector wait, so that cancelling works in one place.
+// A bell for one waiting coroutine that any thread may ring once: the one way in which coroutines
+// of the library wait for each other, so that cancelling works in one place.
 #pragma once
 
 #include <boost/asio/any_completion_handler.hpp>
@@ -18,7 +18,7 @@
 #include <mutex>
 #include <utility>
 
-namespace highlevel::http::detail {
+namespace highlevel::detail {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
@@ -72,11 +72,12 @@ private:
         if (rung_) deliver();
     }
 
-    // Under the lock; post() runs nothing inline.
+    // Under the lock; post() runs nothing inline. Neither handler nor executor stays behind: who
+    // rang may keep the bell for longer than the context of who waited lives.
     void deliver() {
-        asio::post(executor_, [handler = std::move(handler_), code = code_]() mutable {
-            std::move(handler)(code);
-        });
+        asio::post(
+            std::exchange(executor_, {}),
+            [handler = std::move(handler_), code = code_]() mutable { std::move(handler)(code); });
     }
 
     std::mutex mutex_;
@@ -86,4 +87,4 @@ private:
     bool rung_ = false;
 };
 
-} // namespace highlevel::http::detail
+} // namespace highlevel::detail
