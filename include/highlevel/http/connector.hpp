@@ -4,8 +4,8 @@
 // while, then raced as RFC 8305 ("happy eyeballs") says.
 #pragma once
 
+#include <highlevel/detail/deadline.hpp>
 #include <highlevel/detail/one_shot.hpp>
-#include <highlevel/http/phase.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/bind_executor.hpp>
@@ -29,6 +29,7 @@
 namespace highlevel::http::detail {
 
 using boost::system::error_code;
+using highlevel::detail::bounded;
 using highlevel::detail::one_shot;
 using endpoints = std::vector<boost::asio::ip::tcp::endpoint>;
 

@@ -9,6 +9,7 @@
 #include <highlevel/client_options.hpp>
 #include <highlevel/detail/classify.hpp>
 #include <highlevel/detail/config.hpp>
+#include <highlevel/detail/deadline.hpp>
 #include <highlevel/detail/encode_operation.hpp>
 #include <highlevel/detail/one_shot.hpp>
 #include <highlevel/detail/operation_failure.hpp>
@@ -554,8 +555,8 @@ private:
               stop_(stop) {
             auto const timeout = call.options.timeout.value_or(options.timeouts.total);
             if (timeout != std::chrono::milliseconds::zero())
-                deadline = http::detail::after(
-                    clock::now(), std::max(timeout, std::chrono::milliseconds::zero()));
+                deadline =
+                    after(clock::now(), std::max(timeout, std::chrono::milliseconds::zero()));
         }
 
         /// Asio throws of a cancellation that came between two operations, unless the coroutine

@@ -4,6 +4,7 @@
 // fails. All of http1_transport.hpp that needs sockets, TLS and the HTTP parser.
 #pragma once
 
+#include <highlevel/detail/deadline.hpp>
 #include <highlevel/detail/one_shot.hpp>
 #include <highlevel/error.hpp>
 #include <highlevel/http/body.hpp>
@@ -236,7 +237,7 @@ public:
         if (options.deadline)
             out.deadline = *options.deadline;
         else if (self->limits_.total.count() > 0)
-            out.deadline = after(begun, self->limits_.total);
+            out.deadline = highlevel::detail::after(begun, self->limits_.total);
         if (out.deadline <= begun) {
             out.error = errc::timeout;
             out.detail = "the deadline had passed already";
@@ -923,8 +924,8 @@ private:
         phase next, connection& link, std::chrono::milliseconds span, trip& out) {
         if (out.cancelled()) return false;
         auto const now = clock::now();
-        auto const limit =
-            span.count() > 0 ? std::min(after(now, span), out.deadline) : out.deadline;
+        auto const own = span.count() > 0 ? highlevel::detail::after(now, span) : out.deadline;
+        auto const limit = std::min(own, out.deadline);
         if (!watchdog_->set(link, limit)) return false;
         if (next != out.reached) out.enter(next, now);
         return true;
