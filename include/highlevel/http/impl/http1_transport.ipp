@@ -103,6 +103,8 @@ protected:
         interrupt_locked();
     }
 
+    void abandon() noexcept override { shut_down(); }
+
 private:
     void interrupt_locked() noexcept {
         if (bell_) bell_->ring(asio::error::timed_out);
@@ -925,7 +927,7 @@ private:
         if (out.cancelled()) return false;
         auto const now = clock::now();
         auto const own = span.count() > 0 ? highlevel::detail::after(now, span) : out.deadline;
-        auto const limit = std::min(own, out.deadline);
+        auto const limit = std::min({own, out.deadline, watchdog::end_of_loop});
         if (!watchdog_->set(link, limit)) return false;
         if (next != out.reached) out.enter(next, now);
         return true;
