@@ -5,7 +5,7 @@
 #pragma once
 
 #include <highlevel/call_options.hpp>
-#include <highlevel/http/phase.hpp>
+#include <highlevel/detail/deadline.hpp>
 #include <highlevel/method.hpp>
 
 #include <algorithm>
@@ -185,11 +185,11 @@ private:
     [[nodiscard]] std::chrono::milliseconds pause(
         std::optional<std::chrono::milliseconds> asked, double random) const noexcept {
         auto const shift = std::min(attempts_ - rate_limited_ - 1, 20);
-        auto const base = http::detail::bounded(options_->base_delay);
+        auto const base = detail::bounded(options_->base_delay);
         auto const bound = std::min(options_->max_delay, base * (std::int64_t{1} << shift));
         std::chrono::milliseconds const jitter{
             static_cast<std::int64_t>(static_cast<double>(bound.count()) * random)};
-        return http::detail::bounded(asked.value_or(std::chrono::milliseconds{0})) + jitter;
+        return detail::bounded(asked.value_or(std::chrono::milliseconds{0})) + jitter;
     }
 
     const retry_options* options_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// Strict base64: one spelling per text.
+// Base64 as it is written, and strictly read: one spelling per text.
 
 #include "support/catch.hpp"
 
@@ -9,6 +9,18 @@
 #include <string>
 
 using highlevel::detail::decode_base64;
+using highlevel::detail::encode_base64;
+
+TEST_CASE("base64_pads_as_rfc_4648_shows", "[detail]") {
+    CHECK(encode_base64("").empty());
+    CHECK(encode_base64("f") == "Zg==");
+    CHECK(encode_base64("fo") == "Zm8=");
+    CHECK(encode_base64("foo") == "Zm9v");
+    CHECK(encode_base64("foob") == "Zm9vYg==");
+    CHECK(encode_base64("fooba") == "Zm9vYmE=");
+    CHECK(encode_base64("foobar") == "Zm9vYmFy");
+    CHECK(encode_base64("\xff\xfe\xfd") == "//79");
+}
 
 TEST_CASE("base64_reads_what_rfc_4648_shows", "[detail]") {
     CHECK(decode_base64("") == "");

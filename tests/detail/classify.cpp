@@ -186,12 +186,14 @@ TEST_CASE("a_gateway_page_is_told_apart_from_the_api", "[client]") {
     r.fields.add("cf-ray", "8f1-AMS");
     CHECK(cause_of(r) == cause::blocked);
     CHECK(hint_of(r) == "a gateway refused the client, not the API; ray id 8f1-AMS");
-    for (unsigned const status : {403U, 429U, 503U})
+    for (unsigned const status : {403U, 429U, 503U, 530U}) {
         CHECK(cause_of(status, "<html></html>") == cause::blocked);
-    for (unsigned const status : {520U, 522U, 524U, 530U})
-        CHECK(cause_of(status, "<html></html>") == cause::blocked);
-    for (unsigned const status : {500U, 502U, 504U})
+        CHECK(hint_of(reply(status, "<html></html>")).starts_with("a gateway refused"));
+    }
+    for (unsigned const status : {500U, 502U, 504U, 520U, 522U, 524U, 527U}) {
         CHECK(cause_of(status, "<html></html>") == cause::server_error);
+        CHECK(hint_of(reply(status, "<html></html>")).starts_with("a gateway could not reach"));
+    }
     CHECK(cause_of(404, "<html></html>") == cause::not_found);
     CHECK(cause_of(400, "<html>400 Bad Request<hr>cloudflare</html>") == cause::blocked);
     CHECK(cause_of(404, "<html>gone <b>Ray ID:</b> 8f1-AMS</html>") == cause::blocked);

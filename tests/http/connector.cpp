@@ -97,21 +97,27 @@ TEST_CASE("host_is_looked_up_once_until_its_time_is_up_or_it_is_doubted", "[http
 }
 
 TEST_CASE("failed_look_up_leaves_what_an_earlier_one_found", "[http][connector]") {
-    // Nothing can be looked up any more once the resolver is cancelled under way.
-    asio::io_context context;
-    auto const host = std::make_shared<http::detail::host_addresses>(
-        context.get_executor(), "localhost", std::uint16_t{443}, 0ms);
-    auto const now = http::detail::host_addresses::clock::now();
-    (void)host->ask(now, std::make_shared<highlevel::detail::one_shot>());
-    context.run();
-    REQUIRE(!host->latest().addresses.empty());
-    auto const found = host->latest().addresses;
-    (void)host->ask(now, std::make_shared<highlevel::detail::one_shot>());
-    host->end();
-    context.restart();
-    context.run();
-    CHECK(!host->latest().error);
-    CHECK(host->latest().addresses == found);
+    http::detail::endpoints const found{{asio::ip::address_v4::loopback(), 1}};
+    http::detail::known_addresses::time_point const now{24h};
+    auto const failed = make_error_code(asio::error::host_not_found_try_again);
+    http::detail::known_addresses known{1h};
+    CHECK(!known.fresh(now));
+    known.learn(failed, {}, now);
+    CHECK((known.latest().error == failed));
+    CHECK(!known.fresh(now)); // a failure is not kept
+    known.learn({}, {}, now);
+    CHECK((known.latest().error == asio::error::host_not_found));
+
+    known.learn({}, found, now);
+    CHECK(!known.latest().error);
+    CHECK(known.fresh(now + 59min));
+    CHECK(!known.fresh(now + 1h));
+    known.learn(failed, {}, now + 2h);
+    CHECK(!known.latest().error);
+    CHECK(known.latest().addresses == found);
+    CHECK(known.fresh(now + 2h + 59min));
+    known.doubt();
+    CHECK(!known.fresh(now + 2h));
 }
 
 TEST_CASE("address_that_does_not_answer_is_overtaken_by_the_next", "[http][connector]") {

@@ -12,6 +12,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -25,13 +26,16 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace highlevel::http::detail;
+using highlevel::detail::ring_at_end;
 
 class patient : public watched {
 public:
     int strikes = 0;
+    int abandoned = 0;
 
 private:
     void strike() noexcept override { ++strikes; }
+    void abandon() noexcept override { ++abandoned; }
 };
 
 class fixture {
@@ -122,6 +126,31 @@ TEST_CASE("waits_are_rung_at_their_time_and_can_be_taken_back", "[http][watchdog
     f.dog->leave();
 }
 
+TEST_CASE("event_loop_that_goes_wakes_what_waits", "[http][watchdog]") {
+    auto context = std::make_unique<boost::asio::io_context>();
+    boost::asio::io_context other;
+    auto const dog = std::make_shared<watchdog>(context->get_executor());
+    auto const p = std::make_shared<patient>();
+    dog->add(*p);
+    dog->enter();
+    REQUIRE(dog->set(*p, watchdog::end_of_loop));
+    auto const bell = std::make_shared<one_shot>();
+    std::optional<error_code> got;
+    bell->async_wait(
+        boost::asio::bind_executor(other.get_executor(), [&](error_code ec) { got = ec; }));
+    auto const place = dog->add_wait(time_point::max(), bell);
+    context.reset();
+    CHECK(p->abandoned == 1);
+    CHECK(p->strikes == 0);
+    other.run();
+    REQUIRE(got);
+    CHECK((*got == boost::asio::error::operation_aborted));
+    // It may live on, without a timer.
+    CHECK(dog->set(*p, clock::now()));
+    dog->remove_wait(place);
+    dog->leave();
+}
+
 TEST_CASE("limits_race_the_timer_on_many_threads", "[http][watchdog][threads]") {
     boost::asio::io_context context;
     auto const dog = std::make_shared<watchdog>(context.get_executor());
@@ -182,6 +211,34 @@ TEST_CASE("bell_wakes_its_waiter_once_whoever_rings_first", "[http][one_shot]") 
     context.run();
     REQUIRE(got.size() == 1);
     CHECK(!got[0]);
+}
+
+TEST_CASE("end_of_a_timer_rings_the_bell_whatever_ends_it", "[http][one_shot]") {
+    boost::asio::io_context other;
+    for (bool const in_time : {true, false}) {
+        auto context = std::make_unique<boost::asio::io_context>();
+        auto const bell = std::make_shared<one_shot>();
+        std::optional<error_code> got;
+        bell->async_wait(
+            boost::asio::bind_executor(other.get_executor(), [&](error_code ec) { got = ec; }));
+        auto const when = in_time ? time_point{} : time_point::max();
+        auto timer = std::make_unique<boost::asio::steady_timer>(*context, when);
+        timer->async_wait(ring_at_end{bell, boost::asio::error::timed_out});
+        if (in_time) {
+            context->run();
+        } else {
+            // A timer must not outlive its loop; the cancelled wait goes with the loop, unheard.
+            timer.reset();
+            context.reset();
+        }
+        other.restart();
+        other.run();
+        REQUIRE(got);
+        if (in_time)
+            CHECK((*got == boost::asio::error::timed_out));
+        else
+            CHECK((*got == boost::asio::error::operation_aborted));
+    }
 }
 
 TEST_CASE("terminal_cancellation_rings_the_bell", "[http][one_shot]") {

@@ -1,14 +1,34 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// Reading base64 (RFC 4648 section 4) strictly: what is signed or encrypted has one spelling.
+// Base64 (RFC 4648 section 4). It is read strictly: what is signed or encrypted has one spelling.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace highlevel::detail {
+
+/// The text for the bytes, padded to whole groups of four. `String` may be one that wipes itself.
+template <class String = std::string>
+[[nodiscard]] String encode_base64(std::string_view bytes) {
+    constexpr std::string_view digits =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    String out;
+    out.reserve((bytes.size() + 2) / 3 * 4);
+    for (std::size_t i = 0; i < bytes.size(); i += 3) {
+        std::size_t const n = std::min<std::size_t>(3, bytes.size() - i);
+        std::uint32_t group = 0;
+        for (std::size_t j = 0; j < 3; ++j)
+            group = group << 8 | (j < n ? static_cast<unsigned char>(bytes[i + j]) : 0U);
+        for (std::size_t j = 0; j < 4; ++j)
+            out.push_back(j <= n ? digits[group >> (18 - 6 * j) & 63] : '=');
+    }
+    return out;
+}
 
 /// The bytes, or nothing when the text is not whole groups of four, has a foreign character (white
 /// space included), or bits set that no byte takes up.

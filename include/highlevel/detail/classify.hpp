@@ -189,9 +189,9 @@ public:
 
 /// Reads a page of the gateway before the API (Cloudflare).
 [[nodiscard]] inline reading read_gateway_page(const http::response& reply) {
-    bool const failed = reply.status >= 500 && reply.status != 503;
-    // Statuses of Cloudflare's own: it stands before the API and does not reach it.
-    bool const own = reply.status >= 520 && reply.status <= 530;
+    // Of Cloudflare's own statuses 520 to 527 say that the API failed it; 530 comes with an error
+    // of the 1000s, as refusals do, and 503 with a challenge.
+    bool const failed = reply.status >= 500 && reply.status != 503 && reply.status != 530;
     std::string hint{
         failed ? "a gateway could not reach the API" : "a gateway refused the client, not the API"};
     if (auto const number = word_after(reply.body, "Error "); number.starts_with('1')) {
@@ -205,7 +205,7 @@ public:
         hint += "; ray id ";
         hint += ray;
     }
-    return {failed && !own ? cause::server_error : cause::blocked, std::move(hint)};
+    return {failed ? cause::server_error : cause::blocked, std::move(hint)};
 }
 
 /// The quota that a 429 is about, in words.

@@ -4,7 +4,7 @@
 // and never reads a clock.
 #pragma once
 
-#include <highlevel/http/phase.hpp>
+#include <highlevel/detail/deadline.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -37,8 +37,8 @@ public:
         std::chrono::milliseconds pause,
         std::chrono::milliseconds max_pause) noexcept
         : threshold_(threshold),
-          first_pause_(detail::bounded(pause)),
-          max_pause_(detail::bounded(max_pause)),
+          first_pause_(highlevel::detail::bounded(pause)),
+          max_pause_(highlevel::detail::bounded(max_pause)),
           pause_(first_pause_) {}
 
     /// Whether admit() would let someone through now.

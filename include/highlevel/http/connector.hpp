@@ -4,11 +4,12 @@
 // while, then raced as RFC 8305 ("happy eyeballs") says.
 #pragma once
 
+#include <highlevel/detail/deadline.hpp>
 #include <highlevel/detail/one_shot.hpp>
-#include <highlevel/http/phase.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/bind_executor.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -29,6 +30,7 @@
 namespace highlevel::http::detail {
 
 using boost::system::error_code;
+using highlevel::detail::bounded;
 using highlevel::detail::one_shot;
 using endpoints = std::vector<boost::asio::ip::tcp::endpoint>;
 
@@ -55,16 +57,15 @@ using endpoints = std::vector<boost::asio::ip::tcp::endpoint>;
     return out;
 }
 
-/// The addresses of one host, shared by all who connect to it.
+/// What is known of a host, and for how long. It is told what look-ups found and when.
 ///
-/// One look-up is under way at most. When a look-up fails and addresses of an earlier one are
-/// known, those are used for another period: a DNS outage must not stop a client whose server is
-/// up. Thread safety: shared objects: safe.
-class host_addresses : public std::enable_shared_from_this<host_addresses> {
+/// When a look-up fails and addresses of an earlier one are known, those are used for another
+/// period: a DNS outage must not stop a client whose server is up. Thread safety: distinct objects:
+/// safe; shared objects: unsafe.
+class known_addresses {
 public:
-    using clock = std::chrono::steady_clock;
+    using time_point = std::chrono::steady_clock::time_point;
 
-    /// What is known of the host.
     class answer {
     public:
         answer() = default;
@@ -72,6 +73,42 @@ public:
         error_code error;
         endpoints addresses;
     };
+
+    explicit known_addresses(std::chrono::milliseconds ttl) : ttl_(bounded(ttl)) {}
+
+    /// What the last look-up left.
+    [[nodiscard]] const answer& latest() const noexcept { return known_; }
+
+    /// Whether that will do without another look-up.
+    [[nodiscard]] bool fresh(time_point now) const noexcept {
+        return !known_.addresses.empty() && now < fresh_until_;
+    }
+
+    /// A look-up has ended at that time.
+    void learn(error_code ec, const endpoints& found, time_point now) {
+        if (!ec && found.empty()) ec = boost::asio::error::host_not_found;
+        if (!ec) known_.addresses = interleaved(found);
+        known_.error = known_.addresses.empty() ? ec : error_code{};
+        fresh_until_ = now + ttl_;
+    }
+
+    /// The next who asks is to look up anew: none of the addresses could be reached, and the server
+    /// may have moved.
+    void doubt() noexcept { fresh_until_ = {}; }
+
+private:
+    std::chrono::milliseconds ttl_;
+    answer known_;
+    time_point fresh_until_{};
+};
+
+/// The addresses of one host, shared by all who connect to it.
+///
+/// One look-up is under way at most. Thread safety: shared objects: safe.
+class host_addresses : public std::enable_shared_from_this<host_addresses> {
+public:
+    using clock = std::chrono::steady_clock;
+    using answer = known_addresses::answer;
 
     host_addresses(
         const boost::asio::any_io_executor& executor,
@@ -81,12 +118,12 @@ public:
         : resolver_(std::in_place, executor),
           host_(std::move(host)),
           port_(port),
-          ttl_(bounded(ttl)) {
+          known_(ttl) {
         error_code not_an_address;
         auto const literal = boost::asio::ip::make_address(host_, not_an_address);
         if (not_an_address) return;
         literal_ = true;
-        known_.addresses.emplace_back(literal, port_);
+        known_.learn({}, {{literal, port_}}, clock::now());
     }
 
     /// The addresses if they are fresh; otherwise nothing, and `bell` rings when a look-up has
@@ -94,7 +131,7 @@ public:
     [[nodiscard]] std::optional<answer> ask(
         clock::time_point now, const std::shared_ptr<one_shot>& bell) {
         std::lock_guard const lock{mutex_};
-        if (literal_ || (!known_.addresses.empty() && now < fresh_until_)) return known_;
+        if (literal_ || known_.fresh(now)) return known_.latest();
         if (!resolver_) {
             answer ended;
             ended.error = boost::asio::error::operation_aborted;
@@ -115,14 +152,13 @@ public:
     /// The answer of the last look-up that ended.
     [[nodiscard]] answer latest() {
         std::lock_guard const lock{mutex_};
-        return known_;
+        return known_.latest();
     }
 
-    /// Has the next who asks look the host up anew: none of its addresses could be reached, and the
-    /// server may have moved.
+    /// As known_addresses::doubt().
     void doubt() {
         std::lock_guard const lock{mutex_};
-        fresh_until_ = {};
+        known_.doubt();
     }
 
     /// Gives up a look-up that has not begun, and all later ones. Gives the resolver back, which
@@ -139,15 +175,10 @@ private:
             std::lock_guard const lock{mutex_};
             looking_ = false;
             bells.swap(bells_);
-            if (!ec && results.empty()) ec = boost::asio::error::host_not_found;
-            if (!ec) {
-                endpoints found;
-                for (auto const& entry : results)
-                    found.push_back(entry.endpoint());
-                known_.addresses = interleaved(found);
-            }
-            known_.error = known_.addresses.empty() ? ec : error_code{};
-            fresh_until_ = clock::now() + ttl_;
+            endpoints found;
+            for (auto const& entry : results)
+                found.push_back(entry.endpoint());
+            known_.learn(ec, found, clock::now());
         }
         for (auto const& bell : bells)
             bell->ring();
@@ -157,9 +188,7 @@ private:
     std::optional<boost::asio::ip::tcp::resolver> resolver_; ///< empty after end()
     std::string host_;
     std::uint16_t port_;
-    std::chrono::milliseconds ttl_;
-    answer known_;
-    clock::time_point fresh_until_{};
+    known_addresses known_;
     std::vector<std::shared_ptr<one_shot>> bells_;
     bool literal_ = false;
     bool looking_ = false;

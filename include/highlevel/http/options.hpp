@@ -4,6 +4,7 @@
 // to whoever builds a transport, without a network library in between.
 #pragma once
 
+#include <highlevel/detail/base64.hpp>
 #include <highlevel/http/phase.hpp>
 
 #include <chrono>
@@ -25,6 +26,13 @@ namespace detail {
 
 inline void not_negative(std::string_view field, std::chrono::milliseconds value) {
     if (value < std::chrono::milliseconds::zero()) bad_option(field, "must not be negative");
+}
+
+/// The bytes of a pin; whatever size it has, and empty when it is not base64.
+[[nodiscard]] inline std::string pinned_digest(std::string_view pin) {
+    constexpr std::string_view scheme = "sha256//";
+    if (pin.starts_with(scheme)) pin.remove_prefix(scheme.size());
+    return highlevel::detail::decode_base64(pin).value_or("");
 }
 
 } // namespace detail
@@ -65,18 +73,10 @@ public:
         if (!use_system_roots && ca_file.empty() && ca_pem.empty() &&
             !insecure_skip_verification_on_loopback_only)
             detail::bad_option("tls.use_system_roots", "no authority would be trusted at all");
-        for (auto const& pin : pinned_spki_sha256) {
-            std::string_view digest{pin};
-            if (digest.substr(0, 8) == "sha256//") digest.remove_prefix(8);
-            bool good = digest.size() == 44 && digest[43] == '=';
-            for (char c : digest.substr(0, good ? 43 : 0))
-                good = good &&
-                    ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-                     c == '+' || c == '/');
-            if (!good)
+        for (auto const& pin : pinned_spki_sha256)
+            if (detail::pinned_digest(pin).size() != 32)
                 detail::bad_option(
                     "tls.pinned_spki_sha256", "not the base64 form of a SHA-256 digest");
-        }
         if (insecure_skip_verification_on_loopback_only && !pinned_spki_sha256.empty())
             detail::bad_option(
                 "tls.pinned_spki_sha256", "cannot be checked when verification is skipped");

@@ -4,6 +4,7 @@
 // events and time points and says what to do, so that every rule is tested with made-up time.
 #pragma once
 
+#include <highlevel/detail/deadline.hpp>
 #include <highlevel/http/options.hpp>
 
 #include <algorithm>
@@ -84,8 +85,8 @@ public:
     };
 
     explicit pool(const pool_options& options) : options_(options) {
-        options_.idle_timeout = detail::bounded(options_.idle_timeout);
-        options_.max_age = detail::bounded(options_.max_age);
+        options_.idle_timeout = highlevel::detail::bounded(options_.idle_timeout);
+        options_.max_age = highlevel::detail::bounded(options_.max_age);
     }
 
     pool(const pool&) = delete;

@@ -4,6 +4,7 @@
 // tunnel; only text, so that every form of NO_PROXY is tested without a network.
 #pragma once
 
+#include <highlevel/detail/base64.hpp>
 #include <highlevel/detail/wiping_allocator.hpp>
 #include <highlevel/http/options.hpp>
 #include <highlevel/http/uri.hpp>
@@ -19,22 +20,6 @@
 namespace highlevel::http {
 
 namespace detail {
-
-[[nodiscard]] inline highlevel::detail::wiping_string base64(std::string_view bytes) {
-    constexpr std::string_view digits =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    highlevel::detail::wiping_string out;
-    out.reserve((bytes.size() + 2) / 3 * 4);
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        std::size_t const n = std::min<std::size_t>(3, bytes.size() - i);
-        std::uint32_t group = 0;
-        for (std::size_t j = 0; j < 3; ++j)
-            group = group << 8 | (j < n ? static_cast<unsigned char>(bytes[i + j]) : 0U);
-        for (std::size_t j = 0; j < 4; ++j)
-            out.push_back(j <= n ? digits[group >> (18 - 6 * j) & 63] : '=');
-    }
-    return out;
-}
 
 /// Whether the first `bits` bits are equal.
 [[nodiscard]] inline bool same_prefix(
@@ -139,7 +124,7 @@ private:
             detail::bad_option("proxy.url", "its user or password is not percent-encoded");
         highlevel::detail::wiping_string both{*name};
         both.append(":").append(*password);
-        credentials_ = detail::base64(both);
+        credentials_ = highlevel::detail::encode_base64<highlevel::detail::wiping_string>(both);
     }
 
     // The part between "//" and the last '@' before the path.

@@ -19,6 +19,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <memory>
@@ -49,10 +50,8 @@ public:
         if (!verify_ && !origin.loopback())
             detail::bad_option(
                 "tls.insecure_skip_verification_on_loopback_only", "the host is not loopback");
-        for (auto const& pin : options.pinned_spki_sha256) {
-            std::string_view const text{pin};
-            pins_.emplace_back(text.substr(0, 8) == "sha256//" ? text.substr(8) : text);
-        }
+        for (auto const& pin : options.pinned_spki_sha256)
+            pins_.push_back(detail::pinned_digest(pin));
         ::SSL_CTX* const native = context_.native_handle();
         ::SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
         ::SSL_CTX_set_options(native, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
@@ -121,15 +120,14 @@ public:
         int const count = chain ? sk_X509_num(chain) : 0;
         for (int i = 0; i < count; ++i) {
             auto const digest = spki_digest(sk_X509_value(chain, i));
-            for (auto const& pin : pins_)
-                if (pin == digest) return {};
+            if (std::find(pins_.begin(), pins_.end(), digest) != pins_.end()) return {};
         }
         detail = "no certificate of the chain has a pinned public key";
         return errc::certificate_untrusted;
     }
 
-    /// base64(SHA-256(SubjectPublicKeyInfo)) of a certificate, the form of
-    /// `tls_options::pinned_spki_sha256`.
+private:
+    // SHA-256(SubjectPublicKeyInfo) of a certificate; empty when it cannot be had, as no pin is.
     [[nodiscard]] static std::string spki_digest(::X509* certificate) {
         unsigned char* der = nullptr;
         int const length = ::i2d_X509_PUBKEY(::X509_get_X509_PUBKEY(certificate), &der);
@@ -140,12 +138,9 @@ public:
             der, static_cast<std::size_t>(length), digest.data(), &size, ::EVP_sha256(), nullptr);
         ::OPENSSL_free(der);
         if (hashed != 1) return {};
-        std::array<unsigned char, 64> text{};
-        int const written = ::EVP_EncodeBlock(text.data(), digest.data(), static_cast<int>(size));
-        return {text.begin(), text.begin() + written};
+        return {digest.begin(), digest.begin() + size};
     }
 
-private:
     struct session_deleter {
         void operator()(::SSL_SESSION* s) const noexcept { ::SSL_SESSION_free(s); }
     };

@@ -50,6 +50,9 @@ protected:
     /// Called once from any thread after the limit has struck.
     virtual void strike() noexcept = 0;
 
+    /// Called when the timer went with its event loop: no limit strikes any more.
+    virtual void abandon() noexcept = 0;
+
 private:
     friend class watchdog;
     using rep = clock::rep;
@@ -63,10 +66,16 @@ private:
 /// Watches over time limits while exchanges are under way.
 ///
 /// While none is under way no timer is pending, so that an idle transport does not keep
-/// io_context::run() from returning. Thread safety: shared objects: safe.
+/// io_context::run() from returning. A pending timer that goes with its event loop wakes all that
+/// waits, which would stay for ever otherwise: a bell and its waiter hold each other. Thread
+/// safety: shared objects: safe.
 class watchdog : public std::enable_shared_from_this<watchdog> {
 public:
     using wait_list = std::multimap<time_point, std::weak_ptr<one_shot>>;
+
+    /// A limit that is never reached, for what waits without one but is to be woken when the event
+    /// loop goes.
+    static constexpr time_point end_of_loop = time_point::max() - clock::duration{1};
 
     explicit watchdog(const boost::asio::any_io_executor& executor) { timer_.emplace(executor); }
 
@@ -112,9 +121,11 @@ public:
         return true;
     }
 
-    /// Rings the bell with `timed_out` at that time.
+    /// Rings the bell with `timed_out` at that time, or with operation_aborted when the event loop
+    /// goes before.
     [[nodiscard]] wait_list::iterator add_wait(
         time_point limit, const std::shared_ptr<one_shot>& bell) {
+        limit = std::min(limit, end_of_loop);
         std::lock_guard const lock{mutex_};
         auto const place = waits_.emplace(limit, bell);
         arm_locked(limit);
@@ -151,6 +162,39 @@ public:
     }
 
 private:
+    // Waits for a tick. Destroyed before that, it has gone with its event loop.
+    class ticking {
+    public:
+        ticking(std::shared_ptr<watchdog> self, std::uint64_t generation)
+            : self_(std::move(self)),
+              generation_(generation) {}
+        ticking(ticking&& other) noexcept = default;
+        ticking& operator=(ticking&&) = delete;
+        ~ticking() {
+            if (self_) self_->abandon();
+        }
+
+        void operator()(error_code) { std::exchange(self_, nullptr)->tick(generation_); }
+
+    private:
+        std::shared_ptr<watchdog> self_;
+        std::uint64_t generation_;
+    };
+
+    void abandon() noexcept {
+        end();
+        std::vector<std::shared_ptr<one_shot>> left;
+        {
+            std::lock_guard const lock{mutex_};
+            for (auto const& [when, weak] : waits_)
+                if (auto bell = weak.lock()) left.push_back(std::move(bell));
+        }
+        for (auto const& w : all())
+            w->abandon();
+        for (auto const& bell : left)
+            bell->ring(boost::asio::error::operation_aborted);
+    }
+
     void arm(time_point when) {
         std::lock_guard const lock{mutex_};
         arm_locked(when);
@@ -162,8 +206,7 @@ private:
         pending_ = true;
         set_for_.store(when.time_since_epoch().count());
         timer_->expires_at(when);
-        timer_->async_wait(
-            [self = shared_from_this(), mine = ++generation_](error_code) { self->tick(mine); });
+        timer_->async_wait(ticking{shared_from_this(), ++generation_});
     }
 
     void tick(std::uint64_t generation) {

@@ -4,6 +4,7 @@
 // fails. All of http1_transport.hpp that needs sockets, TLS and the HTTP parser.
 #pragma once
 
+#include <highlevel/detail/deadline.hpp>
 #include <highlevel/detail/one_shot.hpp>
 #include <highlevel/error.hpp>
 #include <highlevel/http/body.hpp>
@@ -101,6 +102,8 @@ protected:
         std::lock_guard const lock{mutex_};
         interrupt_locked();
     }
+
+    void abandon() noexcept override { shut_down(); }
 
 private:
     void interrupt_locked() noexcept {
@@ -236,7 +239,7 @@ public:
         if (options.deadline)
             out.deadline = *options.deadline;
         else if (self->limits_.total.count() > 0)
-            out.deadline = after(begun, self->limits_.total);
+            out.deadline = highlevel::detail::after(begun, self->limits_.total);
         if (out.deadline <= begun) {
             out.error = errc::timeout;
             out.detail = "the deadline had passed already";
@@ -248,17 +251,20 @@ public:
             try {
                 co_await self->acquire(held, options, out);
                 if (!out.error) again = co_await self->converse(held, r, options, out);
-            } catch (const boost::system::system_error& e) {
-                // How Asio reports a cancellation that came between two operations.
-                out.error = e.code();
-                out.detail.clear();
             } catch (const std::bad_alloc&) {
                 out.error = make_error_code(boost::system::errc::not_enough_memory);
                 out.detail.clear();
             } catch (const std::exception& e) {
-                // Only the caller's sources and sinks are left, which are not to throw.
-                out.error = errc::file_failed;
-                out.detail = e.what();
+                auto const* const coded = dynamic_cast<const boost::system::system_error*>(&e);
+                if (coded != nullptr && coded->code() == asio::error::operation_aborted) {
+                    // How Asio reports a cancellation that came between two operations.
+                    out.error = coded->code();
+                    out.detail.clear();
+                } else {
+                    // Only the caller's sources and sinks are left, which are not to throw.
+                    out.error = errc::file_failed;
+                    out.detail = e.what();
+                }
             } catch (...) {
                 out.error = errc::file_failed;
                 out.detail = "an exception of unknown type";
@@ -360,6 +366,7 @@ private:
 
         state what = state::nothing;
         circuit_breaker::ticket admitted = circuit_breaker::ticket::refused;
+        /// Whether the next may have the connection: as it was kept, or after a whole exchange.
         bool reusable = false;
         std::optional<std::chrono::milliseconds> server_limit;
         std::shared_ptr<connection> link;
@@ -454,7 +461,8 @@ private:
                 co_return;
             }
             held.link->reused = true;
-            if (held.link->io().quiet()) co_return;
+            held.reusable = held.link->io().quiet();
+            if (held.reusable) co_return;
             count(&transport_stats::stale);
             held.settle();
         }
@@ -532,6 +540,7 @@ private:
         auto& got = mine.leave();
         granted.what = got.what;
         granted.idle_since = got.idle_since;
+        held.reusable = held.what == lease::state::in_use;
         if (granted.what != pool_type::outcome::wait && ec != asio::error::operation_aborted)
             co_return;
         if (ec != asio::error::timed_out) {
@@ -761,6 +770,7 @@ private:
                 fail(link, {}, out.limits.write, out);
                 co_return false;
             }
+            held.reusable = false;
             asio::const_buffer const rest = sent < memory.output.size()
                 ? asio::buffer(memory.output) + sent
                 : asio::buffer(r.body) + (sent - memory.output.size());
@@ -923,8 +933,8 @@ private:
         phase next, connection& link, std::chrono::milliseconds span, trip& out) {
         if (out.cancelled()) return false;
         auto const now = clock::now();
-        auto const limit =
-            span.count() > 0 ? std::min(after(now, span), out.deadline) : out.deadline;
+        auto const own = span.count() > 0 ? highlevel::detail::after(now, span) : out.deadline;
+        auto const limit = std::min({own, out.deadline, watchdog::end_of_loop});
         if (!watchdog_->set(link, limit)) return false;
         if (next != out.reached) out.enter(next, now);
         return true;
