@@ -90,3 +90,9 @@ TEST_CASE("a_rotated_token_is_seen_by_the_client_and_worth_one_more_try", "[auth
     CHECK(ask(c, location("a")).token->reveal() == "pit-new");
     CHECK(old->reveal() == "pit-old");
 }
+
+TEST_CASE("fixed_tokens_never_wait_so_that_no_call_has_to_watch_them", "[auth]") {
+    CHECK(credentials{private_integration{"pit-1"}}.source()->keeps_deadlines());
+    auto const plain = highlevel::auth::access_token::of_location(secret{"a"});
+    CHECK(credentials{plain}.source()->keeps_deadlines());
+}

@@ -14,6 +14,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -21,6 +22,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,6 +42,7 @@ public:
         const http::request& r, http::exchange_options /*options*/) override {
         targets.push_back(r.target);
         bodies.push_back(r.body);
+        if (on_exchange) on_exchange(r.target);
         auto const gate = std::make_shared<highlevel::detail::one_shot>();
         if (open) gate->ring();
         waiting.push_back(gate);
@@ -52,10 +55,33 @@ public:
     void close() noexcept override {}
 
     bool open = true;
+    std::function<void(const std::string& target)> on_exchange;
     std::vector<std::string> targets;
     std::vector<std::string> bodies;
     std::vector<http::exchange_result> answers;
     std::vector<std::shared_ptr<highlevel::detail::one_shot>> waiting;
+};
+
+/// Holds functions of a store back until the test lets them go.
+class gate {
+public:
+    bool closed = false;
+
+    asio::awaitable<void> pass() {
+        if (!closed) co_return;
+        waiting_.push_back(std::make_shared<highlevel::detail::one_shot>());
+        auto const mine = waiting_.back();
+        co_await mine->async_wait(asio::use_awaitable);
+    }
+    void open() {
+        closed = false;
+        for (auto const& w : std::exchange(waiting_, {}))
+            w->ring();
+    }
+    [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+
+private:
+    std::vector<std::shared_ptr<highlevel::detail::one_shot>> waiting_;
 };
 
 /// A store in memory that fails or hangs.
@@ -67,6 +93,7 @@ public:
                 co_await asio::this_coro::executor, asio::steady_timer::time_point::max()};
             co_await never.async_wait(asio::use_awaitable);
         }
+        co_await loads.pass();
         co_return co_await inner.load(std::move(what));
     }
     asio::awaitable<std::optional<std::uint64_t>> replace(
@@ -79,10 +106,12 @@ public:
         co_return co_await inner.replace(std::move(what), expected, std::move(value));
     }
     asio::awaitable<void> erase(auth::resource what) override {
+        co_await erasures.pass();
         co_await inner.erase(std::move(what));
     }
     asio::awaitable<std::optional<auth::lease>> try_lock(
         auth::resource what, std::chrono::milliseconds ttl) override {
+        co_await leases.pass();
         co_return co_await inner.try_lock(std::move(what), ttl);
     }
     asio::awaitable<void> unlock(auth::lease held) override {
@@ -92,12 +121,24 @@ public:
         co_return co_await inner.list();
     }
 
-    auth::memory_token_store inner;
+    /// What leases are timed by.
+    std::shared_ptr<std::chrono::steady_clock::time_point> time =
+        std::make_shared<std::chrono::steady_clock::time_point>();
+    auth::memory_token_store inner{[now = time] { return *now; }};
     int failures = 0;
     int writes = 0;
     bool hanging = false;
+    gate loads;
+    gate leases;
+    gate erasures;
 };
 
+http::exchange_result company_pair_of(const std::string& name) {
+    return test::scripted_transport::reply(
+        200,
+        R"({"access_token":")" + name + R"(","refresh_token":"refresh of )" + name +
+            R"(","expires_in":86399,"userType":"Company","companyId":"com"})");
+}
 http::exchange_result pair_of(const std::string& name) {
     return test::scripted_transport::reply(
         200,
@@ -108,11 +149,23 @@ http::exchange_result pair_of(const std::string& name) {
 /// An app that is attached as a client would attach it.
 class bench {
 public:
-    bench() : app(settings(store)) {
+    explicit bench(const std::function<void(auth::oauth_options&)>& adjust = {})
+        : app(adjusted(settings(store), adjust)) {
+        attach(context, network);
+    }
+
+    /// A client on that context begins.
+    void attach(asio::io_context& on, std::shared_ptr<http::transport> through) const {
         auth::attachment lent;
-        lent.executor = context.get_executor();
-        lent.transport = network;
+        lent.executor = on.get_executor();
+        lent.transport = std::move(through);
         source()->attach(lent);
+    }
+
+    static auth::oauth_options adjusted(
+        auth::oauth_options o, const std::function<void(auth::oauth_options&)>& adjust) {
+        if (adjust) adjust(o);
+        return o;
     }
 
     static auth::oauth_options settings(std::shared_ptr<auth::token_store> store) {
@@ -224,11 +277,12 @@ TEST_CASE("a_pair_that_the_end_of_a_client_left_unstored_is_stored_by_the_next",
     b.source()->detach(*b.network);
     CHECK_FALSE(b.run(b.app.finish()));
     b.store->failures = 0;
-    auth::attachment lent;
-    lent.executor = b.context.get_executor();
-    lent.transport = b.network;
-    b.source()->attach(lent);
-    CHECK(b.comes("new"));
+    b.attach(b.context, b.network);
+    // Nobody asks for the token.
+    auto const writes = b.store->writes;
+    b.run_until([&] { return b.store->writes > writes; });
+    CHECK(b.run(b.app.finish()));
+    CHECK(b.run(b.store->inner.load(b.what))->access == auth::secret{"new"});
     CHECK(b.network->targets.size() == 1);
 }
 
@@ -341,4 +395,360 @@ TEST_CASE("why_a_refresh_was_refused_reaches_the_grant", "[auth]") {
     CHECK(got.refusal->cause == highlevel::cause::forbidden);
     CHECK(got.refusal->messages == std::vector<std::string>{"Location is not active"});
     CHECK_FALSE(got.refusal->hint.empty());
+}
+
+TEST_CASE("an_agency_token_that_has_ended_is_renewed_to_mint_a_locations", "[auth]") {
+    bench b;
+    b.network->answers = {company_pair_of("agency")};
+    (void)b.run(b.app.exchange_code(auth::secret{"code"}));
+    b.network->answers = {
+        test::scripted_transport::reply(401, R"({"statusCode":401,"message":"Invalid JWT"})"),
+        company_pair_of("renewed"), pair_of("minted")};
+    CHECK(text(b.ask()) == "minted");
+    CHECK(
+        b.network->targets ==
+        std::vector<std::string>{
+            "/oauth/token", "/oauth/locationToken", "/oauth/token", "/oauth/locationToken"});
+}
+
+TEST_CASE("a_code_is_not_lost_to_the_end_of_its_client", "[auth]") {
+    bench b;
+    b.network->open = false;
+    b.network->answers = {pair_of("bought")};
+    bool bought = false;
+    std::optional<bool> finished;
+    asio::co_spawn(
+        b.context, b.app.exchange_code(auth::secret{"code"}),
+        [&](std::exception_ptr e, auth::installation) { bought = !e; });
+    b.run_until([&] { return !b.network->waiting.empty(); });
+    b.source()->detach(*b.network);
+    asio::co_spawn(
+        b.context, b.app.finish(), [&](std::exception_ptr, bool all) { finished = all; });
+    b.context.restart();
+    b.context.poll();
+    CHECK_FALSE(finished);
+    b.network->waiting.front()->ring();
+    b.run_until([&] { return finished.has_value(); });
+    CHECK(*finished);
+    b.run_until([&] { return bought; });
+    CHECK(b.run(b.store->inner.load(b.what))->access == auth::secret{"bought"});
+}
+
+TEST_CASE("a_code_is_stored_after_a_flight_of_the_client_that_has_ended", "[auth]") {
+    bench b;
+    b.hold_ended();
+    b.network->open = false;
+    b.network->answers = {pair_of("bought"), pair_of("refreshed")};
+    std::optional<bool> bought;
+    asio::co_spawn(
+        b.context, b.app.exchange_code(auth::secret{"code"}),
+        [&](std::exception_ptr e, auth::installation) { bought = !e; });
+    b.run_until([&] { return b.network->waiting.size() == 1; });
+    std::optional<auth::grant> got;
+    asio::co_spawn(
+        b.context, b.source()->authorize(bench::wanted()),
+        [&](std::exception_ptr, auth::grant g) { got = std::move(g); });
+    b.run_until([&] { return b.network->waiting.size() == 2; });
+    b.source()->detach(*b.network);
+    b.network->waiting[0]->ring();
+    b.context.restart();
+    b.context.poll();
+    b.network->waiting[1]->ring();
+    b.run_until([&] { return bought.has_value(); });
+    CHECK(*bought);
+    CHECK(b.run(b.store->inner.load(b.what))->access == auth::secret{"bought"});
+}
+
+TEST_CASE("an_exchange_goes_through_the_client_of_the_callers_event_loop", "[auth]") {
+    bench b;
+    asio::io_context never_run;
+    auto const other = std::make_shared<gated_transport>();
+    b.attach(never_run, other); // the latest
+    b.network->answers = {pair_of("bought")};
+    (void)b.run(b.app.exchange_code(auth::secret{"code"}));
+    CHECK(b.network->targets.size() == 1);
+    CHECK(other->targets.empty());
+    CHECK(b.run(b.app.resources()).size() == 1);
+}
+
+TEST_CASE("a_client_that_ends_takes_its_callers_with_it_and_not_the_flight", "[auth]") {
+    bench b;
+    b.hold_ended();
+    b.network->open = false;
+    b.network->answers = {pair_of("new")};
+    auto const other = std::make_shared<gated_transport>();
+    b.attach(b.context, other);
+    std::optional<auth::grant> mine;
+    std::optional<auth::grant> others;
+    auto const ask = [&](const http::transport& who, std::optional<auth::grant>& into) {
+        auto request = bench::wanted();
+        request.asker = &who;
+        asio::co_spawn(
+            b.context, b.source()->authorize(request),
+            [&into](std::exception_ptr, auth::grant g) { into = std::move(g); });
+    };
+    ask(*b.network, mine);
+    ask(*other, others);
+    // The latest client is the one to work through.
+    b.run_until([&] { return !other->waiting.empty() || !b.network->waiting.empty(); });
+    b.source()->detach(*b.network);
+    b.run_until([&] { return mine.has_value(); });
+    CHECK(mine->error == asio::error::operation_aborted);
+    CHECK_FALSE(others);
+    // One that comes after the end is told at once.
+    std::optional<auth::grant> late;
+    ask(*b.network, late);
+    b.run_until([&] { return late.has_value(); });
+    CHECK(late->error == asio::error::operation_aborted);
+    other->answers = b.network->answers;
+    for (auto const& network : {b.network, other}) {
+        for (auto const& held : network->waiting)
+            held->ring();
+        network->open = true;
+    }
+    b.run_until([&] { return others.has_value(); });
+    CHECK(text(*others) == "new");
+}
+
+namespace {
+
+asio::awaitable<void> ask_later(std::shared_ptr<auth::provider> source) {
+    // Boost 1.81: what is cancelled and throws before it first suspends throws out of the context.
+    co_await asio::post(asio::use_awaitable);
+    (void)co_await source->authorize(bench::wanted());
+}
+
+} // namespace
+
+TEST_CASE("a_caller_that_is_cancelled_as_it_asks_leaves_no_flight_that_never_begins", "[auth]") {
+    asio::cancellation_signal stop;
+    bool armed = false;
+    bench b{[&](auth::oauth_options& o) {
+        o.now = [&stop, &armed, now = o.now] {
+            if (std::exchange(armed, false)) stop.emit(asio::cancellation_type::terminal);
+            return now();
+        };
+    }};
+    b.hold_ended();
+    b.network->answers = {pair_of("new")};
+    armed = true;
+    bool ended = false;
+    asio::co_spawn(
+        b.context, ask_later(b.source()),
+        asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr) { ended = true; }));
+    b.run_until([&] { return ended; });
+    CHECK_FALSE(armed);
+    CHECK(text(b.ask()) == "new");
+}
+
+TEST_CASE("a_store_lives_as_long_as_a_function_of_it_that_took_too_long", "[auth]") {
+    bench b{[](auth::oauth_options& o) { o.refresh.attempts = 1; }};
+    b.hold_ended();
+    b.store->loads.closed = true;
+    CHECK(b.ask().error == errc::timeout);
+    auto& loads = b.store->loads;
+    REQUIRE(loads.waiting() == 1);
+    std::weak_ptr<troubled_store> const watched = b.store;
+    b.app = auth::oauth_app{bench::settings(nullptr)};
+    b.store.reset();
+    REQUIRE_FALSE(watched.expired());
+    loads.open();
+    b.run_until([&] { return watched.expired(); });
+}
+
+TEST_CASE("a_lease_that_comes_too_late_is_given_back", "[auth]") {
+    bench b{[](auth::oauth_options& o) { o.refresh.attempts = 1; }};
+    b.hold_ended();
+    b.store->leases.closed = true;
+    CHECK(b.ask().error == errc::timeout);
+    b.store->leases.open();
+    b.context.restart();
+    b.context.poll();
+    CHECK(b.run(b.store->inner.try_lock(b.what, 1min)));
+}
+
+TEST_CASE("a_flight_that_breaks_off_gives_its_lease_back", "[auth]") {
+    bool broken = false;
+    bench b{[&](auth::oauth_options& o) {
+        o.now = [&broken, now = o.now] {
+            if (std::exchange(broken, false)) throw std::runtime_error{"no clock"};
+            return now();
+        };
+    }};
+    b.hold_ended();
+    b.network->on_exchange = [&](const std::string&) { broken = true; };
+    auto const got = b.ask();
+    CHECK(got.detail.find("broke off: no clock") != std::string::npos);
+    CHECK(b.run(b.store->inner.try_lock(b.what, 1min)));
+}
+
+TEST_CASE("a_token_that_was_read_while_it_was_removed_is_not_handed_out_after_it", "[auth]") {
+    bench b;
+    b.network->answers = {pair_of("bought")};
+    (void)b.run(b.app.exchange_code(auth::secret{"code"}));
+    b.network->answers = {test::scripted_transport::reply(400, R"({"message":"gone"})")};
+    b.store->erasures.closed = true;
+    bool gone = false;
+    asio::co_spawn(b.context, b.app.forget(b.what), [&](std::exception_ptr) { gone = true; });
+    b.run_until([&] { return b.store->erasures.waiting() == 1; });
+    CHECK(text(b.ask()) == "bought");
+    b.store->erasures.open();
+    b.run_until([&] { return gone; });
+    CHECK(text(b.ask()).empty());
+}
+
+TEST_CASE("an_installation_that_comes_while_a_token_is_removed_stays", "[auth]") {
+    bench b;
+    b.network->answers = {pair_of("first")};
+    (void)b.run(b.app.exchange_code(auth::secret{"code"}));
+    b.store->erasures.closed = true;
+    std::optional<bool> gone;
+    asio::co_spawn(b.context, b.app.forget(b.what), [&](std::exception_ptr e) { gone = !e; });
+    b.run_until([&] { return b.store->erasures.waiting() == 1; });
+    b.network->answers = {pair_of("second")};
+    (void)b.run(b.app.exchange_code(auth::secret{"another code"}));
+    b.store->erasures.open();
+    b.run_until([&] { return gone.has_value(); });
+    CHECK(*gone);
+    CHECK(text(b.ask()) == "second");
+    auto const stored = b.run(b.store->inner.load(b.what));
+    REQUIRE(stored);
+    CHECK(stored->access == auth::secret{"second"});
+}
+
+TEST_CASE("a_list_of_locations_that_cannot_be_read_is_told_as_such", "[auth]") {
+    bench b;
+    b.network->answers = {company_pair_of("agency")};
+    (void)b.run(b.app.exchange_code(auth::secret{"code"}));
+    b.network->answers = {test::scripted_transport::reply(200, "<html>Sign in</html>")};
+    try {
+        (void)b.run(b.app.installed_locations("com"));
+        FAIL("a page of a gateway was taken for a list");
+    } catch (const highlevel::error& e) {
+        CHECK(e.code() == errc::unexpected_content);
+        CHECK(e.failure().cause() == highlevel::cause::bad_response);
+        CHECK(e.failure().status() == 200);
+    }
+}
+
+TEST_CASE("a_bulk_installation_ends_though_one_of_its_parts_throws", "[auth]") {
+    bool broken = false;
+    bench b{[&](auth::oauth_options& o) {
+        o.now = [&broken, now = o.now] {
+            if (std::exchange(broken, false)) throw std::runtime_error{"no clock"};
+            return now();
+        };
+    }};
+    b.network->answers = {company_pair_of("agency")};
+    (void)b.run(b.app.exchange_code(auth::secret{"code"}));
+    b.network->answers = {
+        test::scripted_transport::reply(200, R"({"locations":[{"_id":"loc"}],"count":1})")};
+    b.network->on_exchange = [&](const std::string&) { broken = true; };
+    auto const report = b.run(b.app.install_locations("com"));
+    CHECK(report.ready.empty());
+    REQUIRE(report.failed.size() == 1);
+    CHECK(report.failed[0].first == "loc");
+    CHECK(report.failed[0].second.detail.find("no clock") != std::string::npos);
+}
+
+TEST_CASE("an_uninstallation_whose_answer_was_lost_is_done_when_its_tokens_are_gone", "[auth]") {
+    bench b;
+    b.network->answers = {pair_of("bought")};
+    (void)b.run(b.app.exchange_code(auth::secret{"code"}));
+    auto const unauthorized =
+        test::scripted_transport::reply(401, R"({"statusCode":401,"message":"Unauthorized"})");
+    auto const used_up = test::scripted_transport::reply(
+        400, R"({"message":"Invalid grant: refresh token is invalid"})");
+    bool const lost = GENERATE(true, false);
+    b.network->answers = {unauthorized, used_up};
+    if (lost)
+        b.network->answers.insert(
+            b.network->answers.begin(), test::scripted_transport::reply(502, "<html>oops</html>"));
+    std::optional<bool> done;
+    asio::co_spawn(b.context, b.app.uninstall(b.what), [&](std::exception_ptr e) { done = !e; });
+    b.run_until([&] { return done.has_value(); });
+    // A token that was no good from the beginning says nothing of the installation.
+    CHECK(*done == lost);
+    CHECK(b.run(b.store->inner.load(b.what)).has_value() == !lost);
+}
+
+TEST_CASE("what_the_server_said_of_a_used_up_refresh_token_reaches_the_grant", "[auth]") {
+    bench b;
+    b.hold_ended();
+    b.network->answers = {test::scripted_transport::reply(
+        400, R"({"message":"Invalid grant: refresh token is invalid"})")};
+    auto const got = b.ask();
+    CHECK(got.error == errc::reinstall_required);
+    REQUIRE(got.refusal);
+    CHECK(got.refusal->cause == highlevel::cause::reinstall_required);
+    CHECK(got.refusal->status == 400);
+    CHECK(
+        got.refusal->messages ==
+        std::vector<std::string>{"Invalid grant: refresh token is invalid"});
+}
+
+namespace {
+
+/// An event loop that can end before its memory goes.
+class ending_context : public asio::io_context {
+public:
+    void end() { shutdown(); }
+};
+
+} // namespace
+
+TEST_CASE("an_event_loop_that_ends_takes_its_flights_with_it", "[auth]") {
+    ending_context ending;
+    auto const stuck = std::make_shared<gated_transport>();
+    stuck->open = false;
+    bench b;
+    b.hold_ended();
+    b.attach(ending, stuck);
+    // On another event loop than the flight's.
+    std::optional<auth::grant> got;
+    b.source()->detach(*b.network);
+    asio::co_spawn(
+        b.context, b.source()->authorize(bench::wanted()),
+        [&](std::exception_ptr, auth::grant g) { got = std::move(g); });
+    b.context.restart();
+    b.context.poll();
+    while (stuck->waiting.empty())
+        REQUIRE(ending.run_one_for(20s) == 1);
+    b.source()->detach(*stuck);
+    // The transport keeps its exchange.
+    ending.end();
+    b.run_until([&] { return got.has_value(); });
+    CHECK(got->error == asio::error::operation_aborted);
+    // The lease was lost with the flight, and is another's now until it ends.
+    b.attach(b.context, b.network);
+    *b.store->time += 1min;
+    b.network->answers = {pair_of("new")};
+    CHECK(text(b.ask()) == "new");
+    CHECK(b.run(b.app.finish()));
+    std::weak_ptr<troubled_store> const watched = b.store;
+    b.app = auth::oauth_app{bench::settings(nullptr)};
+    b.store.reset();
+    CHECK(watched.expired());
+    stuck->waiting.clear();
+}
+
+TEST_CASE("an_event_loop_that_ends_takes_the_callers_with_it_that_wait_for_another", "[auth]") {
+    bench b;
+    b.hold_ended();
+    b.network->open = false;
+    std::weak_ptr<int> watched;
+    {
+        asio::io_context ending;
+        auto const kept = std::make_shared<int>();
+        watched = kept;
+        asio::co_spawn(
+            ending, b.source()->authorize(bench::wanted()),
+            [kept](std::exception_ptr, const auth::grant&) {});
+        ending.poll();
+    }
+    CHECK(watched.expired());
+    b.run_until([&] { return !b.network->waiting.empty(); });
+    b.network->answers = {pair_of("new")};
+    b.network->waiting.front()->ring();
+    CHECK(text(b.ask()) == "new");
 }

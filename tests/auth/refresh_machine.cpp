@@ -782,6 +782,164 @@ TEST_CASE("an older edition from the store never takes the place of a newer one"
     CHECK(text(b.machine.ask(at(due))) == "new");
 }
 
+TEST_CASE("a token refused while its flight gives the lease back is renewed by it", "[auth]") {
+    bench b;
+    auto const now = start + 25h;
+    REQUIRE(b.machine.ask(at(now)).start);
+    REQUIRE(b.renewal(make("old", 1), now).what == todo::refresh);
+    REQUIRE(b.machine.obtained(make("new", 0, now), at(now)).what == todo::replace);
+    CHECK_FALSE(b.machine.release_waiters());
+    REQUIRE(b.machine.replaced(2, at(now)).what == todo::unlock);
+    // Nobody has to wait for the store to take the lease back.
+    CHECK(b.machine.release_waiters());
+    SECTION("by the server") {
+        auto const refused = b.machine.refuse(secret{"new"}, at(now));
+        CHECK(refused.what == verdict::wait);
+        CHECK_FALSE(refused.start);
+        CHECK_FALSE(b.machine.release_waiters());
+        CHECK(b.machine.settled(at(now)).what == verdict::wait);
+    }
+    SECTION("by the application, which asks for another one") {
+        CHECK_FALSE(b.machine.force());
+        CHECK_FALSE(b.machine.release_waiters());
+    }
+    REQUIRE(b.machine.unlocked().what == todo::load);
+    REQUIRE(b.machine.loaded(make("new", 2, now), at(now)).what == todo::lock);
+    REQUIRE(b.machine.locked(true, at(now)).what == todo::load);
+    REQUIRE(b.machine.loaded(make("new", 2, now), at(now)).what == todo::refresh);
+    REQUIRE(b.machine.obtained(make("newer", 0, now), at(now)).what == todo::replace);
+    REQUIRE(b.machine.replaced(3, at(now)).what == todo::unlock);
+    REQUIRE(b.machine.unlocked().what == todo::done);
+    CHECK(text(b.machine.settled(at(now))) == "newer");
+    CHECK_FALSE(b.machine.insisting());
+}
+
+TEST_CASE("who asks while a failed flight gives its lease back learns why it failed", "[auth]") {
+    bench b;
+    auto const now = start + 25h;
+    REQUIRE(b.machine.ask(at(now)).start);
+    REQUIRE(b.renewal(make("old", 1), now).what == todo::refresh);
+    REQUIRE(b.machine.refused(refusal::lasting, problem("no"), 0ms, at(now)).what == todo::unlock);
+    auto const a = b.machine.ask(at(now));
+    CHECK(a.what == verdict::failed);
+    CHECK(a.problem.detail == "no");
+    REQUIRE(b.machine.unlocked().what == todo::done);
+}
+
+TEST_CASE(
+    "a pair that met another one in the store is not followed by a refresh without lease",
+    "[auth]") {
+    bench b;
+    auto const now = start + 25h;
+    REQUIRE(b.machine.ask(at(now)).start);
+    REQUIRE(b.renewal(make("old", 1), now).what == todo::refresh);
+    REQUIRE(b.machine.obtained(make("new", 0, now), at(now)).what == todo::replace);
+    b.machine.abandon(problem("the event loop ended"));
+    REQUIRE(b.machine.ask(at(now)).start);
+    REQUIRE(b.machine.begin().what == todo::replace);
+    REQUIRE(b.machine.replaced(std::nullopt, at(now)).what == todo::load);
+    // The other one has ended, too.
+    REQUIRE(b.machine.loaded(make("theirs", 2), at(now)).what == todo::lock);
+    REQUIRE(b.machine.locked(true, at(now)).what == todo::load);
+    CHECK(b.machine.loaded(make("theirs", 2), at(now)).what == todo::refresh);
+    CHECK(b.machine.subject()->access == secret{"theirs"});
+}
+
+TEST_CASE("a lease that a slow store has eaten up is made longer before the refresh", "[auth]") {
+    bench b;
+    auto const now = start + 25h;
+    REQUIRE(b.machine.ask(at(now)).start);
+    REQUIRE(b.machine.begin().what == todo::load);
+    REQUIRE(b.machine.loaded(make("old", 1), at(now)).what == todo::lock);
+    REQUIRE(b.machine.locked(true, at(now)).what == todo::load);
+    REQUIRE(b.machine.loaded(make("old", 1), at(now + 12s)).what == todo::extend);
+    SECTION("which works") {
+        CHECK(b.machine.extended(true, at(now + 12s)).what == todo::refresh);
+    }
+    SECTION("or it is taken anew") {
+        REQUIRE(b.machine.extended(false, at(now + 12s)).what == todo::unlock);
+        REQUIRE(b.machine.unlocked().what == todo::lock);
+        REQUIRE(b.machine.locked(true, at(now + 12s)).what == todo::load);
+        CHECK(b.machine.loaded(make("old", 1), at(now + 12s)).what == todo::refresh);
+    }
+}
+
+TEST_CASE("a short lease is not made longer before it is used", "[auth]") {
+    bench b;
+    b.options.lease = 2s;
+    auto const now = start + 25h;
+    REQUIRE(b.machine.ask(at(now)).start);
+    CHECK(b.renewal(make("old", 1), now).what == todo::refresh);
+}
+
+TEST_CASE("a removed pair does not come back when its flight breaks off", "[auth]") {
+    bench b;
+    auto const now = start + 25h;
+    REQUIRE(b.machine.ask(at(now)).start);
+    REQUIRE(b.renewal(make("old", 1), now).what == todo::refresh);
+    REQUIRE(b.machine.obtained(make("new", 0, now), at(now)).what == todo::replace);
+    b.machine.forget();
+    b.machine.abandon(problem("the event loop ended"));
+    CHECK_FALSE(b.machine.unsaved());
+    CHECK_FALSE(b.machine.save());
+    REQUIRE(b.machine.ask(at(now)).start);
+    CHECK(b.machine.begin().what == todo::load);
+}
+
+TEST_CASE("what is unsaved is stored without being asked for", "[auth]") {
+    bench b;
+    CHECK_FALSE(b.machine.save());
+    b.machine.stop();
+    REQUIRE(b.machine.offer(make("installed", 0)));
+    CHECK_FALSE(b.machine.save()); // that flight does it
+    REQUIRE(b.machine.begin().what == todo::load);
+    REQUIRE(b.machine.store_failed(problem("gone"), at(start)).what == todo::done);
+    b.machine.resume();
+    REQUIRE(b.machine.save());
+    REQUIRE(b.machine.begin().what == todo::load);
+    REQUIRE(b.machine.loaded(std::nullopt, at(start)).what == todo::replace);
+    REQUIRE(b.machine.replaced(1, at(start)).what == todo::done);
+    CHECK_FALSE(b.machine.save());
+}
+
+TEST_CASE("a client that comes while the lease is given back has the pair stored", "[auth]") {
+    bench b;
+    auto const now = start + 25h;
+    REQUIRE(b.machine.ask(at(now)).start);
+    REQUIRE(b.renewal(make("old", 1), now).what == todo::refresh);
+    REQUIRE(b.machine.obtained(make("new", 0, now), at(now)).what == todo::replace);
+    b.machine.stop();
+    REQUIRE(b.machine.store_failed(problem("disk full"), at(now)).what == todo::unlock);
+    b.machine.resume();
+    REQUIRE(b.machine.unlocked().what == todo::replace);
+    CHECK(b.machine.pending().access == secret{"new"});
+    CHECK(b.machine.expected() == 1);
+}
+
+TEST_CASE("the server's words on a used-up refresh token are kept", "[auth]") {
+    bench b{resource_kind::company};
+    auto const now = start + 25h;
+    REQUIRE(b.machine.ask(at(now)).start);
+    REQUIRE(b.renewal(make("old", 1), now).what == todo::refresh);
+    auto why = problem("HTTP status 400");
+    why.status = 400;
+    why.messages = {"Invalid grant"};
+    REQUIRE(b.machine.refused(refusal::final, why, 0ms, at(now)).what == todo::load);
+    REQUIRE(b.machine.loaded(make("old", 1), at(now)).what == todo::unlock);
+    REQUIRE(b.machine.unlocked().what == todo::done);
+    auto const first = b.machine.settled(at(now)).problem;
+    // Also in a flight that did not ask the server.
+    REQUIRE(b.machine.ask(at(now + 1min)).start);
+    REQUIRE(b.renewal(make("old", 1), now + 1min).what == todo::unlock);
+    for (auto const& p : {first, b.machine.settled(at(now + 1min)).problem}) {
+        CHECK(p.code == errc::reinstall_required);
+        CHECK(p.cause == highlevel::cause::reinstall_required);
+        CHECK(p.status == 400);
+        CHECK(p.messages == std::vector<std::string>{"Invalid grant"});
+        CHECK(p.detail.find("HTTP status 400") != std::string::npos);
+    }
+}
+
 TEST_CASE("a client that ends cuts pauses short and fetches nothing more", "[auth]") {
     bench b;
     auto const now = start + 25h;
@@ -804,9 +962,19 @@ public:
     /// What the application does beside the flight.
     enum class injection : std::uint8_t { none, offer, refuse, force, forget };
 
-    explicit explorer(resource_kind kind, injection what = injection::none)
+    /// Which state the flight begins in.
+    enum class beginning : std::uint8_t {
+        /// Nothing is known yet.
+        fresh,
+        /// A former flight broke off before the store had its pair.
+        abandoned,
+    };
+
+    explicit explorer(
+        resource_kind kind, injection what = injection::none, beginning from = beginning::fresh)
         : kind_(kind),
-          inject_(what) {}
+          inject_(what),
+          from_(from) {}
 
     std::size_t ended = 0;
     std::size_t cut = 0;
@@ -830,14 +998,16 @@ private:
         options.attempts = 2;
         refresh_machine m{options, kind_};
         timestamp now = start + 25h;
-        std::uint64_t version = 1;
-        std::optional<token> stored = make("t1", 1);
-        std::set<std::string> in_store{"t1"};
+        auto const backup = make("t0", 1);
+        std::uint64_t version = 2;
+        std::optional<token> stored = make("t1", version);
+        std::set<std::string> in_store{"t0", "t1"};
         int obtained = 0;
         bool leased = false;
         bool unsaved = false;
-        bool conflict = false; // to be resolved by reading the store
-        bool removed = false;  // by the application, so that nothing may come back
+        std::optional<std::uint64_t> conflict; // with this version, resolved by reading the store
+        bool removed = false;                  // by the application, so that nothing may come back
+        bool just_removed = false;
         int offered = 0;
         bool injected = false;
         choices_.clear();
@@ -854,9 +1024,25 @@ private:
 
         bool good = m.ask(at(now)).start;
         auto step = m.begin();
+        if (from_ == beginning::abandoned) {
+            (void)m.loaded(stored, at(now));
+            (void)m.locked(true, at(now));
+            (void)m.loaded(stored, at(now));
+            good = good && m.obtained(make("fresh0", 0, now), at(now)).what == todo::replace;
+            unsaved = true;
+            m.abandon(problem());
+            // Its lease has ended, and another process was faster, perhaps with what has ended,
+            // too.
+            auto const meanwhile = choose(3);
+            if (meanwhile != 0) other_process();
+            if (meanwhile == 2) stored = make(std::string{stored->access.reveal()}, version);
+            good = good && m.ask(at(now)).start;
+            step = m.begin();
+        }
         while (good && step.what != todo::done && choices_.size() < depth) {
             now += 100ms;
             auto const when = at(now, 0.5);
+            just_removed = false;
             // The application does something of its own, once, at any step.
             if (inject_ != injection::none && !injected && choose(2) == 1) {
                 injected = true;
@@ -869,22 +1055,28 @@ private:
                 } else if (inject_ == injection::forget) {
                     m.forget();
                     stored.reset();
-                    unsaved = conflict = false;
-                    removed = true;
+                    unsaved = false;
+                    conflict.reset();
+                    removed = just_removed = true;
                 }
             }
             switch (step.what) {
             case todo::done: break;
             case todo::extend: step = m.extended(choose(2) == 0, when); break;
             case todo::load: {
-                auto const outcome = choose(4);
+                auto const outcome = choose(conflict ? 5 : 4);
                 if (outcome == 1) other_process();
                 if (outcome == 2) stored.reset();
+                if (outcome == 4) stored = backup; // the store was set back
                 if (outcome == 3) {
                     step = m.store_failed(problem(), when);
-                } else {
-                    step = m.loaded(stored, when);
-                    if (std::exchange(conflict, false)) unsaved = false;
+                    break;
+                }
+                step = m.loaded(stored, when);
+                if (auto const with = std::exchange(conflict, std::nullopt)) {
+                    // Given up for a newer one, or because it was removed; not for an older one.
+                    unsaved = step.what == todo::replace;
+                    good = good && unsaved == (stored && stored->version < *with);
                 }
                 break;
             }
@@ -931,7 +1123,8 @@ private:
                 }
                 break;
             case todo::replace: {
-                good = good && (unsaved || offered > 0 || removed);
+                // A pair that was removed may be on its way at that moment, and not later.
+                good = good && (unsaved || offered > 0 || just_removed);
                 bool const fits = (stored ? stored->version : 0) == m.expected();
                 switch (choose(3)) {
                 case 0:
@@ -942,7 +1135,7 @@ private:
                         unsaved = false;
                         step = m.replaced(version, when);
                     } else {
-                        conflict = unsaved;
+                        if (unsaved) conflict = m.expected();
                         step = m.replaced(std::nullopt, when);
                     }
                     break;
@@ -993,6 +1186,7 @@ private:
 
     resource_kind kind_;
     injection inject_;
+    beginning from_;
     std::vector<unsigned> choices_;
 };
 
@@ -1004,6 +1198,17 @@ TEST_CASE("every course of a flight keeps the rules", "[auth]") {
         e.explore(13);
         CHECK(e.ended > 500);
     }
+}
+
+TEST_CASE("every course of a flight after one that broke off keeps the rules", "[auth]") {
+    using injection = explorer::injection;
+    for (auto const kind : {resource_kind::location, resource_kind::company})
+        for (auto const what : {injection::none, injection::offer, injection::forget}) {
+            CAPTURE(static_cast<int>(kind), static_cast<int>(what));
+            explorer e{kind, what, explorer::beginning::abandoned};
+            e.explore(11);
+            CHECK(e.ended > 100);
+        }
 }
 
 TEST_CASE("what the application does beside a flight breaks no rule", "[auth]") {

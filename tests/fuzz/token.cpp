@@ -9,6 +9,7 @@
 #include <highlevel/auth/token_json.hpp>
 
 #include <string>
+#include <string_view>
 
 namespace auth = highlevel::auth;
 
@@ -46,7 +47,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     answered.reply.status = 200U + status;
     answered.reply.fields.add("retry-after", body.substr(0, 12));
     answered.reply.body = body;
-    for (bool const bearer : {false, true}) {
+    for (std::string_view const bearer : {std::string_view{}, std::string_view{"pit-x"}}) {
         auto const refused = auth::detail::judge_refusal(answered, "token", bearer, now);
         fuzz::require(refused.problem.code.failed(), "a refusal has a code");
         fuzz::require(refused.retry_after.count() >= 0, "a delay is not negative");

@@ -48,6 +48,9 @@ public:
     token_kinds accepted = token_kinds::any;
     /// When to give up waiting for a token, with errc::timeout.
     std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+    /// Who asks, by the transport that it lent: detach() of that ends the wait with
+    /// operation_aborted. Null: nobody that was attached.
+    const http::transport* asker = nullptr;
 };
 
 /// A token for one attempt, or why there is none. Never printed.

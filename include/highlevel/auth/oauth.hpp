@@ -81,7 +81,7 @@ public:
 /// - Executor: those of the awaiting coroutine; renewals run on that of a client, of several that
 ///   have the app one whose event loop is the caller's.
 /// - Cancellation: terminal, but for what would lose a token: an exchange or a renewal that has
-///   begun goes on.
+///   begun goes on. Calls of a client that wait for a token end with that client.
 /// - Thread safety: shared objects: safe.
 class oauth_app {
 public:
@@ -135,26 +135,31 @@ public:
     [[nodiscard]] boost::asio::awaitable<bulk_install_report> install_locations(
         std::string company_id, std::size_t concurrency = 8);
 
-    /// All locations of a company that the app is installed on, from all pages.
+    /// All locations of a company that the app is installed on, from all pages. Fails with
+    /// errc::unexpected_content when a page cannot be read.
     [[nodiscard]] boost::asio::awaitable<std::vector<installed_location>> installed_locations(
         std::string company_id);
 
     /// Uninstalls the app at HighLevel and forgets the token; of a company, also the tokens of its
-    /// locations.
+    /// locations. Where an answer is lost, and the tokens turn out to be no good any more, it is
+    /// taken as done.
     [[nodiscard]] boost::asio::awaitable<void> uninstall(resource what);
 
-    /// Forgets a token, here and in the store: what to do on an UNINSTALL webhook.
+    /// Forgets a token, here and in the store: what to do on an UNINSTALL webhook. An installation
+    /// of this process that comes meanwhile stays.
     [[nodiscard]] boost::asio::awaitable<void> forget(resource what);
 
-    /// Waits until no renewal is under way and every token is stored; for `patience` at most. False
-    /// when something was still to be done then.
+    /// Waits until no renewal and no exchange of a code is under way and every token is stored; for
+    /// `patience` at most. False when something was still to be done then.
     ///
-    /// For the end of a program: a renewal that has begun goes on when the client ends, within 9 s,
-    /// but only as long as the client's event loop is run.
+    /// For the end of a program: a refresh or an exchange that has begun goes on when the client
+    /// ends, for 9 s at most and the time that the store takes, but only as long as the client's
+    /// event loop is run. The minting of a location's token ends with the client.
     [[nodiscard]] boost::asio::awaitable<bool> finish(
         std::chrono::milliseconds patience = std::chrono::seconds{30});
 
-    /// Everything that the store has a token for.
+    /// Everything that the store has a token for; fails when that takes longer than
+    /// `refresh.store_timeout`.
     [[nodiscard]] boost::asio::awaitable<std::vector<resource>> resources();
 
 private:

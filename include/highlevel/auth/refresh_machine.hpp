@@ -21,6 +21,14 @@
 
 namespace highlevel::auth {
 
+namespace detail {
+
+/// No answer to a refresh is waited for longer than this: three of them end within the 30 s in
+/// which the server repeats its answer.
+inline constexpr std::chrono::seconds longest_refresh{9};
+
+} // namespace detail
+
 /// How tokens are renewed. All times are in milliseconds.
 class refresh_options {
 public:
@@ -48,6 +56,16 @@ public:
     std::chrono::milliseconds refused_interval{std::chrono::seconds{10}};
     /// How long one function of the store may take before it counts as failed.
     std::chrono::milliseconds store_timeout{std::chrono::seconds{15}};
+
+    /// The pause after that many failures in a row (at least 1): half of it fixed and half by
+    /// chance, doubling with each failure. `random`: from 0 to below 1.
+    [[nodiscard]] std::chrono::milliseconds backoff(int failures, double random) const noexcept {
+        auto const doubled = static_cast<double>(base_delay.count()) *
+            static_cast<double>(std::int64_t{1} << std::clamp(failures - 1, 0, 20));
+        auto const bound = std::min(doubled, static_cast<double>(max_delay.count()));
+        return std::chrono::milliseconds{
+            static_cast<std::chrono::milliseconds::rep>(bound * (0.5 + random / 2))};
+    }
 
     /// Throws std::invalid_argument that names the member that cannot be used.
     void validate() const {
@@ -164,7 +182,7 @@ public:
             out.access = access_;
             out.start =
                 !flying_ && at.now >= retry_at_ && (at.now >= refresh_at_ || unsaved() || insist_);
-        } else if (flying_ ? released_ : at.now < retry_at_) {
+        } else if (flying_ ? decided() : at.now < retry_at_) {
             out.problem = problem_;
         } else {
             out.what = answer::verdict::wait;
@@ -181,7 +199,7 @@ public:
         if (usable(at.now)) {
             out.what = answer::verdict::ready;
             out.access = access_;
-        } else if (flying_ && !released_ && state_ != state::leaving) {
+        } else if (flying_ && !decided()) {
             out.what = answer::verdict::wait;
         } else {
             out.problem = problem_;
@@ -200,6 +218,7 @@ public:
             refused_ = held_->version;
             forced_ = at.now;
             retry_at_ = timestamp::min();
+            look_once_more();
         }
         return ask(at);
     }
@@ -233,7 +252,7 @@ public:
         held_.reset();
         access_.reset();
         offered_.reset();
-        if (!flying_) pending_.reset();
+        if (!flying_) drop_pending();
         forgotten_ = flying_;
         insist_ = false;
     }
@@ -247,6 +266,7 @@ public:
             insist_problem_ = token_problem{};
         }
         retry_at_ = timestamp::min();
+        look_once_more();
         if (flying_) return false;
         take_off();
         return true;
@@ -254,6 +274,13 @@ public:
     [[nodiscard]] bool insisting() const noexcept { return insist_; }
     /// Why the latest force() came to nothing; no code when it did not.
     [[nodiscard]] const token_problem& insist_problem() const noexcept { return insist_problem_; }
+
+    /// Stores what the store does not have yet. Starts a flight when true.
+    [[nodiscard]] bool save() {
+        if (flying_ || !unsaved()) return false;
+        take_off();
+        return true;
+    }
 
     /// The next ask() does not answer from memory that there is no token: something has changed.
     void look_again() noexcept { retry_at_ = timestamp::min(); }
@@ -305,8 +332,10 @@ public:
             return todo::lock;
         }
         if (old_state == state::reading_after_refusal && held_ && subject_ &&
-            held_->version == subject_->version)
+            held_->version == subject_->version) {
             dead_ = held_->version;
+            dead_why_ = problem_;
+        }
         if (old_state == state::reading_conflict && usable(at.now) && !insisted_on())
             return succeed(at);
         return renew(at);
@@ -403,7 +432,7 @@ public:
             ++failures_;
             if (failures_ >= options_->attempts) released_ = true;
             // Not to be tried again at once by whoever asks.
-            auto const delay = backoff(failures_, at);
+            auto const delay = options_->backoff(failures_, at.random);
             retry_at_ = at.now + delay;
             if (stopping_) return land();
             state_ = state_ == state::reading_to_install ? state::pausing_to_install
@@ -436,10 +465,7 @@ public:
         if (offered_) return look(state::reading_to_install);
         if (satisfied(at.now)) return succeed(at);
         state_ = after_pause_;
-        bool const sending = state_ == state::refreshing || state_ == state::minting;
-        if (sending && at.now + longest_renewal > leased_until_) return todo::extend;
-        if (state_ == state::refreshing) return send(at);
-        if (state_ == state::minting) return todo::mint;
+        if (state_ == state::refreshing || state_ == state::minting) return send_in_time(at);
         return look(locked_ ? state::reading_under_lock : state::looking);
     }
 
@@ -454,7 +480,7 @@ public:
             state_ = state::relocking;
             return todo::unlock;
         }
-        return state_ == state::refreshing ? send(at) : action{todo::mint};
+        return send(at);
     }
 
     [[nodiscard]] action unlocked() {
@@ -472,21 +498,25 @@ public:
     void resume() noexcept { stopping_ = false; }
     [[nodiscard]] bool stopping() const noexcept { return stopping_; }
 
-    /// The flight that was asked for cannot begin, or breaks off. A pair that is not stored stays.
+    /// The flight that was asked for cannot begin, or breaks off; a lease that it has is no more
+    /// its own. A pair that is not stored stays, unless the application has removed it.
     void abandon(token_problem why) {
         problem_ = std::move(why);
         if (insist_) insist_problem_ = problem_;
         insist_ = false;
+        if (forgotten_) drop_pending();
         flying_ = false;
         released_ = false;
+        once_more_ = false;
         locked_ = false;
         forgotten_ = false;
         state_ = state::looking;
     }
 
     /// Waiting callers should ask settled() now, though the flight goes on: the store does not take
-    /// the new pair, or an answer of the server is missing that may be had once more.
-    [[nodiscard]] bool release_waiters() const noexcept { return released_; }
+    /// the new pair, an answer of the server is missing that may be had once more, or nothing but
+    /// the lease is left to give back.
+    [[nodiscard]] bool release_waiters() const noexcept { return decided(); }
 
     /// The token that the store held last; null for none.
     [[nodiscard]] const std::shared_ptr<const token>& current() const noexcept { return held_; }
@@ -501,9 +531,6 @@ public:
     [[nodiscard]] bool unsaved() const noexcept { return pending_ || offered_; }
 
 private:
-    /// No answer to a refresh is waited for longer than this.
-    static constexpr duration longest_renewal{std::chrono::seconds{9}};
-
     enum class state : std::uint8_t {
         looking,
         locking,
@@ -525,6 +552,12 @@ private:
     [[nodiscard]] bool usable(timestamp now) const noexcept {
         return access_ && now < usable_until_ && refused_ != held_->version;
     }
+    /// What the flight does from now on changes nothing for who waits.
+    [[nodiscard]] bool decided() const noexcept {
+        return released_ || (state_ == state::leaving && !once_more_ && !offered_);
+    }
+    /// A flight that only gives its lease back does not see what has changed: it is to go on.
+    void look_once_more() noexcept { once_more_ = once_more_ || state_ == state::leaving; }
     /// Nothing is left to do for a flight.
     [[nodiscard]] bool satisfied(timestamp now) const noexcept {
         return usable(now) && now < refresh_at_ && !insisted_on();
@@ -540,10 +573,14 @@ private:
     }
     [[nodiscard]] bool dead() const noexcept { return held_ && dead_ == held_->version; }
 
-    static token_problem ended() {
-        return {
-            make_error_code(errc::reinstall_required),
-            "the refresh token is no longer valid: the app must be installed again"};
+    /// The end of the refresh token, with what the server said of it.
+    [[nodiscard]] token_problem ended() const {
+        auto out = dead_why_;
+        out.code = make_error_code(errc::reinstall_required);
+        out.cause = cause::reinstall_required;
+        out.detail = "the refresh token is no longer valid: the app must be installed again";
+        if (!dead_why_.detail.empty()) out.detail += " (" + dead_why_.detail + ')';
+        return out;
     }
 
     /// Reads the store, for the purpose that `then` names.
@@ -554,11 +591,15 @@ private:
 
     /// The application has removed the token while a flight was up.
     [[nodiscard]] action removed(moment at) {
-        pending_.reset();
-        installing_ = false;
+        drop_pending();
         return fail(
             {make_error_code(errc::no_token), "the token was removed while it was renewed"}, at,
             duration::zero());
+    }
+
+    void drop_pending() {
+        pending_.reset();
+        installing_ = false;
     }
 
     void take_off() {
@@ -605,15 +646,17 @@ private:
                 {make_error_code(errc::no_token), "every new token was replaced at once"}, at,
                 options_->max_delay);
         if (stopping_) return leave();
+        if (!locked_) {
+            // A flight that began with a pair to store, and found another one in its place.
+            state_ = state::locking;
+            return todo::lock;
+        }
         subject_ = held_;
         base_ = stored_;
-        if (held_ && !held_->refresh.empty() && !dead()) {
-            state_ = state::refreshing;
-            return send(at);
-        }
-        if (kind_ == resource_kind::location) {
-            state_ = state::minting;
-            return todo::mint;
+        bool const refreshing = held_ && !held_->refresh.empty() && !dead();
+        if (refreshing || kind_ == resource_kind::location) {
+            state_ = refreshing ? state::refreshing : state::minting;
+            return send_in_time(at);
         }
         if (!held_)
             return fail({make_error_code(errc::no_token), "the app is not installed"}, at, {});
@@ -624,15 +667,24 @@ private:
             at, options_->base_delay);
     }
 
+    /// Sends what the state says.
     [[nodiscard]] action send(moment at) {
+        if (state_ == state::minting) return todo::mint;
         sent_at_ = at.now;
         return todo::refresh;
+    }
+    /// The same, with a lease that does not end before the answer is there. One that is short from
+    /// the beginning is made longer when half of it is over.
+    [[nodiscard]] action send_in_time(moment at) {
+        auto const needed = std::min<duration>(detail::longest_refresh, options_->lease / 2);
+        if (at.now + needed > leased_until_) return todo::extend;
+        return send(at);
     }
 
     /// A failure that may pass: the same again after a pause, or the end of this flight.
     [[nodiscard]] action repeat(token_problem why, state after, moment at, duration retry_after) {
         ++failures_;
-        auto delay = std::max(backoff(failures_, at), retry_after);
+        auto delay = std::max(options_->backoff(failures_, at.random), retry_after);
         // A lost answer can be had once more for 30 s, and then no more: that is worth insisting,
         // also when nobody waits for it.
         constexpr duration repeated{std::chrono::seconds{25}};
@@ -665,7 +717,7 @@ private:
         if (problem_.code == errc::no_token && least == duration::zero())
             retry_at_ = at.now;
         else
-            retry_at_ = at.now + std::max(least, backoff(++failed_flights_, at));
+            retry_at_ = at.now + std::max(least, options_->backoff(++failed_flights_, at.random));
         return leave();
     }
 
@@ -687,22 +739,26 @@ private:
 
     [[nodiscard]] action land() {
         if (locked_) return leave();
-        // What was offered since comes first.
-        if (offered_ && !stopping_ && !forgotten_) return look(state::reading_to_install);
+        bool const again = std::exchange(once_more_, false);
+        if (!stopping_ && !forgotten_) {
+            // What was offered since comes first.
+            if (offered_) return look(state::reading_to_install);
+            // A client ended, and another came while the lease was given back.
+            if (pending_) {
+                state_ = state::storing;
+                return todo::replace;
+            }
+            if (again) {
+                take_off();
+                return look(state::looking);
+            }
+        }
         state_ = state::looking;
         flying_ = false;
         released_ = false;
         forgotten_ = false;
         subject_.reset();
         return todo::done;
-    }
-
-    /// Half of it fixed and half by chance, doubling with each failure.
-    [[nodiscard]] duration backoff(int failures, moment at) const {
-        auto const doubled = static_cast<double>(options_->base_delay.count()) *
-            static_cast<double>(std::int64_t{1} << std::clamp(failures - 1, 0, 20));
-        auto const bound = std::min(doubled, static_cast<double>(options_->max_delay.count()));
-        return duration{static_cast<duration::rep>(bound * (0.5 + at.random / 2))};
     }
 
     const refresh_options* options_;
@@ -716,6 +772,8 @@ private:
     std::uint64_t refused_ = 0;
     /// The version whose refresh token is used up.
     std::uint64_t dead_ = 0;
+    /// How the server refused it.
+    token_problem dead_why_;
     std::optional<timestamp> forced_;
 
     token_problem problem_;
@@ -735,6 +793,8 @@ private:
     bool forgotten_ = false;
     bool stopping_ = false;
     bool released_ = false;
+    /// The flight does not end with its lease, but looks at the store again.
+    bool once_more_ = false;
     bool locked_ = false;
     state state_ = state::looking;
     state after_pause_ = state::looking;

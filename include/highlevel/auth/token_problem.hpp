@@ -30,4 +30,17 @@ public:
     std::string hint;
 };
 
+namespace detail {
+
+/// Puts what the server said of a token into a failure's data; a hint that is there already stays
+/// where the server's refusal gives none.
+inline void tell_refusal(highlevel::detail::failure_data& data, const token_problem& problem) {
+    data.cause = problem.cause;
+    data.status = problem.status;
+    data.messages = problem.messages;
+    if (!problem.hint.empty()) data.hint = problem.hint;
+}
+
+} // namespace detail
+
 } // namespace highlevel::auth

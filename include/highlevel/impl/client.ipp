@@ -727,6 +727,7 @@ private:
         auth::token_request wanted{
             call.account->kind, call.account->id,
             call.meta != nullptr ? call.meta->tokens : token_kinds::any};
+        wanted.asker = lent_.get();
         // A token that was taken this long before its use may have been rotated meanwhile.
         constexpr std::chrono::seconds fresh{1};
         if (clock::now() >= state.deadline) {
@@ -846,12 +847,7 @@ private:
             if (why == cause::cancelled || why == cause::timeout || why == cause::network ||
                 why == cause::tls)
                 data.phase = state.stage_name();
-            if (auto const& refused = granted.refusal) {
-                data.cause = refused->cause;
-                data.status = refused->status;
-                data.messages = refused->messages;
-                if (!refused->hint.empty()) data.hint = refused->hint;
-            }
+            if (granted.refusal) auth::detail::tell_refusal(data, *granted.refusal);
             out.failure = fail(granted.error, state.ended(std::move(data)));
             co_return false;
         }

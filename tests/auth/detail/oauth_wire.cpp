@@ -88,29 +88,45 @@ TEST_CASE("each_refusal_is_final_lasting_transient_or_lost", "[auth]") {
     struct row {
         unsigned status;
         std::string body;
-        bool bearer;
+        std::string bearer;
         refusal how;
         cause why;
         bool token_refused;
     };
     std::vector<row> const rows{
-        {400, message("Invalid grant: refresh token is invalid"), false, refusal::final,
-         cause::invalid_token, false},
-        {400, R"({"error":"invalid_grant"})", false, refusal::final, cause::invalid_request, false},
-        {400, message("Location is not active"), false, refusal::lasting, cause::forbidden, false},
-        {400, message("Missing parameter: client_id"), false, refusal::lasting,
-         cause::invalid_request, false},
-        {401, R"({"error":"UnAuthorized!","error_description":"Invalid client credentials!"})",
-         false, refusal::lasting, cause::forbidden, false},
-        {429, message("Too Many Requests"), false, refusal::transient, cause::burst_limit, false},
-        {403, "<html>Error 1010</html>", false, refusal::transient, cause::blocked, false},
-        {502, "<html>Bad gateway</html>", false, refusal::lost, cause::server_error, false},
-        {500, message("oops"), false, refusal::lost, cause::server_error, false},
-        {401, message("Command timed out"), false, refusal::lost, cause::server_error, false},
-        {401, message("Unauthorized"), true, refusal::final, cause::invalid_token, true},
-        {401, message("The token is not authorized for this scope."), true, refusal::final,
+        {400,
+         message("Invalid grant: refresh token is invalid"),
+         {},
+         refusal::final,
+         cause::invalid_token,
+         false},
+        {400, R"({"error":"invalid_grant"})", {}, refusal::final, cause::invalid_request, false},
+        {400, message("Location is not active"), {}, refusal::lasting, cause::forbidden, false},
+        {400,
+         message("Missing parameter: client_id"),
+         {},
+         refusal::lasting,
+         cause::invalid_request,
+         false},
+        {401,
+         R"({"error":"UnAuthorized!","error_description":"Invalid client credentials!"})",
+         {},
+         refusal::lasting,
+         cause::forbidden,
+         false},
+        {429, message("Too Many Requests"), {}, refusal::transient, cause::burst_limit, false},
+        {403, "<html>Error 1010</html>", {}, refusal::transient, cause::blocked, false},
+        {502, "<html>Bad gateway</html>", {}, refusal::lost, cause::server_error, false},
+        {500, message("oops"), {}, refusal::lost, cause::server_error, false},
+        {401, message("Command timed out"), {}, refusal::lost, cause::server_error, false},
+        {401, message("Unauthorized"), "pit-1", refusal::final, cause::invalid_token, true},
+        {401, message("The token is not authorized for this scope."), "pit-1", refusal::final,
          cause::scope_missing, false},
-        {400, message("Location not found"), true, refusal::final, cause::not_found, false},
+        {401, message("Invalid JWT"), "eyJh.eyJhdXRoQ2xhc3MiOiJDb21wYW55In0.c2ln", refusal::final,
+         cause::invalid_token, true},
+        {401, message("Invalid JWT"), "eyJh.eyJsb2NhdGlvbl9pZCI6IjEifQ.c2ln", refusal::final,
+         cause::v1_key, false},
+        {400, message("Location not found"), "pit-1", refusal::final, cause::not_found, false},
     };
     for (auto const& r : rows) {
         CAPTURE(r.status, r.body, r.bearer);
@@ -126,11 +142,11 @@ TEST_CASE("no_answer_is_lost_only_where_it_may_have_been_done", "[auth]") {
     auto const code = make_error_code(errc::connection_lost);
     auto const sent = test::scripted_transport::lost(code, http::phase::first_byte, true);
     auto const unsent = test::scripted_transport::lost(code, http::phase::connect, false);
-    CHECK(judge_refusal(sent, "x", false, now).how == refusal::lost);
-    CHECK(judge_refusal(unsent, "x", false, now).how == refusal::transient);
-    CHECK(judge_refusal(unsent, "x", false, now).problem.cause == cause::network);
+    CHECK(judge_refusal(sent, "x", {}, now).how == refusal::lost);
+    CHECK(judge_refusal(unsent, "x", {}, now).how == refusal::transient);
+    CHECK(judge_refusal(unsent, "x", {}, now).problem.cause == cause::network);
     // A success without a token in it may have spent the refresh token.
-    CHECK(judge_refusal(reply(200, "{}"), "x", false, now).how == refusal::lost);
+    CHECK(judge_refusal(reply(200, "{}"), "x", {}, now).how == refusal::lost);
 }
 
 TEST_CASE("retry_after_is_seconds_or_a_date_and_never_beyond_an_hour", "[auth]") {
@@ -149,16 +165,25 @@ TEST_CASE("retry_after_is_seconds_or_a_date_and_never_beyond_an_hour", "[auth]")
 TEST_CASE("pages_of_installed_locations_are_read_in_both_spellings", "[auth]") {
     auto const old = read_installed(
         R"({"locations":[{"_id":"1","name":"n","isInstalled":true},{"name":"no id"},7],"count":9})");
-    REQUIRE(old.locations.size() == 1);
-    CHECK(old.locations[0].id == "1");
-    CHECK(old.count == 9);
+    REQUIRE(old);
+    REQUIRE(old->locations.size() == 1);
+    CHECK(old->locations[0].id == "1");
+    CHECK(old->count == 9);
     auto const v3 = read_installed(
         R"({"items":[{"id":"2","isInstalled":false}],"pagination":{"nextPageToken":"t"}})");
-    REQUIRE(v3.locations.size() == 1);
-    CHECK_FALSE(v3.locations[0].installed);
-    CHECK(v3.next == "t");
-    CHECK_FALSE(v3.count);
-    CHECK(read_installed("<html>").locations.empty());
+    REQUIRE(v3);
+    REQUIRE(v3->locations.size() == 1);
+    CHECK_FALSE(v3->locations[0].installed);
+    CHECK(v3->next == "t");
+    CHECK_FALSE(v3->count);
+    // What is no page is not taken for the last one.
+    for (auto const* body : {"", "<html>", "[]", "{}", R"({"locations":7})", R"({"count":3})"})
+        CHECK_FALSE(read_installed(body));
+    for (auto const* body : {R"({"locations":[]})", R"({"items":null,"count":0})"}) {
+        auto const none = read_installed(body);
+        REQUIRE(none);
+        CHECK(none->locations.empty());
+    }
     CHECK(
         installed_target(generation::v2, "c", "a", 100, {}) ==
         "/oauth/installedLocations?companyId=c&appId=a&isInstalled=true&limit=100&skip=100");

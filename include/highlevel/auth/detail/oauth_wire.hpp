@@ -181,6 +181,8 @@ public:
     std::chrono::milliseconds retry_after{0};
     /// The bearer token of the request was refused as invalid: another one may do.
     bool token_refused = false;
+    /// HighLevel's id of the answer; may be empty.
+    std::string trace_id;
 };
 
 /// For how long a `Retry-After` (RFC 9110 section 10.2.3) asks to be left alone: seconds or a date;
@@ -216,13 +218,17 @@ public:
     return std::clamp<std::chrono::milliseconds>(then - now, none, longest);
 }
 
-/// Reads what kept a token away. `bearer`: whether the request carried one, so that a 401 is about
-/// that and not about a refresh token. `now`: what a `Retry-After` with a date counts from.
+/// Reads what kept a token away. `bearer`: the token that the request carried, so that a 401 is
+/// about that and not about a refresh token; empty for none. `now`: what a `Retry-After` with a
+/// date counts from.
 ///
 /// Source: messages of the live API as HighLevel documents them for v3, and as integrators report
 /// them.
 [[nodiscard]] inline wire_refusal judge_refusal(
-    const http::exchange_result& answered, std::string_view what, bool bearer, timestamp now) {
+    const http::exchange_result& answered,
+    std::string_view what,
+    std::string_view bearer,
+    timestamp now) {
     wire_refusal out;
     auto& problem = out.problem;
     problem.detail = what;
@@ -248,11 +254,12 @@ public:
     problem.detail += ": HTTP status " + std::to_string(reply.status);
     for (auto const& message : body.messages)
         problem.detail += "; server: " + message;
-    auto const read = highlevel::detail::read_refusal(reply, body, {});
+    auto const read = highlevel::detail::read_refusal(reply, body, {}, bearer);
     problem.cause = read.cause;
     problem.hint = read.hint;
     problem.status = reply.status;
     problem.messages = body.messages;
+    out.trace_id = body.trace_id;
     if (auto const field = reply.fields.find("retry-after"))
         out.retry_after = retry_after_of(*field, now);
     if (reply.status == 429 || highlevel::detail::looks_like_html(reply.body)) {
@@ -262,7 +269,7 @@ public:
         out.how = refusal::lost;
     } else if (body.says("is not active")) {
         out.how = refusal::lasting;
-    } else if (bearer) {
+    } else if (!bearer.empty()) {
         out.token_refused = read.cause == cause::invalid_token;
         out.how = refusal::final;
         // The company's token is good, but not for this: leave it for a while.
@@ -279,33 +286,35 @@ public:
     return out;
 }
 
-/// Throws the refusal of an API function.
+/// What a failure of an app's function tells of a problem.
+[[nodiscard]] inline highlevel::detail::failure_data describe_problem(
+    std::string_view name, const token_problem& problem) {
+    highlevel::detail::failure_data data;
+    data.operation = "oauth.";
+    data.operation += name;
+    data.detail = problem.detail;
+    tell_refusal(data, problem);
+    return data;
+}
+
+/// Throws the refusal of an API function, the last of so many attempts.
 [[noreturn]] inline void throw_refusal(
     std::string_view name,
     method verb,
     std::string_view target,
     const http::exchange_result& answered,
-    wire_refusal refused) {
-    highlevel::detail::failure_data data;
-    data.operation = "oauth.";
-    data.operation += name;
+    wire_refusal refused,
+    int attempts) {
+    auto data = describe_problem(name, refused.problem);
     data.verb = verb;
     data.path = target.substr(0, target.find('?'));
-    data.attempts = 1;
+    data.attempts = attempts;
     data.may_have_been_processed = answered.may_have_been_processed;
+    data.trace_id = std::move(refused.trace_id);
     if (answered.ok() && answered.reply.status >= 300) {
-        auto const body = highlevel::detail::read_error_body(answered.reply.body);
-        auto read = highlevel::detail::read_refusal(answered.reply, body, {});
-        data.cause = read.cause;
-        data.hint = std::move(read.hint);
-        data.status = answered.reply.status;
-        data.messages = body.messages;
-        data.trace_id = body.trace_id;
+        // The messages say it.
+        data.detail.clear();
         data.body = answered.reply.body;
-    } else {
-        data.status = answered.reply.status;
-        data.detail = std::move(refused.problem.detail);
-        data.cause = refused.problem.cause;
     }
     throw error{failure{refused.problem.code, std::move(data)}};
 }
@@ -340,16 +349,18 @@ public:
     std::optional<std::size_t> count;
 };
 
-/// Reads a page of installed locations; one that cannot be read is empty.
-[[nodiscard]] inline installed_answer read_installed(std::string_view body) {
+/// Reads a page of installed locations; nothing when it is none. A page without a list is one only
+/// where it counts to 0.
+[[nodiscard]] inline std::optional<installed_answer> read_installed(std::string_view body) {
     installed_answer out;
     boost::system::error_code ec;
     auto const root = boost::json::parse(boost::json::string_view{body.data(), body.size()}, ec);
-    if (ec || !root.is_object()) return out;
+    if (ec || !root.is_object()) return std::nullopt;
     auto const& in = root.get_object();
     auto const* list = in.if_contains("locations");
     if (list == nullptr) list = in.if_contains("items");
-    if (list != nullptr && list->is_array())
+    bool const listed = list != nullptr && list->is_array();
+    if (listed)
         for (auto const& item : list->get_array()) {
             if (!item.is_object()) continue;
             auto const& o = item.get_object();
@@ -366,6 +377,7 @@ public:
         auto const value = count->to_number<std::size_t>(ec);
         if (!ec) out.count = value;
     }
+    if (!listed && out.count != 0U) return std::nullopt;
     if (auto const* const page = in.if_contains("pagination"); page != nullptr && page->is_object())
         out.next = text_of(page->get_object().if_contains("nextPageToken"));
     return out;

@@ -94,6 +94,9 @@ public:
         co_return false;
     }
 
+    // It never waits.
+    [[nodiscard]] bool keeps_deadlines() const noexcept override { return true; }
+
 private:
     access_token token_;
 };

@@ -21,7 +21,6 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <exception>
 #include <iterator>
 #include <map>
@@ -38,20 +37,24 @@ namespace detail {
 
 namespace asio = boost::asio;
 
-/// What the exception that is being handled says, as a problem with the store.
-[[nodiscard]] inline token_problem store_problem() {
-    std::string text{"the token store: "};
+using steady_time = std::chrono::steady_clock::time_point;
+
+/// What the exception that is being handled says, after `lead`.
+[[nodiscard]] inline token_problem caught_problem(std::string lead) {
+    auto const broken = boost::system::errc::make_error_code(boost::system::errc::io_error);
     try {
         throw;
     } catch (const boost::system::system_error& e) {
-        return {e.code(), text + e.what()};
+        return {e.code(), lead + e.what()};
     } catch (const std::exception& e) {
-        return {
-            boost::system::errc::make_error_code(boost::system::errc::io_error), text + e.what()};
+        return {broken, lead + e.what()};
     } catch (...) {
-        return {
-            boost::system::errc::make_error_code(boost::system::errc::io_error), text + "unknown"};
+        return {broken, lead + "unknown"};
     }
+}
+
+[[nodiscard]] inline token_problem store_problem() {
+    return caught_problem("the token store: ");
 }
 
 /// Rings when a timer's wait ends, also when it ends by the destruction of its event loop: what
@@ -77,11 +80,26 @@ private:
     error_code code_;
 };
 
-/// What a function of the store has come to.
+/// Waits for the bell until `until`, and gives the code that it was rung with, or `late`.
+///
+/// Ends with operation_aborted when the event loop of the awaiting coroutine is destroyed: the bell
+/// may be held elsewhere, and would keep the coroutine, and all that it holds, for ever.
+inline asio::awaitable<error_code> listen(
+    std::shared_ptr<highlevel::detail::one_shot> bell,
+    steady_time until = steady_time::max(),
+    error_code late = {}) {
+    asio::steady_timer timer{co_await asio::this_coro::executor, until};
+    timer.async_wait(ring_at_end{bell, late});
+    error_code ec;
+    co_await bell->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    co_return ec;
+}
+
+/// What work beside the caller has come to.
 template <class T>
-class store_call {
+class outcome_of {
 public:
-    store_call() = default;
+    outcome_of() = default;
 
     std::optional<T> value;
     std::exception_ptr thrown;
@@ -89,8 +107,12 @@ public:
         std::make_shared<highlevel::detail::one_shot>();
 };
 
+/// `owner`: what the work uses, and so has to live as long.
 template <class T>
-asio::awaitable<void> run_store_call(asio::awaitable<T> work, std::shared_ptr<store_call<T>> into) {
+asio::awaitable<void> work_apart(
+    std::shared_ptr<const void> /*owner*/,
+    asio::awaitable<T> work,
+    std::shared_ptr<outcome_of<T>> into) {
     try {
         into->value.emplace(co_await std::move(work));
     } catch (...) {
@@ -99,19 +121,65 @@ asio::awaitable<void> run_store_call(asio::awaitable<T> work, std::shared_ptr<st
     into->done->ring();
 }
 
-/// Waits for a function of the store, but not for ever; one that takes longer goes on unheard.
+/// Waits for work that is done beside the caller, but only until `until`; what takes longer goes on
+/// unheard, and keeps `owner`.
 template <class T>
-asio::awaitable<T> bounded(asio::awaitable<T> work, std::chrono::milliseconds time) {
-    auto const call = std::make_shared<store_call<T>>();
+asio::awaitable<T> bounded(
+    std::shared_ptr<const void> owner, asio::awaitable<T> work, steady_time until) {
+    auto const made = std::make_shared<outcome_of<T>>();
     auto const executor = co_await asio::this_coro::executor;
-    asio::steady_timer timer{executor, time};
-    timer.async_wait(ring_at_end{call->done, make_error_code(errc::timeout)});
-    asio::co_spawn(executor, run_store_call(std::move(work), call), asio::detached);
-    error_code ec;
-    co_await call->done->async_wait(asio::redirect_error(asio::use_awaitable, ec));
-    if (ec) throw boost::system::system_error{ec, "no answer"};
-    if (call->thrown) std::rethrow_exception(call->thrown);
-    co_return std::move(*call->value);
+    asio::co_spawn(executor, work_apart(std::move(owner), std::move(work), made), asio::detached);
+    if (auto const ec = co_await listen(made->done, until, make_error_code(errc::timeout)))
+        throw boost::system::system_error{ec, "no answer"};
+    if (made->thrown) std::rethrow_exception(made->thrown);
+    co_return std::move(*made->value);
+}
+
+/// A lease on its way, which may come after nobody waits for it any more.
+class lease_in_transit {
+public:
+    lease_in_transit() = default;
+
+    std::mutex mutex;
+    std::optional<lease> value;
+    bool unwanted = false;
+};
+
+inline asio::awaitable<bool> fetch_lease(
+    std::shared_ptr<token_store> store,
+    resource what,
+    std::chrono::milliseconds time,
+    std::shared_ptr<lease_in_transit> into) {
+    auto got = co_await store->try_lock(std::move(what), time);
+    if (!got) co_return false;
+    {
+        std::lock_guard const lock{into->mutex};
+        if (!into->unwanted) {
+            into->value = std::move(got);
+            co_return true;
+        }
+    }
+    co_await store->unlock(*std::move(got));
+    co_return false;
+}
+
+/// Takes a lease; one that comes after `until` is given back.
+inline asio::awaitable<std::optional<lease>> take_lease(
+    std::shared_ptr<token_store> store,
+    resource what,
+    std::chrono::milliseconds time,
+    steady_time until) {
+    auto const transit = std::make_shared<lease_in_transit>();
+    std::exception_ptr thrown;
+    try {
+        (void)co_await bounded(store, fetch_lease(store, std::move(what), time, transit), until);
+    } catch (...) {
+        thrown = std::current_exception();
+    }
+    std::lock_guard const lock{transit->mutex};
+    transit->unwanted = true;
+    if (thrown && !transit->value) std::rethrow_exception(thrown);
+    co_return std::move(transit->value);
 }
 
 /// A function that gives nothing, as one that gives true.
@@ -146,31 +214,39 @@ public:
         auto const self = shared_from_this();
         if (auto refused = check_oauth_kind(request); refused.error) co_return refused;
         resource const what{request.kind, std::string{request.id}};
-        co_return co_await take(what, request.deadline);
+        co_return co_await take(what, request.deadline, request.asker);
     }
 
     asio::awaitable<bool> renew(
         token_request request, std::shared_ptr<const secret> refused) override {
         auto const self = shared_from_this();
         resource const what{request.kind, std::string{request.id}};
-        auto const got = co_await replace_refused(what, refused, request.deadline);
+        auto const got = co_await replace_refused(what, refused, request.deadline, request.asker);
         co_return !got.error;
     }
 
     [[nodiscard]] bool keeps_deadlines() const noexcept override { return true; }
 
     void attach(const attachment& client) override {
-        std::lock_guard const lock{mutex_};
-        clients_.push_back(client);
-        for (auto const& [what, e] : entries_) {
-            std::lock_guard const inner{e->mutex};
-            e->machine.resume();
+        {
+            std::lock_guard const lock{mutex_};
+            clients_.push_back(client);
+            for (auto const& [what, e] : entries_) {
+                std::lock_guard const inner{e->mutex};
+                e->machine.resume();
+            }
         }
+        save_all(client.executor);
     }
 
     void detach(const http::transport& client) noexcept override {
         std::lock_guard const lock{mutex_};
         std::erase_if(clients_, [&](const attachment& a) { return a.transport.get() == &client; });
+        for (auto const& [what, e] : entries_) {
+            std::lock_guard const inner{e->mutex};
+            for (auto const& w : e->waiting)
+                if (w.asker == &client) w.woken->ring(asio::error::operation_aborted);
+        }
         if (!clients_.empty()) return;
         for (auto const& [what, e] : entries_) {
             std::lock_guard const inner{e->mutex};
@@ -186,22 +262,24 @@ public:
 
     asio::awaitable<installation> obtain(std::string_view name, wire_form form) {
         auto const self = shared_from_this();
-        auto const lend = client_or_throw(name);
+        auto const executor = co_await asio::this_coro::executor;
+        auto const lend = client_or_throw(name, executor);
         // The answer is worth a whole connection, so that no cancellation may lose it.
         co_return co_await asio::co_spawn(
-            co_await asio::this_coro::executor, obtain_whole(name, std::move(form), lend),
+            executor, obtain_whole(name, std::move(form), lend, purchase{self}),
             asio::bind_cancellation_slot(asio::cancellation_slot{}, asio::use_awaitable));
     }
 
     asio::awaitable<void> adopt(token value) {
         auto const self = shared_from_this();
-        (void)client_or_throw("adopt");
-        auto const problem = co_await keep(std::move(value));
+        auto const lend = client_or_throw("adopt", co_await asio::this_coro::executor);
+        auto const problem = co_await keep(std::move(value), lend);
         if (problem.code) throw_problem("adopt", problem);
     }
 
     asio::awaitable<void> force(resource what) {
         auto const self = shared_from_this();
+        auto const executor = co_await asio::this_coro::executor;
         auto const e = entry_of(what);
         // A flight that is about to land may not take it up any more: then the next one does.
         constexpr int enough = 3;
@@ -211,7 +289,8 @@ public:
                 std::lock_guard const lock{e->mutex};
                 start = e->machine.force();
             }
-            auto const got = co_await wait(e, start);
+            if (start) launch(e, executor);
+            auto const got = co_await wait(e);
             std::unique_lock lock{e->mutex};
             if (e->machine.insisting() && e->machine.flying() && got.error) {
                 auto problem = e->machine.problem();
@@ -260,9 +339,10 @@ public:
             call_request asked{method::get, std::move(target)};
             auto reply = co_await call("installed_locations", company, std::move(asked));
             auto page = read_installed(reply.reply.body);
-            received += page.locations.size();
+            if (!page) throw_problem("installed_locations", no_list(reply.reply));
+            received += page->locations.size();
             bool anything_new = false;
-            for (auto& location : page.locations) {
+            for (auto& location : page->locations) {
                 if (!seen.insert(location.id).second) continue;
                 anything_new = true;
                 all.push_back(std::move(location));
@@ -270,9 +350,9 @@ public:
             // A server may give fewer than it was asked for, so a short page is not the last; and
             // one that repeats itself would be asked for ever.
             bool const last = options_.wire == generation::v3
-                ? page.next.empty() || page.next == page_token
-                : page.count && received >= *page.count;
-            page_token = std::move(page.next);
+                ? page->next.empty() || page->next == page_token
+                : page->count && received >= *page->count;
+            page_token = std::move(page->next);
             if (!anything_new || last) co_return all;
         }
     }
@@ -285,12 +365,13 @@ public:
         job->locations = co_await installed(company_id);
         auto const workers = std::min(std::max<std::size_t>(concurrency, 1), job->locations.size());
         if (workers == 0) co_return bulk_install_report{};
-        job->working = workers;
         auto const executor = co_await asio::this_coro::executor;
-        for (std::size_t i = 0; i < workers; ++i)
-            asio::co_spawn(executor, install_some(job), asio::detached);
-        error_code ec;
-        co_await job->done->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        {
+            bulk_worker const hiring{job}; // so that the first to end is not taken for the last
+            for (std::size_t i = 0; i < workers; ++i)
+                asio::co_spawn(executor, install_some(bulk_worker{job}), asio::detached);
+        }
+        auto const ec = co_await listen(job->done);
         std::lock_guard const lock{job->mutex};
         job->stopped = true;
         if (ec) throw_problem("install_locations", {ec, {}});
@@ -312,13 +393,16 @@ public:
         co_await forget_with_locations(std::move(what));
     }
 
-    /// Waits until no flight is up, for a limited time.
+    /// Waits until no flight is up and no code is being exchanged, for a limited time.
     asio::awaitable<bool> finish(std::chrono::milliseconds patience) {
         auto const self = shared_from_this();
         auto const until = std::chrono::steady_clock::now() + patience;
+        save_all(co_await asio::this_coro::executor);
         for (;;) {
             std::shared_ptr<entry> busy;
             bool unsaved = false;
+            bool buying = false;
+            auto const over = std::make_shared<highlevel::detail::one_shot>();
             {
                 std::lock_guard const lock{mutex_};
                 for (auto const& [what, e] : entries_) {
@@ -326,30 +410,29 @@ public:
                     if (e->machine.flying()) busy = e;
                     unsaved = unsaved || e->machine.unsaved();
                 }
+                buying = !busy && purchases_ != 0;
+                if (buying) bought_.push_back(over);
             }
-            if (!busy) co_return !unsaved;
+            if (!busy && !buying) co_return !unsaved;
             if (std::chrono::steady_clock::now() >= until) co_return false;
-            auto const landed = std::make_shared<highlevel::detail::one_shot>();
-            asio::steady_timer timer{co_await asio::this_coro::executor, until};
-            timer.async_wait(ring_at_end{landed, make_error_code(errc::timeout)});
-            {
+            if (busy) {
                 std::lock_guard const lock{busy->mutex};
-                busy->landing.push_back(landed);
-                if (!busy->machine.flying()) landed->ring();
+                busy->landing.push_back(over);
+                if (!busy->machine.flying()) over->ring();
             }
-            error_code ec;
-            co_await landed->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+            auto const ec = co_await listen(over, until, make_error_code(errc::timeout));
             if (ec == asio::error::operation_aborted) throw_problem("finish", {ec, {}});
         }
     }
 
     asio::awaitable<std::vector<resource>> list() {
         auto const self = shared_from_this();
-        auto const store = store_of(client_or_throw("resources"));
+        auto const store =
+            store_of(client_or_throw("resources", co_await asio::this_coro::executor));
         token_problem problem;
         std::vector<resource> all;
         try {
-            all = co_await store->list();
+            all = co_await bounded(store, store->list(), store_limit());
         } catch (...) {
             problem = store_problem();
         }
@@ -372,7 +455,14 @@ private:
     using answer = refresh_machine::answer;
     using todo = refresh_machine::todo;
     using bell = std::shared_ptr<highlevel::detail::one_shot>;
-    using deadline_type = std::chrono::steady_clock::time_point;
+
+    /// Who waits for a flight; `asker` as token_request has it.
+    class waiter {
+    public:
+        waiter(bell b, const http::transport* a) : woken(std::move(b)), asker(a) {}
+        bell woken;
+        const http::transport* asker;
+    };
 
     /// What is known of one resource. The mutex is never held across a suspension.
     class entry {
@@ -382,13 +472,29 @@ private:
         const resource what;
         std::mutex mutex;
         refresh_machine machine;
-        std::vector<bell> waiting;
+        std::vector<waiter> waiting;
         /// Rung when the flight is over, and not before.
         std::vector<bell> landing;
         /// Rung to end a pause of the flight early.
         bell pause;
         /// Which company to mint from, where the application said it.
         std::string company_id;
+
+        /// Who is to be woken after an event. Called under the mutex.
+        [[nodiscard]] std::vector<bell> take_woken() {
+            std::vector<bell> woken;
+            bool const over = !machine.flying();
+            if (over || machine.release_waiters()) {
+                for (auto& w : waiting)
+                    woken.push_back(std::move(w.woken));
+                waiting.clear();
+            }
+            if (over) {
+                std::move(landing.begin(), landing.end(), std::back_inserter(woken));
+                landing.clear();
+            }
+            return woken;
+        }
     };
 
     /// What came of a refresh or a mint.
@@ -421,6 +527,52 @@ private:
         bell done = std::make_shared<highlevel::detail::one_shot>();
     };
 
+    /// One who works on a job; when the last goes, however that comes about, the job is done.
+    class bulk_worker {
+    public:
+        explicit bulk_worker(std::shared_ptr<bulk_job> job) : job_(std::move(job)) {
+            std::lock_guard const lock{job_->mutex};
+            ++job_->working;
+        }
+        bulk_worker(bulk_worker&& other) noexcept = default;
+        bulk_worker& operator=(bulk_worker&&) = delete;
+        ~bulk_worker() {
+            if (!job_) return;
+            std::lock_guard const lock{job_->mutex};
+            if (--job_->working == 0) job_->done->ring();
+        }
+
+        [[nodiscard]] const std::shared_ptr<bulk_job>& job() const noexcept { return job_; }
+
+    private:
+        std::shared_ptr<bulk_job> job_;
+    };
+
+    /// Counts an exchange that brings a token which only this process will have.
+    class purchase {
+    public:
+        explicit purchase(std::shared_ptr<oauth_service> s) : service_(std::move(s)) {
+            std::lock_guard const lock{service_->mutex_};
+            ++service_->purchases_;
+        }
+        purchase(purchase&& other) noexcept = default;
+        purchase& operator=(purchase&&) = delete;
+        ~purchase() {
+            if (!service_) return;
+            std::vector<bell> woken;
+            {
+                std::lock_guard const lock{service_->mutex_};
+                --service_->purchases_;
+                woken.swap(service_->bought_);
+            }
+            for (auto const& b : woken)
+                b->ring();
+        }
+
+    private:
+        std::shared_ptr<oauth_service> service_;
+    };
+
     [[nodiscard]] refresh_machine::moment moment() {
         std::lock_guard const lock{random_mutex_};
         return {options_.now(), std::uniform_real_distribution<double>{0, 1}(random_)};
@@ -429,8 +581,15 @@ private:
     [[nodiscard]] std::shared_ptr<entry> entry_of(const resource& what) {
         std::lock_guard const lock{mutex_};
         auto& place = entries_[what];
-        if (!place) place = std::make_shared<entry>(options_.refresh, what);
+        if (!place) {
+            place = std::make_shared<entry>(options_.refresh, what);
+            if (clients_.empty()) place->machine.stop();
+        }
         return place;
+    }
+    /// When a function of the store that begins now counts as failed.
+    [[nodiscard]] steady_time store_limit() const {
+        return std::chrono::steady_clock::now() + options_.refresh.store_timeout;
     }
 
     /// The client to work through: of those on the event loop of `here` the latest, since that one
@@ -463,14 +622,7 @@ private:
     }
 
     [[noreturn]] static void throw_problem(std::string_view name, const token_problem& problem) {
-        highlevel::detail::failure_data data;
-        data.operation = "oauth.";
-        data.operation += name;
-        data.detail = problem.detail;
-        data.cause = problem.cause;
-        data.status = problem.status;
-        data.messages = problem.messages;
-        data.hint = problem.hint;
+        auto data = describe_problem(name, problem);
         if (problem.code == errc::reinstall_required)
             data.cause = cause::reinstall_required;
         else if (problem.code == errc::no_token && data.cause == cause::unknown)
@@ -483,7 +635,12 @@ private:
     // ---- callers
 
     /// The token of a resource, waited for if need be.
-    asio::awaitable<grant> take(resource what, deadline_type deadline = deadline_type::max()) {
+    asio::awaitable<grant> take(
+        resource what,
+        steady_time deadline = steady_time::max(),
+        const http::transport* asker = nullptr) {
+        // Once the machine says that a flight is to start, nothing may come in between.
+        auto const executor = co_await asio::this_coro::executor;
         auto const e = entry_of(what);
         answer got;
         auto const at = moment();
@@ -491,8 +648,8 @@ private:
             std::lock_guard const lock{e->mutex};
             got = e->machine.ask(at);
         }
-        if (got.what == answer::verdict::wait) co_return co_await wait(e, got.start, deadline);
-        if (got.start) launch(e, co_await asio::this_coro::executor);
+        if (got.start) launch(e, executor);
+        if (got.what == answer::verdict::wait) co_return co_await wait(e, deadline, asker);
         co_return as_grant(*e, std::move(got));
     }
 
@@ -500,7 +657,9 @@ private:
     asio::awaitable<grant> replace_refused(
         resource what,
         std::shared_ptr<const secret> refused,
-        deadline_type deadline = deadline_type::max()) {
+        steady_time deadline = steady_time::max(),
+        const http::transport* asker = nullptr) {
+        auto const executor = co_await asio::this_coro::executor;
         auto const e = entry_of(what);
         answer got;
         auto const at = moment();
@@ -508,34 +667,30 @@ private:
             std::lock_guard const lock{e->mutex};
             got = e->machine.refuse(*refused, at);
         }
-        if (got.what == answer::verdict::wait) co_return co_await wait(e, got.start, deadline);
-        if (got.start) launch(e, co_await asio::this_coro::executor);
+        if (got.start) launch(e, executor);
+        if (got.what == answer::verdict::wait) co_return co_await wait(e, deadline, asker);
         if (got.what == answer::verdict::failed && !got.problem.code)
             got.problem.code = make_error_code(errc::no_token);
         co_return as_grant(*e, std::move(got));
     }
 
-    /// Waits for the flight, which is started if `start`.
+    /// Waits for what comes of the flight.
     asio::awaitable<grant> wait(
-        std::shared_ptr<entry> e, bool start, deadline_type deadline = deadline_type::max()) {
-        auto const executor = co_await asio::this_coro::executor;
-        for (;; start = false) {
+        std::shared_ptr<entry> e,
+        steady_time deadline = steady_time::max(),
+        const http::transport* asker = nullptr) {
+        for (;;) {
             auto const mine = std::make_shared<highlevel::detail::one_shot>();
             {
                 std::lock_guard const lock{e->mutex};
-                if (start || e->machine.flying())
-                    e->waiting.push_back(mine);
+                if (e->machine.flying() && !e->machine.release_waiters())
+                    e->waiting.emplace_back(mine, asker);
                 else
-                    mine->ring(); // it has landed in between
+                    mine->ring(); // it has come in between
             }
-            if (start) launch(e, executor);
-            std::optional<asio::steady_timer> limit;
-            if (deadline != deadline_type::max()) {
-                limit.emplace(executor, deadline);
-                limit->async_wait(ring_at_end{mine, make_error_code(errc::timeout)});
-            }
-            error_code ec;
-            co_await mine->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+            // After the list has it, so that detach() finds it there, or this finds detach().
+            if (asker != nullptr && !lives(*asker)) mine->ring(asio::error::operation_aborted);
+            auto const ec = co_await listen(mine, deadline, make_error_code(errc::timeout));
             if (ec) co_return grant{ec, "while waiting for a token"};
             answer got;
             auto const at = moment();
@@ -545,6 +700,13 @@ private:
             }
             if (got.what != answer::verdict::wait) co_return as_grant(*e, std::move(got));
         }
+    }
+
+    [[nodiscard]] bool lives(const http::transport& client) {
+        std::lock_guard const lock{mutex_};
+        return std::any_of(clients_.begin(), clients_.end(), [&](const attachment& a) {
+            return a.transport.get() == &client;
+        });
     }
 
     static grant as_grant(const entry& e, answer got) {
@@ -575,16 +737,43 @@ private:
 
     // ---- the flight
 
-    void launch(const std::shared_ptr<entry>& e, const asio::any_io_executor& here) {
+    /// Begins the flight that the machine has asked for, through `late` when no client lives.
+    void launch(
+        const std::shared_ptr<entry>& e,
+        const asio::any_io_executor& here,
+        const attachment* late = nullptr) {
+        landing whole{shared_from_this(), e};
         auto lend = client(here);
-        if (lend) {
-            auto const executor = lend->executor;
-            // Not part of any call: what a call's end would take with it is a connection's life.
-            asio::co_spawn(
-                executor, fly(landing{shared_from_this(), e}, *std::move(lend)), asio::detached);
+        if (!lend && late != nullptr) lend = *late;
+        if (!lend) {
+            whole.disarm();
+            break_off(*e, no_client());
             return;
         }
-        break_off(*e, no_client());
+        auto const executor = lend->executor;
+        // Not part of any call: what a call's end would take with it is a connection's life.
+        asio::co_spawn(executor, fly(std::move(whole), *std::move(lend)), asio::detached);
+    }
+
+    /// Has everything stored that the store does not have yet.
+    void save_all(const asio::any_io_executor& here) {
+        std::vector<std::shared_ptr<entry>> unsaved;
+        {
+            std::lock_guard const lock{mutex_};
+            if (clients_.empty()) return;
+            for (auto const& [what, e] : entries_) {
+                std::lock_guard const inner{e->mutex};
+                if (e->machine.unsaved()) unsaved.push_back(e);
+            }
+        }
+        for (auto const& e : unsaved) {
+            bool start = false;
+            {
+                std::lock_guard const lock{e->mutex};
+                start = e->machine.save();
+            }
+            if (start) launch(e, here);
+        }
     }
 
     /// The flight does not begin, or ends in the middle. A pair that is not stored stays.
@@ -594,9 +783,7 @@ private:
             std::lock_guard const lock{e.mutex};
             if (!e.machine.flying()) return;
             e.machine.abandon(std::move(why));
-            woken.swap(e.waiting);
-            std::move(e.landing.begin(), e.landing.end(), std::back_inserter(woken));
-            e.landing.clear();
+            woken = e.take_woken();
         }
         for (auto const& b : woken)
             b->ring();
@@ -635,12 +822,7 @@ private:
         {
             std::lock_guard const lock{e.mutex};
             next = event(e.machine, at);
-            bool const over = !e.machine.flying();
-            if (over || e.machine.release_waiters()) woken.swap(e.waiting);
-            if (over) {
-                std::move(e.landing.begin(), e.landing.end(), std::back_inserter(woken));
-                e.landing.clear();
-            }
+            woken = e.take_woken();
         }
         for (auto const& b : woken)
             b->ring();
@@ -649,27 +831,38 @@ private:
 
     asio::awaitable<void> fly(landing whole, attachment lend) {
         auto const e = whole.what();
+        auto const store = store_of(lend);
+        std::optional<lease> held;
         token_problem problem;
         try {
-            co_await fly_through(e, std::move(lend));
+            co_await fly_through(e, store, held);
             // It has landed, and the next one may be up by now: that is not this one's to end.
             whole.disarm();
             co_return;
         } catch (...) {
-            problem = store_problem();
+            // Lack of memory, or a clock that throws: nothing that the machine could be told.
+            problem = caught_problem("the renewal broke off: ");
         }
+        if (held) co_await give_back(store, *std::move(held));
         whole.disarm();
-        // Lack of memory, or a clock that throws: nothing that the machine could be told.
-        problem.detail = "the renewal broke off: " + problem.detail;
         break_off(*e, std::move(problem));
     }
 
-    asio::awaitable<void> fly_through(std::shared_ptr<entry> e, attachment lend) {
+    /// Gives a lease back; one that cannot be given back ends by itself.
+    asio::awaitable<void> give_back(std::shared_ptr<token_store> store, lease held) {
+        try {
+            (void)co_await bounded(store, done(store->unlock(std::move(held))), store_limit());
+        } catch (...) {
+            co_return;
+        }
+    }
+
+    /// `held` is the flight's lease as long as it has one.
+    asio::awaitable<void> fly_through(
+        std::shared_ptr<entry> e, std::shared_ptr<token_store> store, std::optional<lease>& held) {
         using moment_type = refresh_machine::moment;
         auto const self = shared_from_this();
-        auto const store = store_of(lend);
-        auto const time = options_.refresh.store_timeout;
-        std::optional<lease> held;
+        auto const time = options_.refresh.lease;
         auto step = report(*e, [](refresh_machine& m, moment_type) { return m.begin(); });
         while (step.what != todo::done) {
             token_problem problem;
@@ -678,7 +871,7 @@ private:
             case todo::load: {
                 std::optional<token> found;
                 try {
-                    found = co_await bounded(store->load(e->what), time);
+                    found = co_await bounded(store, store->load(e->what), store_limit());
                 } catch (...) {
                     problem = store_problem();
                 }
@@ -690,7 +883,7 @@ private:
             }
             case todo::lock: {
                 try {
-                    held = co_await bounded(store->try_lock(e->what, options_.refresh.lease), time);
+                    held = co_await take_lease(store, e->what, time, store_limit());
                 } catch (...) {
                     problem = store_problem();
                 }
@@ -701,12 +894,7 @@ private:
                 break;
             }
             case todo::unlock: {
-                try {
-                    if (held) (void)co_await bounded(done(store->unlock(*held)), time);
-                } catch (...) {
-                    problem = store_problem(); // it ends by itself
-                }
-                held.reset();
+                if (held) co_await give_back(store, *std::exchange(held, std::nullopt));
                 step = report(*e, [](refresh_machine& m, moment_type) { return m.unlocked(); });
                 break;
             }
@@ -714,8 +902,7 @@ private:
                 bool longer = false;
                 try {
                     if (held)
-                        longer =
-                            co_await bounded(store->extend(*held, options_.refresh.lease), time);
+                        longer = co_await bounded(store, store->extend(*held, time), store_limit());
                 } catch (...) {
                     problem = store_problem(); // then it is taken anew
                 }
@@ -751,7 +938,7 @@ private:
                 std::optional<std::uint64_t> version;
                 try {
                     version = co_await bounded(
-                        store->replace(e->what, expected, *std::move(value)), time);
+                        store, store->replace(e->what, expected, *std::move(value)), store_limit());
                 } catch (...) {
                     problem = store_problem();
                 }
@@ -767,16 +954,12 @@ private:
 
     asio::awaitable<void> pause(entry& e, std::chrono::milliseconds time) {
         auto const mine = std::make_shared<highlevel::detail::one_shot>();
-        asio::steady_timer timer{co_await asio::this_coro::executor};
-        timer.expires_after(time);
-        timer.async_wait(ring_at_end{mine, {}});
         {
             std::lock_guard const lock{e.mutex};
             e.pause = mine;
             if (e.machine.stopping()) mine->ring();
         }
-        error_code ec;
-        co_await mine->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        (void)co_await listen(mine, std::chrono::steady_clock::now() + time);
         std::lock_guard const lock{e.mutex};
         e.pause.reset();
     }
@@ -798,17 +981,18 @@ private:
         form.add("grant_type", "refresh_token");
         form.add("refresh_token", old->refresh.reveal());
         form.add("user_type", user_type_name(e->what.kind));
-        auto answered = co_await exchange(*lend, token_request_of(std::move(form)), {}, {});
-        take_token(*e, answered, "POST /oauth/token", false, out);
+        auto answered = co_await exchange_apart(*lend, token_request_of(std::move(form)), {}, {});
+        take_token(*e, answered, "POST /oauth/token", {}, out);
         co_return out;
     }
 
-    /// Reads an answer that should hold a token for the entry's resource.
+    /// Reads an answer that should hold a token for the entry's resource. `bearer`: the token that
+    /// was sent with the request; empty for none.
     void take_token(
         const entry& e,
         http::exchange_result& answered,
         std::string_view what,
-        bool minting,
+        std::string_view bearer,
         renewal& out) {
         if (answered.ok() && answered.reply.status >= 200 && answered.reply.status < 300) {
             auto read = read_token_answer(answered.reply.body, moment().now);
@@ -822,7 +1006,7 @@ private:
                 return;
             }
         }
-        out.refused = judge_refusal(answered, what, minting, moment().now);
+        out.refused = judge_refusal(answered, what, bearer, moment().now);
     }
 
     asio::awaitable<renewal> mint(std::shared_ptr<entry> e) {
@@ -845,7 +1029,7 @@ private:
             token_problem problem;
             auto const store = store_of(*lend);
             try {
-                companies = co_await bounded(store->list(), options_.refresh.store_timeout);
+                companies = co_await bounded(store, store->list(), store_limit());
             } catch (...) {
                 problem = store_problem();
             }
@@ -890,9 +1074,9 @@ private:
             wire_form form{options_.wire};
             form.add("companyId", company.id);
             form.add("locationId", e->what.id);
-            auto answered = co_await exchange(
+            auto answered = co_await exchange_apart(
                 *lend, mint_request_of(std::move(form)), granted.token, company.key());
-            take_token(*e, answered, "the mint of a location token", true, out);
+            take_token(*e, answered, "the mint of a location token", granted.token->reveal(), out);
             if (out.fresh) {
                 out.fresh->company_id = company.id;
                 co_return out;
@@ -918,10 +1102,14 @@ private:
     }
 
     /// Sends one request, and overwrites what is secret in it. `group`: whose permit it takes.
-    asio::awaitable<http::exchange_result> exchange(
-        attachment lend, http::request r, std::shared_ptr<const secret> bearer, std::string group) {
+    static asio::awaitable<http::exchange_result> exchange(
+        generation wire,
+        attachment lend,
+        http::request r,
+        std::shared_ptr<const secret> bearer,
+        std::string group) {
         r.fields.set("Accept", "application/json");
-        r.fields.set("Version", options_.wire == generation::v3 ? "v3" : "2021-07-28");
+        r.fields.set("Version", wire == generation::v3 ? "v3" : "2021-07-28");
         if (!lend.user_agent.empty()) r.fields.set("User-Agent", lend.user_agent);
         if (bearer) {
             std::string text{"Bearer "};
@@ -930,15 +1118,24 @@ private:
             secret::wipe(text.data(), text.size());
         }
         http::exchange_options bounds;
-        // Three renewals end within the 30 s in which the server repeats an answer; other requests
-        // may have to wait for a permit.
+        // A request with a group may have to wait for a permit.
         bounds.deadline = std::chrono::steady_clock::now() +
-            (group.empty() ? std::chrono::seconds{9} : std::chrono::seconds{60});
+            (group.empty() ? longest_refresh : std::chrono::seconds{60});
         bounds.group = group;
         constexpr std::size_t largest_answer = std::size_t{4} << 20U;
         bounds.max_body = largest_answer;
         body_wiper const wiped{r};
         co_return co_await lend.transport->exchange(r, bounds);
+    }
+    /// The same, beside the caller: a transport that keeps an exchange when the event loop goes
+    /// does not keep the flight with it.
+    asio::awaitable<http::exchange_result> exchange_apart(
+        attachment lend, http::request r, std::shared_ptr<const secret> bearer, std::string group) {
+        lend.store.reset();
+        co_return co_await bounded(
+            lend.transport,
+            exchange(options_.wire, lend, std::move(r), std::move(bearer), std::move(group)),
+            steady_time::max());
     }
 
     /// Sends a request of an API function with the resource's token; throws what is not a success.
@@ -946,6 +1143,7 @@ private:
         std::string_view name, resource what, call_request asked) {
         auto granted = co_await take(what);
         bool renewed = false;
+        bool lost = false;
         for (int attempt = 1;; ++attempt) {
             if (granted.error) throw_problem(name, problem_of(granted));
             auto const lend = client_or_throw(name, co_await asio::this_coro::executor);
@@ -954,45 +1152,49 @@ private:
                 r.fields.set("Content-Type", "application/json");
                 r.body = asked.json;
             }
-            auto answered = co_await exchange(lend, std::move(r), granted.token, what.key());
+            auto answered =
+                co_await exchange(options_.wire, lend, std::move(r), granted.token, what.key());
             if (answered.ok() && answered.reply.status >= 200 && answered.reply.status < 300)
                 co_return answered;
-            auto refused = judge_refusal(answered, name, true, moment().now);
+            auto refused = judge_refusal(answered, name, granted.token->reveal(), moment().now);
             if (refused.token_refused && !renewed) {
                 renewed = true;
                 granted = co_await replace_refused(what, granted.token);
                 if (!granted.error) continue;
+                // The lost answer said that the installation is gone: its tokens went with it.
+                bool const gone =
+                    granted.error == errc::reinstall_required || granted.error == errc::no_token;
+                if (lost && gone && asked.verb == method::delete_) co_return answered;
             }
+            lost = lost || refused.how == refusal::lost;
             bool const passes = refused.how == refusal::transient || refused.how == refusal::lost;
             if (!passes || attempt >= options_.refresh.attempts ||
                 refused.retry_after > options_.refresh.max_delay ||
                 answered.error == asio::error::operation_aborted)
-                throw_refusal(name, asked.verb, asked.target, answered, std::move(refused));
-            co_await rest(
-                name, std::max(refused.retry_after, options_.refresh.base_delay * (1 << attempt)));
+                throw_refusal(
+                    name, asked.verb, asked.target, answered, std::move(refused), attempt);
+            auto const delay = options_.refresh.backoff(attempt, moment().random);
+            co_await rest(name, std::max(refused.retry_after, delay));
         }
     }
 
     /// A pause that the end of the client cuts short, with an error.
     asio::awaitable<void> rest(std::string_view name, std::chrono::milliseconds time) {
         auto const mine = std::make_shared<highlevel::detail::one_shot>();
-        asio::steady_timer timer{co_await asio::this_coro::executor, time};
-        timer.async_wait(ring_at_end{mine, {}});
         {
             std::lock_guard const lock{mutex_};
             std::erase_if(pauses_, [](auto const& old) { return old.expired(); });
             pauses_.push_back(mine);
             if (clients_.empty()) mine->ring(asio::error::operation_aborted);
         }
-        error_code ec;
-        co_await mine->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        auto const ec = co_await listen(mine, std::chrono::steady_clock::now() + time);
         if (ec) throw_problem(name, {ec, "while waiting to try again"});
     }
 
     asio::awaitable<installation> obtain_whole(
-        std::string_view name, wire_form form, attachment lend) {
+        std::string_view name, wire_form form, attachment lend, purchase /*counted*/) {
         auto const self = shared_from_this();
-        auto answered = co_await exchange(lend, token_request_of(std::move(form)), {}, {});
+        auto answered = co_await exchange_apart(lend, token_request_of(std::move(form)), {}, {});
         std::optional<token_answer> read;
         if (answered.ok() && answered.reply.status >= 200 && answered.reply.status < 300) {
             read = read_token_answer(answered.reply.body, moment().now);
@@ -1001,15 +1203,17 @@ private:
         if (!read || read->value.resource().id.empty())
             throw_refusal(
                 name, method::post, "/oauth/token", answered,
-                judge_refusal(answered, "POST /oauth/token", true, moment().now));
-        auto const problem = co_await keep(std::move(read->value));
+                judge_refusal(answered, "POST /oauth/token", {}, moment().now), 1);
+        auto const problem = co_await keep(std::move(read->value), lend);
         if (problem.code) throw_problem(name, problem);
         co_return std::move(read->info);
     }
 
-    /// Stores a token in place of whatever is there. One that the store does not take is kept, and
-    /// stored as soon as it does: the code that bought it is spent.
-    asio::awaitable<token_problem> keep(token value) {
+    /// Stores a token in place of whatever is there, through `lend` when its client has ended. One
+    /// that the store does not take is kept, and stored as soon as it does: the code that bought it
+    /// is spent.
+    asio::awaitable<token_problem> keep(token value, attachment lend) {
+        auto const executor = co_await asio::this_coro::executor;
         auto const e = entry_of(value.resource());
         bool start = false;
         std::uint64_t number = 0;
@@ -1018,13 +1222,19 @@ private:
             start = e->machine.offer(std::move(value));
             number = e->machine.offers();
         }
+        bool again = !start;
         for (;;) {
-            auto const got = co_await wait(e, std::exchange(start, false));
+            if (start) launch(e, executor, &lend);
+            auto const got = co_await wait(e);
             std::lock_guard const lock{e->mutex};
             if (e->machine.offer_stored(number) && !e->machine.unsaved()) co_return token_problem{};
-            if (e->machine.flying() && !e->machine.release_waiters()) continue;
+            bool const cancelled = got.error == asio::error::operation_aborted;
+            if (!cancelled && e->machine.flying() && !e->machine.release_waiters()) continue;
+            // A flight of a client that has ended takes nothing new up.
+            start = std::exchange(again, false) && e->machine.save();
+            if (start) continue;
             auto problem = e->machine.problem();
-            if (got.error == asio::error::operation_aborted) problem.code = got.error;
+            if (cancelled) problem.code = got.error;
             problem.detail += "; the token is kept in memory, and stored when that is possible";
             co_return problem;
         }
@@ -1040,36 +1250,66 @@ private:
     }
 
     asio::awaitable<void> forget_with_locations(resource what) {
-        auto const store = store_of(client_or_throw("forget"));
-        auto const time = options_.refresh.store_timeout;
+        auto const lend = client_or_throw("forget", co_await asio::this_coro::executor);
+        auto const store = store_of(lend);
         token_problem problem;
         try {
             std::set<resource> gone{what};
             if (what.kind == resource_kind::company) {
                 for (auto const& r : locations_of(what.id))
                     gone.insert(r);
-                auto const all = co_await bounded(store->list(), time);
+                auto const all = co_await bounded(store, store->list(), store_limit());
                 for (auto const& r : all) {
                     if (r.kind != resource_kind::location) continue;
-                    auto const held = co_await bounded(store->load(r), time);
+                    auto const held = co_await bounded(store, store->load(r), store_limit());
                     if (held && held->company_id == what.id) gone.insert(r);
                 }
             }
-            for (auto const& r : gone) {
-                auto const e = entry_of(r);
-                {
-                    // First here, so that a flight that is up brings nothing back.
-                    std::lock_guard const lock{e->mutex};
-                    e->machine.forget();
-                    e->company_id.clear();
-                }
-                (void)co_await bounded(done(store->erase(r)), time);
-                if (co_await landed(e)) (void)co_await bounded(done(store->erase(r)), time);
-            }
+            for (auto const& r : gone)
+                co_await forget_one(r, store, lend);
+        } catch (const error&) {
+            throw;
         } catch (...) {
             problem = store_problem();
         }
         if (problem.code) throw_problem("forget", problem);
+    }
+
+    /// Removes one token, here and in the store. An installation that comes meanwhile stays.
+    asio::awaitable<void> forget_one(
+        resource what, std::shared_ptr<token_store> store, attachment lend) {
+        auto const e = entry_of(what);
+        std::uint64_t offers = 0;
+        {
+            // First here, so that a flight that is up brings nothing back.
+            std::lock_guard const lock{e->mutex};
+            e->machine.forget();
+            e->company_id.clear();
+            offers = e->machine.offers();
+        }
+        // Once more after a flight that stored at this very moment, and after one that it met.
+        constexpr int enough = 3;
+        for (int i = 0; i < enough; ++i) {
+            (void)co_await bounded(store, done(store->erase(what)), store_limit());
+            bool const flew = co_await landed(e);
+            std::lock_guard const lock{e->mutex};
+            if (e->machine.offers() != offers) break;
+            // What was read between the first time and the removal.
+            e->machine.forget();
+            if (!flew && !e->machine.flying()) co_return;
+        }
+        (void)co_await landed(e);
+        std::optional<token> installed;
+        {
+            std::lock_guard const lock{e->mutex};
+            if (e->machine.offers() == offers || !e->machine.current()) co_return;
+            installed = *e->machine.current();
+        }
+        // The removal may have come after the installation was stored.
+        auto const found = co_await bounded(store, store->load(what), store_limit());
+        if (found) co_return;
+        auto const kept = co_await keep(*std::move(installed), std::move(lend));
+        if (kept.code) throw_problem("forget", kept);
     }
 
     /// The locations of a company that are known here, stored or not.
@@ -1095,29 +1335,41 @@ private:
             e->landing.push_back(mine);
             if (e->pause) e->pause->ring();
         }
-        error_code ec;
-        co_await mine->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        if (auto const ec = co_await listen(mine)) throw boost::system::system_error{ec};
         co_return true;
     }
 
-    asio::awaitable<void> install_some(std::shared_ptr<bulk_job> job) {
+    asio::awaitable<void> install_some(bulk_worker worker) {
         auto const self = shared_from_this();
+        auto const job = worker.job();
         for (;;) {
             std::string id;
             {
                 std::lock_guard const lock{job->mutex};
-                if (job->stopped || job->next == job->locations.size()) break;
+                if (job->stopped || job->next == job->locations.size()) co_return;
                 id = job->locations[job->next++].id;
             }
-            auto problem = co_await ensure(job->company_id, id);
+            token_problem problem;
+            try {
+                problem = co_await ensure(job->company_id, id);
+            } catch (...) {
+                problem = caught_problem("the installation broke off: ");
+            }
             std::lock_guard const lock{job->mutex};
             if (problem.code)
                 job->report.failed.emplace_back(std::move(id), std::move(problem));
             else
                 job->report.ready.push_back(std::move(id));
         }
-        std::lock_guard const lock{job->mutex};
-        if (--job->working == 0) job->done->ring();
+    }
+
+    /// A success that is no page of a list.
+    static token_problem no_list(const http::response& reply) {
+        token_problem problem{
+            make_error_code(errc::unexpected_content), "the answer holds no list of locations"};
+        problem.cause = cause::bad_response;
+        problem.status = reply.status;
+        return problem;
     }
 
     oauth_options options_;
@@ -1129,6 +1381,10 @@ private:
     std::vector<attachment> clients_;
     /// Pauses of calls, to be ended with the last client.
     std::vector<std::weak_ptr<highlevel::detail::one_shot>> pauses_;
+    /// How many exchanges bring a new connection at this moment.
+    std::size_t purchases_ = 0;
+    /// Rung when one of them is over.
+    std::vector<bell> bought_;
     std::map<resource, std::shared_ptr<entry>> entries_;
 };
 
