@@ -53,40 +53,6 @@
 
 namespace highlevel::detail {
 
-/// What an error of ours means to the caller.
-[[nodiscard]] inline cause cause_of(const error_code& code) noexcept {
-    if (code == asio::error::operation_aborted) return cause::cancelled;
-    if (code.category() != client_category()) return cause::unknown;
-    switch (static_cast<errc>(code.value())) {
-    case errc::missing_parameter:
-    case errc::invalid_argument:
-    case errc::insecure_url: return cause::invalid_request;
-    case errc::wrong_token_kind: return cause::wrong_token_kind;
-    case errc::no_token: return cause::invalid_token;
-    case errc::queue_full:
-    case errc::permit_timeout: return cause::burst_limit;
-    case errc::daily_exhausted: return cause::daily_limit;
-    case errc::timeout: return cause::timeout;
-    case errc::resolve_failed:
-    case errc::connect_failed:
-    case errc::proxy_failed:
-    case errc::connection_lost:
-    case errc::circuit_open: return cause::network;
-    case errc::tls_failed:
-    case errc::certificate_untrusted:
-    case errc::hostname_mismatch: return cause::tls;
-    case errc::malformed_response:
-    case errc::response_too_large:
-    case errc::unexpected_content:
-    case errc::decode_failed:
-    case errc::paging_stuck: return cause::bad_response;
-    case errc::refused_in_body:
-    case errc::file_failed: return cause::unknown;
-    case errc::reinstall_required: return cause::reinstall_required;
-    }
-    return cause::unknown;
-}
-
 /// Whether the same request would fail the same way again.
 [[nodiscard]] inline bool is_final(const error_code& code) noexcept {
     if (code.category() != client_category()) return true;
