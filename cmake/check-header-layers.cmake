@@ -49,7 +49,7 @@ function(highlevel_check_layer name)
             foreach(level RANGE 1 ${depth})
                 string(APPEND chain "\n  ${at_${level}}")
             endforeach()
-            message(FATAL_ERROR "${name}: a light header includes a heavy one:${chain}")
+            message(FATAL_ERROR "${name}: a header includes one that it must not:${chain}")
         endif()
     endforeach()
     list(LENGTH headers count)
@@ -66,7 +66,35 @@ highlevel_check_layer(
 highlevel_check_layer(
     callers
     FORBIDDEN "/boost/(beast|asio/ssl)/|/boost/asio/ssl\\.hpp|/openssl/ssl\\.h"
-    HEADERS client.hpp pages.hpp batch.hpp response.hpp error.hpp)
+    HEADERS client.hpp pages.hpp batch.hpp search.hpp lookup.hpp media.hpp safe_write.hpp response.hpp
+            error.hpp)
+
+# Layers know what is below them: of the three siblings no one includes another, but auth has http's
+# transport interface, and none knows the client. Failures name the phase of http that they reached,
+# so that http/phase.hpp is everyone's.
+set(http "http/([^p]|p[^h])")
+set(above "client\\.hpp|pages\\.hpp|batch\\.hpp|v[0-9]/")
+highlevel_check_layer(
+    json
+    FORBIDDEN "/highlevel/(${http}|quota/|auth/|webhooks/|sandbox/|operation\\.hpp|${above})"
+    HEADERS json/*.hpp)
+highlevel_check_layer(
+    http
+    FORBIDDEN "/highlevel/(json/|quota/|auth/|webhooks/|sandbox/|operation\\.hpp|${above})"
+    HEADERS http/*.hpp)
+highlevel_check_layer(
+    quota
+    FORBIDDEN "/highlevel/(json/|${http}|auth/|webhooks/|sandbox/|operation\\.hpp|${above})"
+    HEADERS quota/*.hpp)
+highlevel_check_layer(
+    auth
+    FORBIDDEN "/highlevel/(quota/|webhooks/|sandbox/|${above})"
+    # Not sqlite_token_store.hpp: SQLite need not be there.
+    HEADERS auth/[a-r]*.hpp auth/secret.hpp auth/[t-z]*.hpp)
+highlevel_check_layer(
+    sandbox
+    FORBIDDEN "/highlevel/(quota/|auth/|webhooks/|${above})"
+    HEADERS sandbox/*.hpp)
 
 # Judging and reading webhooks needs the codec and OpenSSL's digests, no sockets; with an inbox come
 # coroutines, and of http/ only its values and its bell.

@@ -232,7 +232,7 @@ TEST_CASE("failures_are_collected_when_the_batch_goes_on", "[batch]") {
         odd_one);
 }
 
-TEST_CASE("an_exception_of_the_range_itself_is_thrown_on", "[batch]") {
+TEST_CASE("an_exception_of_the_range_itself_stops_the_batch_and_is_reported", "[batch]") {
     asio::io_context context;
     int done = 0;
     auto broken = std::views::iota(0, 10) | std::views::transform([](int n) {
@@ -243,8 +243,37 @@ TEST_CASE("an_exception_of_the_range_itself_is_thrown_on", "[batch]") {
         co_await yield(3);
         ++done;
     };
-    CHECK_THROWS_AS(run(context, highlevel::try_for_each(broken, 3, work)), std::out_of_range);
+    auto const report = run(context, highlevel::try_for_each(broken, 3, work));
     CHECK(done == 4);
+    // What was done is not lost with it.
+    CHECK(report.succeeded == 4);
+    CHECK(report.settled_before == 4);
+    CHECK_FALSE(report.exhausted);
+    CHECK(report.failures.empty());
+    REQUIRE(report.range_failure);
+    CHECK_THROWS_AS(std::rethrow_exception(report.range_failure), std::out_of_range);
+
+    CHECK_THROWS_AS(run(context, highlevel::for_each(broken, 3, work)), std::out_of_range);
+    auto const value = [](int n) -> asio::awaitable<int> { co_return n; };
+    CHECK_THROWS_AS(run(context, highlevel::map(broken, 3, value)), std::out_of_range);
+}
+
+TEST_CASE("a_batch_that_was_not_begun_has_read_nothing", "[batch]") {
+    std::istringstream first{"1 2"};
+    std::istringstream second{"3 4"};
+    std::vector<std::ranges::istream_view<int>> inputs{
+        std::ranges::istream_view<int>{first}, std::ranges::istream_view<int>{second}};
+    int sum = 0;
+    auto const add = [&](int n, std::size_t) -> asio::awaitable<void> {
+        sum += n;
+        co_return;
+    };
+    auto batch = highlevel::for_each_fair(inputs, 2, add);
+    CHECK(first.tellg() == 0);
+    CHECK(second.tellg() == 0);
+    asio::io_context context;
+    CHECK(run(context, std::move(batch)).succeeded == 4);
+    CHECK(sum == 10);
 }
 
 TEST_CASE("cancellation_ends_what_is_under_way_and_says_what_was_done", "[batch]") {
@@ -581,7 +610,7 @@ TEST_CASE("an_input_is_not_read_ahead_of_the_item_that_is_wanted", "[batch]") {
         asked.push_back(input.reads);
         co_return;
     };
-    CHECK_THROWS_AS(run(context, highlevel::try_for_each(input, 1, work)), std::runtime_error);
+    CHECK(run(context, highlevel::try_for_each(input, 1, work)).range_failure);
     CHECK(asked == std::vector<int>{1, 2, 3});
 }
 

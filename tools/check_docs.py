@@ -19,7 +19,7 @@ import textwrap
 
 BLOCK = re.compile(r"(<!-- (?P<path>\S+): (?P<region>.+?) -->\n```cpp\n)(?P<code>.*?)(```)", re.S)
 FENCE = re.compile(r"(?P<before>[^\n]*)\n```(?P<language>\w*)\n(?P<code>.*?)\n?```", re.S)
-MARKER = re.compile(r"\s*// \w+: (begin|end)( \w+)*$")
+MARKER = re.compile(r"\s*// [\w-]+: (begin|end)( \w+)*$")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 # A block that is not called C++ and is it all the same.
 LOOKS_LIKE_CPP = re.compile(r"\bco_await\b|#include|\bhighlevel::\w|\bauto ")

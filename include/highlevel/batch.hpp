@@ -24,12 +24,14 @@ namespace highlevel {
 /// reports how it went. `fn(item)` or `fn(item, index)` gives an `asio::awaitable`.
 ///
 /// An item is taken from the range only when there is room for it, so that the range may be
-/// unbounded (a generator, standard input) and is never held in memory. Taking the next item must
-/// not block for long: it happens on the executor.
+/// unbounded (a generator, the lines of a file) and is never held in memory. Taking the next item
+/// must not block for long, as a pipe or a terminal does: it happens on the executor, and nothing
+/// else does meanwhile.
 ///
 /// A `result` with an error that `fn` gives is a failure as if thrown (`highlevel::error`).
 ///
-/// Never throws for what `fn` throws: `batch_report::failures` has it. With `on_failure::stop` (the
+/// Never throws for what `fn` or the range throws: `batch_report::failures` and `range_failure`
+/// have it. With `on_failure::stop` (the
 /// default) no item is begun after a failure; items under way are waited for.
 ///
 /// - Executor: `fn` and what it awaits run on a strand over the executor of the awaiting coroutine,
@@ -51,8 +53,9 @@ template <std::ranges::input_range Range, class F>
     return detail::run_batch(std::move(state), concurrency);
 }
 
-/// As `try_for_each`, but throws the first failure of `fn` once nothing is under way any more, and
-/// operation_aborted (as boost::system::system_error) when cancelled.
+/// As `try_for_each`, but throws once nothing is under way any more: what the range threw, else
+/// operation_aborted (as boost::system::system_error) when cancelled, else the first failure of
+/// `fn`.
 template <std::ranges::input_range Range, class F>
 asio::awaitable<batch_report> for_each(
     Range&& range, std::size_t concurrency, F&& fn, batch_options options = {}) {
@@ -94,9 +97,10 @@ requires std::ranges::input_range<std::ranges::range_reference_t<Groups>>
 /// gives an awaitable of `T`, or of `result<T>`, which is taken as it is.
 ///
 /// A `highlevel::error` or boost::system::system_error that `fn` throws becomes that item's
-/// failure; anything else that it throws is thrown on. Here the default is to go on after failures.
-/// Items that were not begun or not ended, because of on_failure::stop or cancellation, have
-/// operation_aborted. Everything else is as for `try_for_each`; the results are held in memory.
+/// failure; anything else that it throws is thrown on, as is what the range throws. Here the
+/// default is to go on after failures. Items that were not begun or not ended, because of
+/// on_failure::stop or cancellation, have operation_aborted. Everything else is as for
+/// `try_for_each`; the results are held in memory.
 template <std::ranges::input_range Range, class F>
 [[nodiscard]] auto map(
     Range&& range,

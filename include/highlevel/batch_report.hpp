@@ -58,10 +58,13 @@ public:
     std::uint64_t failed = 0;
     /// Every item before this index is settled: it succeeded, or it failed and the batch went on. A
     /// later run that leaves out this many items does none of those twice; items from here on may
-    /// have succeeded too.
+    /// have been done too, and are then done again.
     std::uint64_t settled_before = 0;
     /// Whether the range came to its end.
     bool exhausted = false;
+    /// What the range threw when the next item was taken, after which no other is begun; null when
+    /// it did not.
+    std::exception_ptr range_failure;
     /// Whether the batch was cancelled.
     bool cancelled = false;
     /// In the order in which they happened, at most `batch_options::keep_failures`.

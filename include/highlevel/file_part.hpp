@@ -31,6 +31,17 @@ public:
         return made;
     }
 
+    /// The file name that is sent: `filename`, or the last segment of `path`, or "file".
+    [[nodiscard]] std::string sent_filename() const {
+        if (!filename.empty()) return filename;
+        auto last = path.substr(path.find_last_of('/') + 1);
+        return last.empty() ? "file" : last;
+    }
+    /// The media type that is sent.
+    [[nodiscard]] std::string sent_type() const {
+        return content_type.empty() ? "application/octet-stream" : content_type;
+    }
+
     /// The part's name; empty: the operation's own (`operation_meta::file_field`). Uploads to
     /// custom fields name their parts `<custom field id>_<file id>`.
     std::string name;

@@ -6,16 +6,19 @@
 #pragma once
 
 #include <highlevel/client.hpp>
+#include <highlevel/detail/operation_failure.hpp>
 #include <highlevel/error.hpp>
 #include <highlevel/file_part.hpp>
 #include <highlevel/http/body.hpp>
 #include <highlevel/http/message.hpp>
+#include <highlevel/http/phase.hpp>
 #include <highlevel/http/transport.hpp>
 #include <highlevel/http/uri.hpp>
 #include <highlevel/v2/conversations.hpp>
 
 #include <boost/asio/awaitable.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -85,15 +88,21 @@ namespace detail {
         put.source = std::move(source);
     }
     http::exchange_options how;
-    if (options.timeout && options.timeout->count() > 0)
-        how.deadline = std::chrono::steady_clock::now() + *options.timeout;
+    if (options.timeout == std::chrono::milliseconds::zero())
+        how.deadline = std::chrono::steady_clock::time_point::max();
+    else if (options.timeout)
+        how.deadline = http::detail::after(
+            std::chrono::steady_clock::now(),
+            std::max(*options.timeout, std::chrono::milliseconds::zero()));
     how.limits = options.timeouts;
     how.group = "storage";
     auto const way = storage(*origin);
     auto const got = co_await way->exchange(put, how);
     if (got.error) {
-        data.cause = cause::network;
-        data.detail = "the storage could not be reached";
+        data.cause = cause_of(got.error);
+        data.detail = "the file did not reach the storage";
+        if (got.reached != http::phase::done) data.phase = to_string(got.reached);
+        data.times.network = got.times;
         data.may_have_been_processed = got.may_have_been_processed;
         throw error{failure{got.error, std::move(data)}};
     }
@@ -118,8 +127,13 @@ namespace detail {
 /// it is sent. The file is sent once: a failure of the second step leaves nothing in the
 /// conversation, and the whole can be repeated. A file on disk is read while it is sent.
 ///
+/// `options` hold for each of the three requests; of the second one only `timeout` and `timeouts`
+/// do, and without a `timeout` its bound is the storage transport's own `timeouts.total`.
+///
 /// - Errors: throws `highlevel::error`; errc::invalid_argument for a size or a file that cannot be
-///   read. What the address is, which grants access, is in no error.
+///   read; errc::unexpected_content, before a byte of the file is sent, when the first answer has
+///   no address or no id of the upload. The storage's failures have the operation "storage upload".
+///   What the address is, which grants access, is in no error.
 /// - Executor, cancellation: as `account::call`.
 /// - Lifetime: `storage` must live until the upload ends.
 [[nodiscard]] inline asio::awaitable<
@@ -127,11 +141,8 @@ namespace detail {
 upload_attachment(
     account of, const storage_factory& storage, attachment_upload what, call_options options = {}) {
     auto& file = what.file;
-    auto filename = file.filename;
-    if (filename.empty()) filename = file.path.substr(file.path.find_last_of('/') + 1);
-    if (filename.empty()) filename = "file";
-    std::string const type =
-        file.content_type.empty() ? "application/octet-stream" : file.content_type;
+    auto const filename = file.sent_filename();
+    auto const type = file.sent_type();
     std::uint64_t size = file.data.size();
     http::segmented_source probe;
     std::string problem;
@@ -139,16 +150,13 @@ upload_attachment(
         problem = probe.add_file(file.path);
         size = probe.size();
     }
+    v2::conversations::initiate_file_upload begin;
     auto const refuse = [&](std::string_view words) {
-        detail::failure_data data;
-        data.operation = "conversations.initiate_file_upload";
-        data.cause = cause::invalid_request;
-        data.detail = words;
-        return error{failure{make_error_code(errc::invalid_argument), std::move(data)}};
+        return error{detail::operation_failure(
+            begin.meta, make_error_code(errc::invalid_argument), cause::invalid_request, words)};
     };
     if (!problem.empty()) throw refuse(problem);
 
-    v2::conversations::initiate_file_upload begin;
     begin.body.conversation_id = what.conversation_id;
     begin.body.channel = what.channel;
     begin.body.filename = filename;
@@ -161,10 +169,17 @@ upload_attachment(
             filename + " has " + std::to_string(size) + " bytes; the channel takes " +
             std::to_string(most));
     }
-    co_await detail::put_to_storage(storage, begun->upload_url.value_or(""), file, type, options);
+    auto const address = begun->upload_url.value_or("");
+    auto const id = begun->upload_id.value_or("");
+    if (address.empty() || id.empty())
+        throw error{detail::unusable(
+            begin.meta,
+            address.empty() ? "the answer has no uploadUrl to send the file to"
+                            : "the answer has no uploadId to complete")};
+    co_await detail::put_to_storage(storage, address, file, type, options);
 
     v2::conversations::complete_file_upload end;
-    end.body.upload_id = begun->upload_id.value_or("");
+    end.body.upload_id = id;
     end.body.file_path = begun->file_path.value_or("");
     end.body.conversation_id = what.conversation_id;
     end.body.filename = filename;

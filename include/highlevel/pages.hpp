@@ -27,11 +27,14 @@ namespace highlevel {
 ///     while (auto page = co_await pages.next()) use(**page);
 ///
 /// Every parameter of the operation stays on every page; only its position is moved on. The page
-/// size is the operation's own. The list ends with a page that is shorter than that, an empty page,
-/// a "has more" that says no, or, where the API documents it so, a missing cursor. A total that
-/// says that items are missing keeps it going. When the server repeats a page or a cursor, gives no
-/// way on from a full page, or answers without a list, the next call fails with errc::paging_stuck
-/// instead: what was read until then is not all. An operation that does not page gives one page.
+/// size is the operation's own. The list ends with a page that is shorter than that, an empty page
+/// or a "has more" that says no; where the API documents a missing cursor as the end, with that
+/// instead of a short or empty page. A total that says that items are missing keeps it going. When
+/// the server repeats a page or a cursor, gives no way on from a full page, or answers without the
+/// list (on the first page only if it has items in another place), the next call fails with
+/// errc::paging_stuck instead: what was read until then is not all. A list whose next position the
+/// API's description leaves out fails so after a full page. An operation that does not page gives
+/// one page.
 ///
 /// What is written or deleted while a list is read shifts lists that are paged by number (`skip`,
 /// `offset`, `page`), so that a record can be missed or come twice; lists that are paged by a

@@ -22,12 +22,6 @@ namespace highlevel {
 
 namespace detail {
 
-/// A success that lacks what the next call needs.
-[[nodiscard]] inline failure unusable(const operation_meta& meta, std::string_view why) {
-    return operation_failure(
-        meta, make_error_code(errc::unexpected_content), cause::bad_response, why);
-}
-
 /// The status of an appointment as it was read; empty when it has none.
 [[nodiscard]] inline std::string status_of(
     const v2::calendars::types::get_calendar_event_successful_response& got) {

@@ -50,6 +50,10 @@ TEST_CASE("items_are_found_at_their_place_and_one_object_around_it", "[page_item
 TEST_CASE("an_undescribed_list_is_found_only_when_there_is_one", "[page_items]") {
     CHECK(found(R"({"n":5,"a":[1]})", std::nullopt) == "[1]");
     CHECK(found(R"({"b":[2],"a":[1]})", std::nullopt) == "none");
+    CHECK(found(R"({"b":[],"a":[1]})", std::nullopt) == "[1]");
+    CHECK(found(R"({"b":[1],"a":[],"c":[]})", std::nullopt) == "[1]");
+    CHECK(found(R"({"b":[],"a":[1],"c":[2]})", std::nullopt) == "none");
+    CHECK(found(R"({"b":[],"a":[]})", std::nullopt) == "[]");
     CHECK(found("[1]", std::nullopt) == "[1]");
     CHECK(found("5", std::nullopt) == "none");
 }

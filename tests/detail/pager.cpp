@@ -826,14 +826,132 @@ TEST_CASE("an_undescribed_list_is_the_only_one_and_the_root_only_where_it_is_sai
     pager only{meta_unknown, start(2)};
     REQUIRE(observe(only, R"({"count":2,"builders":[{"id":"a"},{"id":"b"}]})"));
     CHECK(only.count() == 2);
+    pager beside_an_empty_one{meta_unknown, start(2)};
+    REQUIRE(observe(beside_an_empty_one, R"({"errors":[],"builders":[{"id":"a"},{"id":"b"}]})"));
+    CHECK(beside_an_empty_one.count() == 2);
+    REQUIRE(observe(beside_an_empty_one, R"({"errors":[],"builders":[]})"));
+    CHECK(beside_an_empty_one.done());
+    // Which of two is not known: neither the end, nor a guess.
     pager two{meta_unknown, start(2)};
-    REQUIRE(observe(two, R"({"a":[1],"b":[2]})"));
-    CHECK(two.count() == 0);
+    CHECK_FALSE(observe(two, R"({"a":[1],"b":[2]})"));
+    CHECK_FALSE(two.done());
+    CHECK(two.problem() == "the page has no list where the items should be");
     auto const meta_root = meta_of(root);
     pager at_root{meta_root, start(2)};
     REQUIRE(observe(at_root, R"([1,2])"));
     CHECK(at_root.count() == 2);
     pager no_root{meta_root, start(2)};
-    REQUIRE(observe(no_root, R"({"errors":[1,2]})"));
-    CHECK(no_root.count() == 0);
+    CHECK_FALSE(observe(no_root, R"({"errors":[1,2]})"));
+    CHECK_FALSE(no_root.done());
+}
+
+TEST_CASE("a_first_page_with_items_in_another_place_is_no_empty_list", "[pager]") {
+    for (auto const* how : {&skip, &by_page, &search, &pair, &cursor, &page_token}) {
+        INFO(static_cast<int>(how->style));
+        auto const meta = meta_of(*how);
+        for (std::string_view const body :
+             {R"({"records":[1,2]})", R"({"data":{"result":{"list":[1]}}})"}) {
+            INFO(body);
+            pager p{meta, start(2)};
+            CHECK_FALSE(observe(p, body));
+            CHECK_FALSE(p.done());
+            CHECK(p.problem() == "the page has no list where the items should be");
+        }
+        pager none{meta, start(2)};
+        REQUIRE(observe(none, R"({"records":[],"traceId":"t"})"));
+        CHECK(none.done());
+    }
+    // What does not page has nothing to go wrong but its items.
+    auto const meta = meta_of(whole);
+    pager p{meta, start()};
+    REQUIRE(observe(p, R"({"records":[1,2]})"));
+    CHECK(p.done());
+    CHECK_FALSE(p.as_described());
+}
+
+TEST_CASE("a_cursor_whose_place_is_not_described_is_no_end", "[pager]") {
+    constexpr paging undescribed{
+        .style = paging_style::cursor, .position = "next", .size = "limit", .items_known = false};
+    auto const meta = meta_of(undescribed);
+    pager p{meta, start(2)};
+    REQUIRE(observe(p, R"({"data":[{"id":"a"},{"id":"b"}],"paging":{"next":"n"}})"));
+    CHECK_FALSE(p.done());
+    CHECK(p.problem() == "where the position of the next page stands is not described");
+
+    pager short_page{meta, start(2)};
+    REQUIRE(observe(short_page, R"({"data":[{"id":"a"}]})"));
+    CHECK(short_page.done());
+    pager empty_page{meta, start(2)};
+    REQUIRE(observe(empty_page, R"({"data":[]})"));
+    CHECK(empty_page.done());
+}
+
+TEST_CASE("an_empty_page_with_a_cursor_goes_on_where_the_cursor_decides", "[pager]") {
+    auto const meta = meta_of(cursor);
+    pager p{meta, start(2)};
+    REQUIRE(observe(p, page(0, 0, R"("nextCursor":"c1")")));
+    CHECK(asks(p) == R"(cursor="c1")");
+    REQUIRE(observe(p, page(0, 2, R"("nextCursor":"c2")")));
+    REQUIRE(observe(p, page(2, 0, R"("nextCursor":"c3")")));
+    CHECK_FALSE(p.done());
+    CHECK(asks(p) == R"(cursor="c3")");
+    pager to_the_end = p;
+    REQUIRE(observe(to_the_end, page(2, 0)));
+    CHECK(to_the_end.done());
+    // Its own cursor asks for the same nothing again.
+    REQUIRE(observe(p, page(2, 0, R"("nextCursor":"c3")")));
+    CHECK(p.done());
+    CHECK(p.problem().empty());
+
+    // A promise of more is not kept by the same place.
+    constexpr paging promising{
+        .style = paging_style::cursor,
+        .items = "/things",
+        .position = "cursor",
+        .next = "/nextCursor",
+        .has_more = "/more"};
+    auto const meta_promising = meta_of(promising);
+    pager promised{meta_promising, start()};
+    REQUIRE(observe(promised, page(0, 2, R"("nextCursor":"c1","more":true)")));
+    REQUIRE(observe(promised, page(2, 0, R"("nextCursor":"c1","more":true)")));
+    CHECK_FALSE(promised.done());
+    CHECK(promised.problem() == "the server gave the same cursor again");
+
+    // Where a cursor is on every page, its absence is no sign and an empty page the end.
+    auto const meta_pair = meta_of(pair);
+    pager two{meta_pair, start(2)};
+    REQUIRE(observe(two, page(0, 2, R"("meta":{"startAfter":1,"startAfterId":"i1"})")));
+    REQUIRE(observe(two, page(2, 0, R"("meta":{"startAfter":2,"startAfterId":"i2"})")));
+    CHECK(two.done());
+}
+
+TEST_CASE("numbers_from_outside_do_not_overflow", "[pager]") {
+    auto const most = std::int64_t{1} << 53;
+    auto const meta = meta_of(search);
+    auto from = start(INT64_MAX);
+    from.position_id = most;
+    pager p{meta, from};
+    CHECK(asks(p) == "page=9007199254740992");
+    REQUIRE(observe(p, R"({"things":[1,2]})"));
+    CHECK_FALSE(p.problem().empty());
+    from = start(most);
+    from.position_id = most;
+    pager far{meta, from};
+    REQUIRE(observe(far, R"({"things":[1,2],"total":9223372036854775807})"));
+    CHECK(far.done());
+    CHECK_FALSE(far.total());
+
+    auto const meta_skip = meta_of(skip);
+    for (auto const* const token :
+         {R"({"op":"v2.things.list","n":9223372036854775807})",
+          R"({"op":"v2.things.list","n":"9223372036854775807"})"}) {
+        pager refused{meta_skip, start(2)};
+        CHECK_FALSE(refused.resume(token));
+    }
+    pager beyond{meta_skip, start(2, INT64_MAX)};
+    CHECK(asks(beyond) == "skip=0");
+    // A page size is a count.
+    pager negative{meta_skip, start(-5)};
+    REQUIRE(observe(negative, page(0, 3)));
+    CHECK_FALSE(negative.done());
 }

@@ -95,6 +95,8 @@ constexpr std::string_view fact_problem(const highlevel::operation_meta& meta) {
     if (!pages.items_known && !pages.items.empty()) return "items known and unknown";
     for (auto const name : {pages.position, pages.position_id, pages.size})
         if (!name.empty() && !carries(meta, pages.in, name)) return "page field not a member";
+    // `next` may be empty: of four operations it is not described where the cursor stands
+    // (fb_get_ad_accounts and fb_get_entity, of v2 ad_manager and v3 ad_publishing).
     for (auto const pointer : {pages.items, pages.next, pages.next_id, pages.total, pages.has_more})
         if (!pointer.empty() && !pointer.starts_with('/')) return "not a JSON pointer";
     return {};

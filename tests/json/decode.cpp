@@ -419,6 +419,23 @@ TEST_CASE("decode_puts_aside_what_stands_beside_the_records_of_a_map", "[json]")
     CHECK(json::decode(sound, target, options, notes));
 }
 
+TEST_CASE("decode_reports_what_does_not_fit_among_scalars_by_free_keys", "[json]") {
+    constexpr std::string_view text = R"({"open": 3, "won": "many"})";
+    json::map<std::int64_t> target;
+    json::object beside;
+    json::decode_options options;
+    options.beside = &beside;
+    json::diagnostics notes;
+    REQUIRE(json::decode(text, target, options, notes));
+    CHECK(target.size() == 1);
+    CHECK(beside == boost::json::parse(R"({"won":"many"})").as_object());
+    REQUIRE(notes.size() == 1);
+    CHECK(notes[0].what == bend::wrong_kind);
+    CHECK(notes[0].pointer == "/won");
+    options.strict = true;
+    CHECK(json::decode(text, target, options, notes).pointer == "/won");
+}
+
 TEST_CASE("decode_makes_a_list_of_one_value", "[json]") {
     auto const r = read(R"({"tags": "a", "numbers": "5", "path": {"x": 1}, "roles": "admin",
         "palette": "mauve", "anys": {"k": 1}, "series": {"s": 4}, "matrix": 1.5})");

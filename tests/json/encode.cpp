@@ -164,6 +164,21 @@ TEST_CASE("encode_refuses_text_that_is_not_utf8_and_names_the_member", "[json]")
     }
 }
 
+TEST_CASE("encode_replaces_what_is_not_utf8_when_asked_to", "[json]") {
+    json::encode_options how;
+    how.replace_invalid_utf8 = true;
+    how.check_required = false;
+    record r;
+    r.name = "a\xff\xfez \"\xc3\xa4\" \xe2\x82";
+    r.unknown_fields["k\x80"] = json::array{"\xed\xa0\x80"};
+    CHECK(
+        written(r, how) ==
+        "{\"name\":\"a\uFFFD\uFFFDz \\\"\u00e4\\\" \uFFFD\uFFFD\","
+        "\"k\uFFFD\":[\"\uFFFD\uFFFD\uFFFD\"]}");
+    how.replace_invalid_utf8 = false;
+    CHECK(refused(r, how).code == errc::invalid_argument);
+}
+
 TEST_CASE("encode_refuses_each_empty_required_member", "[json]") {
     CHECK(
         written(model::complete_order()) ==

@@ -13,9 +13,9 @@ TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools/check_docs.py"
 EXAMPLE = """int main() {
     // docs: begin outer
     int a = 1;
-    // docs: begin inner
+    // docs-too: begin inner
     int b = 2;
-    // docs: end inner
+    // docs-too: end inner
     // docs: end outer
 }
 """
@@ -45,7 +45,7 @@ class CheckDocs(unittest.TestCase):
         return run.stdout
 
     def test_a_block_that_is_its_region_passes(self):
-        page = "<!-- examples/one.cpp: docs inner -->\n```cpp\nint b = 2;\n```\n"
+        page = "<!-- examples/one.cpp: docs-too inner -->\n```cpp\nint b = 2;\n```\n"
         self.assertEqual(self.check(page), "")
 
     def test_markers_inside_a_region_are_not_shown(self):
@@ -53,7 +53,7 @@ class CheckDocs(unittest.TestCase):
         self.assertEqual(self.check(page), "")
 
     def test_a_block_that_differs_is_refused_and_can_be_written(self):
-        page = "<!-- examples/one.cpp: docs inner -->\n```cpp\nint b = 3;\n```\n"
+        page = "<!-- examples/one.cpp: docs-too inner -->\n```cpp\nint b = 3;\n```\n"
         self.assertIn("differs", self.check(page))
         self.assertEqual(self.check(page, "--write"), "")
         self.assertIn("int b = 2;", (self.root / "docs/page.md").read_text())
@@ -63,7 +63,7 @@ class CheckDocs(unittest.TestCase):
         self.assertIn("no region 'docs none'", self.check(page))
 
     def test_a_file_that_is_missing_is_refused(self):
-        page = "<!-- examples/two.cpp: docs inner -->\n```cpp\nint b;\n```\n"
+        page = "<!-- examples/two.cpp: docs-too inner -->\n```cpp\nint b;\n```\n"
         self.assertIn("there is no examples/two.cpp", self.check(page))
 
     def test_unmarked_cpp_is_refused(self):

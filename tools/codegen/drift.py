@@ -2,8 +2,9 @@
 """Drift: what a newer description adds, removes and changes in the committed headers.
 
 Both sides are read from generated headers, so that the report shows what users of the library will
-see and no second record of the committed state has to be kept. How a header is laid out in lines
-does not matter: the freshly made ones are read before clang-format.
+see. How a header is laid out in lines does not matter: the freshly made ones are read before
+clang-format. Of what a person accepted, only a digest per operation, type and enumeration is kept
+beside the headers (digests.tsv).
 """
 
 import hashlib

@@ -92,6 +92,35 @@ auto invoke_item(F& fn, Item& item, std::uint64_t index) {
         return fn(std::move(item));
 }
 
+/// Takes the items of a range one after the other, beginning with the first call of `take`.
+template <class Range>
+class range_reader {
+public:
+    explicit range_reader(Range& range) : range_(std::addressof(range)) {}
+
+    /// The next item, as one of this group; nothing at the end.
+    std::optional<taken_item<Range>> take(std::size_t group) {
+        // Moved on when the next item is wanted, not when this one was taken: an input that comes
+        // line by line would hold back each line until the next, and lose one when that fails.
+        if (!at_)
+            at_.emplace(std::ranges::begin(*range_));
+        else if (taken_)
+            ++*at_;
+        taken_ = false;
+        std::optional<taken_item<Range>> made;
+        if (*at_ == std::ranges::end(*range_)) return made;
+        made.emplace(**at_, group);
+        taken_ = true;
+        return made;
+    }
+
+private:
+    Range* range_;
+    std::optional<std::ranges::iterator_t<Range>> at_;
+    /// Whether the item at `at_` was given.
+    bool taken_ = false;
+};
+
 /// The items of one range in order.
 template <class Range>
 class range_source {
@@ -99,29 +128,16 @@ public:
     using range_type = std::remove_reference_t<Range>;
     using item = taken_item<range_type>;
 
-    explicit range_source(Range&& range) : range_(hold(range)) {}
+    explicit range_source(Range&& range) : range_(hold(range)), reader_(*range_) {}
 
     /// The next item; nothing at the end.
-    std::optional<item> take() {
-        // Moved on when the next item is wanted, not when this one was taken: an input that comes
-        // line by line would hold back each line until the next, and lose one when that fails.
-        if (!at_)
-            at_.emplace(std::ranges::begin(get()));
-        else if (taken_)
-            ++*at_;
-        taken_ = false;
-        if (*at_ == std::ranges::end(get())) return std::nullopt;
-        std::optional<item> made;
-        made.emplace(**at_, 0);
-        taken_ = true;
-        return made;
-    }
+    std::optional<item> take() { return reader_.take(0); }
     void release(const item& /*done*/) noexcept {}
 
     /// At most that many workers have something to do.
     [[nodiscard]] std::size_t bound() const {
         if constexpr (std::ranges::sized_range<const range_type>)
-            return static_cast<std::size_t>(std::ranges::size(get()));
+            return static_cast<std::size_t>(std::ranges::size(*range_));
         else
             return std::numeric_limits<std::size_t>::max();
     }
@@ -138,13 +154,10 @@ private:
         else
             return std::make_unique<range_type>(std::move(range));
     }
-    // Behind a pointer either way: iterators stay valid when the source is moved.
-    [[nodiscard]] range_type& get() const noexcept { return *range_; }
 
+    // Behind a pointer either way: iterators stay valid when the source is moved.
     decltype(hold(std::declval<Range&>())) range_;
-    std::optional<std::ranges::iterator_t<range_type>> at_;
-    /// Whether the item at `at_` was given.
-    bool taken_ = false;
+    range_reader<range_type> reader_;
 };
 
 /// The items of several ranges, by turns and by shares.
@@ -175,16 +188,13 @@ public:
                 turn_ = turn_ + 1 == groups_.size() ? 0 : turn_ + 1;
                 auto& group = groups_[number];
                 if (group.ended || group.under_way >= share) continue;
-                if (std::exchange(group.taken, false)) ++group.at;
-                if (group.at == std::ranges::end(*group.range)) {
+                auto made = group.reader.take(number);
+                if (!made) {
                     group.ended = true;
                     --live_;
                     ended = true; // the shares have grown
                     continue;
                 }
-                std::optional<item> made;
-                made.emplace(*group.at, number);
-                group.taken = true;
                 ++group.under_way;
                 return made;
             }
@@ -209,13 +219,10 @@ public:
 private:
     class member_range {
     public:
-        explicit member_range(range_type& of) : range(&of), at(std::ranges::begin(of)) {}
+        explicit member_range(range_type& of) : reader(of) {}
 
-        range_type* range;
-        std::ranges::iterator_t<range_type> at;
+        range_reader<range_type> reader;
         std::size_t under_way = 0;
-        /// Whether the item at `at` was given.
-        bool taken = false;
         bool ended = false;
     };
 
@@ -273,8 +280,6 @@ public:
     batch_options options;
     batch_report report;
     watermark settled;
-    /// What taking an item threw.
-    std::exception_ptr source_failure;
     bool stopping = false;
     std::size_t running = 0;
     /// How many may run.
@@ -337,6 +342,7 @@ private:
 
 inline asio::awaitable<batch_report> throwing(asio::awaitable<batch_report> batch) {
     auto report = co_await std::move(batch);
+    if (report.range_failure) std::rethrow_exception(report.range_failure);
     if (report.cancelled)
         throw boost::system::system_error{
             make_error_code(asio::error::operation_aborted), "the batch was cancelled"};
@@ -447,6 +453,7 @@ asio::awaitable<std::vector<typename Sink::result_type>> collect(
     // What is no failure of an item must not be pushed out by those.
     s->options.keep_failures = std::numeric_limits<std::size_t>::max();
     auto const report = co_await run_batch(s, concurrency);
+    if (report.range_failure) std::rethrow_exception(report.range_failure);
     for (auto const& failure : report.failures)
         if (!Sink::is_item_failure(failure.thrown())) std::rethrow_exception(failure.thrown());
     auto size = static_cast<std::size_t>(report.started);

@@ -69,4 +69,10 @@ namespace highlevel::detail {
     return failure{code, std::move(data)};
 }
 
+/// A success that lacks what the next call needs.
+[[nodiscard]] inline failure unusable(const operation_meta& meta, std::string_view why) {
+    return operation_failure(
+        meta, make_error_code(errc::unexpected_content), cause::bad_response, why);
+}
+
 } // namespace highlevel::detail

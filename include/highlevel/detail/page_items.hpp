@@ -48,7 +48,8 @@ public:
 
 /// What stands where the list of items should be: the list, null for "none", or nothing at all.
 /// Real responses put the list into one more object than described, or one less; both are looked
-/// at. Where no place is described it is the only list that there is.
+/// at. Where no place is described it is the only list that there is; empty ones beside it are
+/// passed over.
 [[nodiscard]] inline const json::value* raw_items(
     const json::value& root, const paging& how) noexcept {
     if (root.is_array()) return &root;
@@ -56,8 +57,9 @@ public:
         const json::value* only = nullptr;
         if (auto const* const members = root.if_object()) {
             for (auto const& member : *members) {
-                if (!member.value().is_array()) continue;
-                if (only != nullptr) return nullptr;
+                auto const* const list = member.value().if_array();
+                if (list == nullptr || (only != nullptr && list->empty())) continue;
+                if (only != nullptr && !only->get_array().empty()) return nullptr;
                 only = &member.value();
             }
         }
@@ -75,6 +77,16 @@ public:
     if (v != nullptr) return list_or_null(v);
     // One object less.
     return list_or_null(follow(root, inner));
+}
+
+/// Whether there is a list that is not empty anywhere in a page.
+[[nodiscard]] inline bool holds_items(const json::value& root) noexcept {
+    if (auto const* const list = root.if_array()) return !list->empty();
+    if (auto const* const members = root.if_object()) {
+        for (auto const& member : *members)
+            if (holds_items(member.value())) return true;
+    }
+    return false;
 }
 
 /// A list somewhere in a page. Refers to it; empty when there is none.

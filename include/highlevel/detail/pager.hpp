@@ -67,13 +67,17 @@ public:
 /// How far a list has been read, and the way on.
 ///
 /// It ends with a page that is shorter than asked for, an empty page, a `has more` that says no, or
-/// a cursor that is missing where the API documents that as the end. A total ends a list that is
-/// paged by number when it is met exactly after more than one page, since several endpoints give
-/// the count of the page for it; but not a total of 10,000, since search engines stop counting
-/// there. It never ends a list with a cursor. It keeps a list going that it says is not complete.
+/// a cursor that is missing where the API documents that as the end. There, a page that is short or
+/// empty does not end it, since what it lacks may have been filtered out; an empty page that gives
+/// its own cursor does. A total ends a list that is paged by number when it is met exactly after
+/// more than one page, since several endpoints give the count of the page for it; but not a total
+/// of 10,000, since search engines stop counting there. It never ends a list with a cursor. It
+/// keeps a list going that it says is not complete.
 ///
 /// It fails instead of going on when the server repeats a page or a cursor, gives no way on from a
-/// full page, or leaves the list out of a page that must have one.
+/// full page, or leaves the list out of a page that must have one: any but the first, and a first
+/// one with items in another place. Where the description has a cursor but not its place in the
+/// response, every page but a short or empty one has no way on.
 class pager {
 public:
     /// The server serves no page of /contacts/search beyond this record; cursors have no bound.
@@ -84,7 +88,7 @@ public:
         : meta_(&meta),
           how_(meta.pages),
           start_(std::move(start)),
-          size_(integer_in(start_.size).value_or(0)) {
+          size_(std::max<std::int64_t>(integer_in(start_.size).value_or(0), 0)) {
         if (how_ == nullptr) return;
         switch (kind()) {
         case way::none: break;
@@ -245,9 +249,11 @@ private:
         return way::none;
     }
 
-    /// Whether a missing cursor is the documented sign of the last page.
+    /// Whether a missing cursor is the documented sign of the last page. One whose place is not
+    /// described is always missing, and says nothing.
     [[nodiscard]] bool missing_cursor_ends() const noexcept {
-        return how_->style == paging_style::cursor || how_->style == paging_style::page_token;
+        return !how_->next.empty() &&
+            (how_->style == paging_style::cursor || how_->style == paging_style::page_token);
     }
 
     void forget_count() noexcept { seen_.reset(); }
@@ -275,23 +281,29 @@ private:
         return v != nullptr ? *v : json::value();
     }
 
-    /// A whole number, also as text: several endpoints write their totals so.
+    /// A whole number, also as text: several endpoints write their totals so. Nothing beyond 2^53,
+    /// so that positions and counts can be added to it.
     static std::optional<std::int64_t> integer_in(const json::value& v) noexcept {
-        if (auto const* const i = v.if_int64()) return *i;
+        constexpr std::int64_t bound = std::int64_t{1} << 53;
+        auto const bounded = [](std::int64_t i) -> std::optional<std::int64_t> {
+            if (i < -bound || i > bound) return std::nullopt;
+            return i;
+        };
+        if (auto const* const i = v.if_int64()) return bounded(*i);
         if (auto const* const u = v.if_uint64()) {
-            if (*u > static_cast<std::uint64_t>(INT64_MAX)) return std::nullopt;
+            if (*u > static_cast<std::uint64_t>(bound)) return std::nullopt;
             return static_cast<std::int64_t>(*u);
         }
         if (auto const* const d = v.if_double()) {
-            constexpr double bound = 9'007'199'254'740'992.0;
-            if (!(*d >= -bound && *d <= bound)) return std::nullopt;
+            constexpr auto most = static_cast<double>(bound);
+            if (!(*d >= -most && *d <= most)) return std::nullopt;
             return static_cast<std::int64_t>(*d);
         }
         if (auto const* const text = v.if_string()) {
             std::int64_t made = 0;
             auto const* const end = text->data() + text->size();
             auto const [at, ec] = std::from_chars(text->data(), end, made);
-            if (ec == std::errc{} && at == end && !text->empty()) return made;
+            if (ec == std::errc{} && at == end && !text->empty()) return bounded(made);
         }
         return std::nullopt;
     }
@@ -314,7 +326,7 @@ private:
 
     /// Tells a page from another by the ids of its items: the rest of them may change between two
     /// reads. Items without an id are taken as they are. FNV-1a, so that tokens hold on every
-    /// machine; never 0.
+    /// machine; never 0, and a number that `integer_in` takes.
     [[nodiscard]] static std::int64_t fingerprint_of(const json::array& list) {
         std::uint64_t hash = 14'695'981'039'346'656'037U;
         auto const add = [&](std::string_view text) {
@@ -333,7 +345,7 @@ private:
             else
                 add(boost::json::serialize(id != nullptr && id->is_number() ? *id : item));
         }
-        auto const made = static_cast<std::int64_t>(hash >> 1U);
+        auto const made = static_cast<std::int64_t>(hash >> 11U);
         return made != 0 ? made : 1;
     }
 
@@ -385,7 +397,9 @@ private:
         auto const* const place = raw_items(root, *how_);
         auto const* const list = place != nullptr ? place->if_array() : nullptr;
         count_ = list != nullptr ? list->size() : 0;
-        as_described_ = count_ == 0 || !how_->items_known || place == follow(root, how_->items);
+        bool const elsewhere = place == nullptr && holds_items(root);
+        as_described_ =
+            !elsewhere && (count_ == 0 || !how_->items_known || place == follow(root, how_->items));
         if (kind() == way::none) {
             ended_ = true;
             if (seen_) *seen_ += static_cast<std::int64_t>(count_);
@@ -393,7 +407,8 @@ private:
         }
         auto const said = integer_at(root, how_->total);
         // A first page without a list may be how the server says "none"; a later one had a list.
-        if (place == nullptr && (pages_ != 0 || resumed_ || said.value_or(0) > seen_.value_or(0))) {
+        if (place == nullptr &&
+            (elsewhere || pages_ != 0 || resumed_ || said.value_or(0) > seen_.value_or(0))) {
             stuck("the page has no list where the items should be");
             return false;
         }
@@ -418,7 +433,8 @@ private:
         auto const more = more_in(root);
         if (more.has_value() && !*more) return end();
         bool const promised = more.value_or(false);
-        if (count_ == 0 && !promised) return end();
+        bool const cursor_decides = kind() == way::cursor && missing_cursor_ends();
+        if (count_ == 0 && !promised && !cursor_decides) return end();
 
         switch (kind()) {
         case way::none: return end();
@@ -461,7 +477,8 @@ private:
         if (!is_empty(cursor_)) return stuck("the last item of a full page has no searchAfter");
         ++number_;
         auto const size = size_ != 0 ? size_ : static_cast<std::int64_t>(count_);
-        if ((number_ - how_->first_page + 1) * size > page_window)
+        // The last item of the next page, as a comparison that cannot overflow.
+        if (size > 0 && number_ - how_->first_page + 1 > page_window / size)
             stuck("pages end at 10,000 items, and the last item has no searchAfter");
     }
 
@@ -477,11 +494,16 @@ private:
         }
         if (missing_cursor_ends()) {
             if (missing) return end();
+            // The place itself: nothing was there, and it asks for nothing else.
+            if (count_ == 0 && !promised && next == cursor_ && next_id == cursor_id_) return end();
         } else {
             if (!promised && complete()) return end();
             if (missing) {
                 if (total_ && seen_ && *seen_ >= *total_ && *total_ != page_window) return end();
-                return stuck("a full page gives no position of the next one");
+                return stuck(
+                    how_->next.empty()
+                        ? "where the position of the next page stands is not described"
+                        : "a full page gives no position of the next one");
             }
         }
         take(std::move(next), std::move(next_id));

@@ -45,11 +45,8 @@ public:
 
     /// Appends a file. Gives what is wrong when it cannot be read, else nothing.
     [[nodiscard]] std::string add(std::string_view name, const file_part& file) {
-        auto filename = file.filename;
-        if (filename.empty()) filename = file.path.substr(file.path.find_last_of('/') + 1);
-        if (filename.empty()) filename = "file";
-        auto const type =
-            file.content_type.empty() ? std::string{"application/octet-stream"} : file.content_type;
+        auto const filename = file.sent_filename();
+        auto const type = file.sent_type();
         if (type.find_first_of("\r\n") != std::string::npos)
             return "the content type of " + filename + " holds a line break";
         begin(name);

@@ -49,11 +49,11 @@ inline asio::awaitable<void> work(std::shared_ptr<batch_base> state, batch_stran
         try {
             taken = s.take();
         } catch (...) {
-            s.source_failure = std::current_exception();
+            s.report.range_failure = std::current_exception();
         }
-        if (s.source_failure) s.stopping = true;
+        if (s.report.range_failure) s.stopping = true;
         if (!taken) {
-            if (!s.source_failure) s.report.exhausted = true;
+            s.report.exhausted = !s.report.range_failure;
             break;
         }
         auto const index = s.report.started++;
@@ -131,7 +131,6 @@ HIGHLEVEL_DECL asio::awaitable<batch_report> run_batch(
         co_await asio::this_coro::throw_if_cancelled(throws);
         s->report.cancelled = true;
     }
-    if (s->source_failure) std::rethrow_exception(s->source_failure);
     s->report.settled_before = s->settled.value();
     co_return std::move(s->report);
 }

@@ -43,6 +43,9 @@ public:
     const object* extra = nullptr;
     /// Whether an empty required member is a failure.
     bool check_required = true;
+    /// Writes U+FFFD in place of each byte that is not UTF-8, instead of failing: for files and
+    /// logs of values that were read, since lenient reading keeps such bytes.
+    bool replace_invalid_utf8 = false;
 };
 
 /// Whether an encode went well, and if not, which member failed.
@@ -54,8 +57,8 @@ public:
           text(std::move(text_)) {}
 
     /// `errc::missing_parameter` when a required member is empty, `errc::invalid_argument` when a
-    /// value cannot be written (text that is not UTF-8, a number that is not finite, extra members
-    /// for something else than an object).
+    /// value cannot be written (text that is not UTF-8, unless that is replaced, a number that is
+    /// not finite, extra members for something else than an object).
     error_code code;
     /// JSON pointer of the member.
     std::string pointer;
@@ -166,7 +169,8 @@ private:
     }
 
     bool string(std::string_view text) {
-        return append_string(out_, text) || fail(errc::invalid_argument, "the text is not UTF-8");
+        return append_string(out_, text, options_.replace_invalid_utf8) ||
+            fail(errc::invalid_argument, "the text is not UTF-8");
     }
 
     bool number(double d) {

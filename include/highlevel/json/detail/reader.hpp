@@ -571,10 +571,13 @@ private:
         bag->insert_or_assign({top.key.data(), top.key.size()}, std::move(v));
     }
 
-    // Whether a scalar that fits nowhere is a member of the envelope rather than a record: some
-    // operations answer with records by free keys and put a `traceId` among them.
-    [[nodiscard]] bool is_beside_records(const frame& top) const noexcept {
-        return top.what == shape::map && frames_.size() == 2;
+    // Whether a scalar that does not fit `expected` is a member of the envelope rather than a
+    // record: some operations answer with records by free keys and put a `traceId` among them.
+    // Among scalars by free keys it is a scalar that does not fit.
+    [[nodiscard]] bool is_beside_records(const frame& top, const type& expected) const noexcept {
+        bool const records = expected.what == kind::structure || expected.what == kind::map ||
+            expected.what == kind::object;
+        return records && top.what == shape::map && frames_.size() == 2;
     }
 
     // Puts what fits nowhere under its member's name beside the unknown fields of the nearest
@@ -715,9 +718,9 @@ private:
         case fit::fraction: good = note_kind(bend::fractional, *leaf, from); break;
         case fit::overflow: good = note_kind(bend::out_of_range, *leaf, from); break;
         case fit::misfit:
-            good = is_beside_records(top) ? !options_.report_unknown_fields ||
+            good = is_beside_records(top, *leaf) ? !options_.report_unknown_fields ||
                     note(bend::unknown_field, "stands beside the records")
-                                          : note_kind(bend::wrong_kind, *leaf, from);
+                                                 : note_kind(bend::wrong_kind, *leaf, from);
             break;
         }
         if (good && single != nullptr && !keep && fits != fit::nothing)

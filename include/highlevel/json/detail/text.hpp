@@ -119,8 +119,9 @@ inline std::size_t utf8_length(std::string_view text) noexcept {
     return 4;
 }
 
-// Appends a JSON string with its quotes; false when the text is not UTF-8.
-inline bool append_string(std::string& out, std::string_view text) {
+// Appends a JSON string with its quotes; false when the text is not UTF-8. With `replace`, U+FFFD
+// stands for each byte that is not.
+inline bool append_string(std::string& out, std::string_view text, bool replace) {
     out += '"';
     std::size_t done = 0;
     std::size_t at = 0;
@@ -128,7 +129,13 @@ inline bool append_string(std::string& out, std::string_view text) {
         auto const c = static_cast<unsigned char>(text[at]);
         if (c >= 0x80) {
             auto const length = utf8_length(text.substr(at));
-            if (length == 0) return false;
+            if (length == 0) {
+                if (!replace) return false;
+                out.append(text, done, at - done);
+                out += "\xef\xbf\xbd";
+                done = ++at;
+                continue;
+            }
             at += length;
             continue;
         }
