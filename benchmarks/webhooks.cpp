@@ -5,6 +5,7 @@
 // must stay bounded. Also says how many a second are verified and read.
 
 #include "../examples/support/command_line.hpp"
+#include "../tests/support/sanitizers.hpp"
 
 #include <highlevel/detail/base64.hpp>
 #include <highlevel/detail/time_text.hpp>
@@ -404,17 +405,8 @@ public:
     bool good = true;
 };
 
-#if defined(__has_feature)
-#    if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#        define BENCHMARK_SANITIZED
-#    endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#    define BENCHMARK_SANITIZED
-#endif
-
 // Sanitizers keep what was freed.
-#if defined(BENCHMARK_SANITIZED)
+#if defined(HIGHLEVEL_TEST_SANITIZED)
 constexpr bool memory_tells = false;
 #else
 constexpr bool memory_tells = true;

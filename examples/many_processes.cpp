@@ -124,7 +124,8 @@ struct child {
     int pipe = -1;
 };
 
-child begin_child(const std::string& folder, const arguments& args) {
+child begin_child(
+    const std::string& folder, const arguments& args, const std::vector<child>& elder) {
     int ends[2];
     if (::pipe(ends) != 0) throw std::runtime_error{"no pipe"};
     auto const id = ::fork();
@@ -133,7 +134,10 @@ child begin_child(const std::string& folder, const arguments& args) {
         ::close(ends[0]);
         return {id, ends[1]};
     }
+    // A pipe ends for its reader when nobody can write to it any more: not this process, either.
     ::close(ends[1]);
+    for (auto const& other : elder)
+        ::close(other.pipe);
     int status = 1;
     try {
         status = work(ends[0], folder, args);
@@ -150,7 +154,7 @@ int run_all(const arguments& args) {
     // Processes are made before this one has threads, stores or clients: these do not survive fork.
     std::vector<child> children;
     for (std::uint32_t i = 0; i < args.processes; ++i)
-        children.push_back(begin_child(folder, args));
+        children.push_back(begin_child(folder, args, children));
 
     highlevel::sandbox::options house;
     house.max = limit;

@@ -48,6 +48,7 @@ constexpr std::string_view usage = R"(Serves a made-up HighLevel API on this mac
   --threads N          threads that serve (default: 1)
   --reset-rate R       resets the connection in this share of requests, 0 to 1 (default: 0)
   --5xx-rate R         answers with 500, 502, 503 or 504 (default: 0)
+  --timed-out-rate R   answers with a gateway's 401 "Command timed out" (default: 0)
   --stall-rate R       never answers (default: 0)
   --token-seconds N    tokens expire so long after their first use (default: never)
   --client-id TEXT     the id of an OAuth app (default: sandbox-12345678)
@@ -136,6 +137,8 @@ arguments parse(int argc, char** argv) {
             a.server.faults.reset_rate = at.number<double>(0, 1);
         else if (at.is("--5xx-rate"))
             a.server.faults.server_error_rate = at.number<double>(0, 1);
+        else if (at.is("--timed-out-rate"))
+            a.server.faults.gateway_timeout_rate = at.number<double>(0, 1);
         else if (at.is("--stall-rate"))
             a.server.faults.stall_rate = at.number<double>(0, 1);
         else if (at.is("--token-seconds"))
@@ -174,8 +177,8 @@ int run(const arguments& args) {
     auto const counted = server.totals();
     std::cerr << counted.requests << " requests on " << counted.connections << " connections, "
               << counted.refused << " refused for the rate limit, " << counted.resets << " reset, "
-              << counted.server_errors << " failed, " << counted.stalls << " stalled, "
-              << counted.expired << " with an expired token\n";
+              << counted.server_errors << " failed, " << counted.gateway_timeouts << " timed out, "
+              << counted.stalls << " stalled, " << counted.expired << " with an expired token\n";
     return 0;
 }
 

@@ -4,6 +4,7 @@
 // that the library says; and afterwards in the whole memory of the process.
 
 #include "support/catch.hpp"
+#include "support/sanitizers.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <highlevel/auth/file_token_store.hpp>
@@ -398,12 +399,8 @@ public:
 
     /// False when there is no such memory to read, or none that could be read in time.
     [[nodiscard]] bool run() {
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(HIGHLEVEL_TEST_SANITIZED)
         return false;
-#elif defined(__has_feature)
-#    if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-        return false;
-#    endif
 #endif
         std::ifstream maps{"/proc/self/maps"};
         int const memory = ::open("/proc/self/mem", O_RDONLY | O_CLOEXEC);

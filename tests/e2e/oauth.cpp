@@ -3,7 +3,7 @@
 // OAuth from end to end: the client, an app and a store against the sandbox's OAuth server.
 
 #include "support/catch.hpp"
-#include "support/oauth_house.hpp"
+#include "support/oauth_bench.hpp"
 
 #include <highlevel/auth/memory_token_store.hpp>
 #include <highlevel/auth/oauth.hpp>
@@ -18,11 +18,13 @@
 #include <boost/asio/use_future.hpp>
 
 #include <atomic>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -32,7 +34,7 @@ namespace asio = boost::asio;
 namespace auth = highlevel::auth;
 namespace contacts = highlevel::v2::contacts;
 
-using house = test::oauth_house;
+using house = test::oauth_bench;
 
 namespace {
 
@@ -47,6 +49,40 @@ void refuse_contacts(house& h, unsigned status, const std::string& body, bool ht
             return out;
         });
 }
+
+/// Holds requests for tokens, and with them the server's only thread, until it is opened or gone.
+class held_tokens {
+public:
+    explicit held_tokens(house& h) : server_(h.server) {
+        server_.set_hook(
+            [this,
+             opened = open_.get_future().share()](const highlevel::sandbox::request_view& request)
+                -> std::optional<highlevel::sandbox::scripted_response> {
+                if (request.path != "/oauth/token") return std::nullopt;
+                reached_ = true;
+                opened.wait();
+                return std::nullopt;
+            });
+    }
+    held_tokens(const held_tokens&) = delete;
+    held_tokens& operator=(const held_tokens&) = delete;
+    ~held_tokens() {
+        open();
+        server_.set_hook(nullptr);
+    }
+
+    /// Whether a request is held.
+    [[nodiscard]] bool reached() const noexcept { return reached_; }
+    void open() {
+        if (!std::exchange(opened_, true)) open_.set_value();
+    }
+
+private:
+    highlevel::sandbox::server& server_;
+    std::promise<void> open_;
+    std::atomic<bool> reached_{false};
+    bool opened_ = false;
+};
 
 } // namespace
 
@@ -154,6 +190,74 @@ TEST_CASE("64 coroutines on 8 threads and 4 clients renew an ended token once", 
     CHECK(counts.graces == 0);
 }
 
+TEST_CASE("refusals of the sandbox itself have their causes", "[e2e]") {
+    house h;
+    h.install_company();
+    h.server.add_token("pit-agency", {h.server.company_id()});
+    h.server.add_token("pit-one", {h.ids[0]});
+    auto const company = h.run(h.store->load(auth::resource::company(h.server.company_id())));
+    h.install(h.ids[0]);
+    auto const location = h.run(h.store->load(auth::resource::location(h.ids[0])));
+    REQUIRE((company && location));
+    using highlevel::method;
+    auto const users = "/users/search?companyId=" + h.server.company_id();
+    struct row {
+        auth::secret token;
+        method verb;
+        std::string target;
+        std::string body;
+        cause expected;
+    };
+    std::vector<row> const rows{
+        {auth::secret{"pit-agency"}, method::get, users, {}, cause::wrong_token_kind},
+        {auth::secret{"pit-agency"},
+         method::get,
+         "/contacts/?locationId=" + h.ids[0],
+         {},
+         cause::scope_missing},
+        {company->access,
+         method::get,
+         "/contacts/?locationId=" + h.ids[0],
+         {},
+         cause::wrong_token_kind},
+        {location->access, method::get, "/oauth/installedLocations", {}, cause::wrong_token_kind},
+        {auth::secret{"pit-one"}, method::get, "/users/search", {}, cause::invalid_request},
+        {auth::secret{"pit-one"}, method::post, "/objects/pets/records",
+         R"({"locationId":")" + h.ids[0] + R"("})", cause::wrong_location},
+        {auth::secret{"pit-one"}, method::get, "/Contacts/x", {}, cause::unknown_route},
+        {auth::secret{"pit-one"}, method::post, "/oauth/reconnect", {}, cause::unknown_route},
+        {company->access, method::post, "/oauth/location-token", {}, cause::unknown_route}};
+    for (auto const& r : rows) {
+        CAPTURE(r.target);
+        auto options = h.options;
+        options.credentials = auth::access_token::of_location(r.token);
+        highlevel::client client{h.context.get_executor(), options};
+        highlevel::http::request request{r.verb, r.target};
+        request.body = r.body;
+        if (!r.body.empty()) request.fields.set("content-type", "application/json");
+        auto const got = h.run(client.location(h.ids[0]).try_send(request));
+        REQUIRE(got.has_error());
+        CHECK(got.error().cause() == r.expected);
+    }
+    CHECK(h.server.oauth_totals().refreshes == 0);
+}
+
+TEST_CASE("a gateway's time-out is tried again and no reason to refresh", "[e2e]") {
+    house h;
+    h.install(h.ids[0]);
+    int asked = 0;
+    h.server.set_hook(
+        [&](const highlevel::sandbox::request_view&)
+            -> std::optional<highlevel::sandbox::scripted_response> {
+            if (++asked > 1) return std::nullopt;
+            return highlevel::sandbox::scripted_response{
+                401, R"({"statusCode":401,"message":"Command timed out"})"};
+        });
+    CHECK(h.list(h.ids[0]).has_value());
+    CHECK(asked == 2);
+    CHECK(h.server.oauth_totals().refreshes == 0);
+}
+
 TEST_CASE("a 401 that is not about the token spends no refresh token", "[e2e]") {
     house h;
     h.install(h.ids[0]);
@@ -218,20 +322,20 @@ TEST_CASE("a refresh that is under way goes on when its client ends", "[e2e]") {
     house h;
     h.install(h.ids[0]);
     h.server.end_access_tokens();
-    h.server.set_latency(200ms, 200ms);
     bool ended = false;
-    h.context.restart();
-    asio::co_spawn(
-        h.context, h.app.renew(auth::resource::location(h.ids[0])),
-        [&](std::exception_ptr) { ended = true; });
-    while (h.server.oauth_totals().refreshes == 0 && !ended)
-        h.context.run_one_for(10ms);
-    REQUIRE_FALSE(ended);
-    h.client.reset();
-    h.context.run();
+    {
+        held_tokens held{h};
+        asio::co_spawn(
+            h.context, h.app.renew(auth::resource::location(h.ids[0])),
+            [&](std::exception_ptr) { ended = true; });
+        test::run_until(h.context, [&] { return held.reached(); });
+        REQUIRE_FALSE(ended);
+        h.client.reset();
+        held.open();
+        h.context.run();
+    }
     CHECK(ended);
     // The pair that the server gave is in the store: another client works with it at once.
-    h.server.set_latency(0ms, 0ms);
     h.server.end_access_tokens();
     h.client = std::make_unique<highlevel::client>(h.context.get_executor(), h.options);
     CHECK(h.list(h.ids[0]).has_value());
@@ -244,17 +348,30 @@ TEST_CASE("a refresh that is under way goes on when its client ends", "[e2e]") {
 TEST_CASE("the end of a program can wait for renewals", "[e2e]") {
     house h;
     h.install(h.ids[0]);
-    h.server.set_latency(50ms, 50ms);
-    bool renewed = false;
-    h.context.restart();
-    asio::co_spawn(
-        h.context, h.app.renew(auth::resource::location(h.ids[0])),
-        [&](std::exception_ptr e) { renewed = !e; });
-    while (h.server.oauth_totals().refreshes == 0)
-        h.context.run_one_for(10ms);
-    CHECK(h.run(h.app.finish()));
-    CHECK(renewed);
-    CHECK(h.run(h.app.finish()));
+    auto const before = h.run(h.store->load(auth::resource::location(h.ids[0])));
+    std::optional<bool> finished;
+    {
+        held_tokens held{h};
+        asio::co_spawn(h.context, h.app.renew(auth::resource::location(h.ids[0])), asio::detached);
+        test::run_until(h.context, [&] { return held.reached(); });
+        asio::co_spawn(h.context, h.app.finish(), [&](std::exception_ptr thrown, bool all) {
+            if (!thrown) finished = all;
+        });
+        h.context.poll();
+        CHECK_FALSE(finished);
+        // Whoever waits for nothing learns that something is left to do.
+        asio::co_spawn(h.context, h.app.finish(0ms), [&](std::exception_ptr, bool all) {
+            CHECK_FALSE(all);
+            CHECK_FALSE(finished);
+            held.open();
+        });
+        test::run_until(h.context, [&] { return finished.has_value(); });
+    }
+    CHECK(finished == true);
+    auto const after = h.run(h.store->load(auth::resource::location(h.ids[0])));
+    REQUIRE((before && after));
+    CHECK(after->version != before->version);
+    CHECK(h.run(h.app.finish(0ms)));
 }
 
 TEST_CASE("an event loop that ends in a renewal leaves an app that works", "[e2e]") {

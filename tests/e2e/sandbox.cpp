@@ -190,7 +190,7 @@ TEST_CASE("refusals_have_their_causes", "[e2e]") {
     auto const route =
         f.run(f.location().try_send(highlevel::http::request{highlevel::method::get, "/nowhere"}));
     REQUIRE(route.has_error());
-    CHECK(route.error().status() == 404);
+    CHECK(route.error().status() == 401);
     CHECK(route.error().cause() == cause::unknown_route);
 
     auto const invalid = f.run(f.location().try_call<contacts::get_contacts>(

@@ -3,6 +3,7 @@
 // What quota/limiter.hpp asks of the heap: nothing for a permit that is free, and less than a
 // kilobyte for a bucket that nobody uses.
 #include "support/catch.hpp"
+#include "support/sanitizers.hpp"
 
 #include <highlevel/quota/limiter.hpp>
 
@@ -20,17 +21,6 @@
 #include <new>
 #include <string>
 
-// Sanitizers have operators of their own, of which not all may be replaced: nothing is counted
-// there.
-#if defined(__has_feature)
-#    if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#        define HIGHLEVEL_TEST_SANITIZED
-#    endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#    define HIGHLEVEL_TEST_SANITIZED
-#endif
-
 namespace {
 
 [[maybe_unused]] constexpr std::size_t header = alignof(std::max_align_t);
@@ -39,6 +29,8 @@ thread_local std::int64_t bytes = 0; // asked for and not given back
 
 } // namespace
 
+// Sanitizers have operators of their own, of which not all may be replaced: nothing is counted
+// there.
 #if !defined(HIGHLEVEL_TEST_SANITIZED)
 // Counts for each thread; the size stands before the block.
 void* operator new(std::size_t size) {

@@ -10,6 +10,8 @@
 #include <highlevel/quota/lane.hpp>
 #include <highlevel/quota/limits.hpp>
 
+#include <support/sanitizers.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -33,14 +35,6 @@ namespace quota = highlevel::quota;
 
 // How much of the sweeps to run, in percent: all in optimised builds, a part where every step is
 // slow (no optimisation, sanitizers). Define HIGHLEVEL_TEST_SIMULATION_SCALE to choose.
-#if defined(__has_feature)
-#    if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#        define HIGHLEVEL_TEST_SANITIZED
-#    endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#    define HIGHLEVEL_TEST_SANITIZED
-#endif
 #if defined(HIGHLEVEL_TEST_SIMULATION_SCALE)
 inline constexpr int percent = HIGHLEVEL_TEST_SIMULATION_SCALE;
 #elif defined(__OPTIMIZE__) && !defined(HIGHLEVEL_TEST_SANITIZED)

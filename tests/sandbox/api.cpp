@@ -148,26 +148,32 @@ TEST_CASE("version_header_must_be_there_and_known", "[sandbox]") {
     CHECK(invalid.message() == "version header is invalid");
     h.version = "";
     CHECK(h.get(path).message() == "version header was not found.");
+    h.version = "latest";
+    auto const malformed = h.get(path);
+    CHECK(malformed.status == 400);
+    CHECK(malformed.message() == "Invalid API version segment 'latest'");
 }
 
-TEST_CASE("unknown_route_wrong_verb_and_wrong_case_differ", "[sandbox]") {
+TEST_CASE("unknown_route_wrong_verb_and_wrong_case_are_unknown_to_the_gateway", "[sandbox]") {
     house h;
-    auto const nowhere = h.get("/nowhere/at/all?x=1");
-    CHECK(nowhere.status == 404);
-    CHECK(nowhere.message() == "Cannot GET /nowhere/at/all");
-    CHECK(h.send("PATCH", "/contacts/").message() == "Cannot PATCH /contacts/");
-    auto const cased = h.get("/Contacts/abc");
-    CHECK(cased.status == 401);
-    CHECK(cased.message().find("not yet supported by the IAM Service") != std::string::npos);
-    CHECK(h.get("/a/b/c/d/e/f/g/h/i/j").status == 404);
-    CHECK(h.get("/").status == 404);
+    for (auto const& [method, path] :
+         {std::pair{"GET", "/nowhere/at/all?x=1"}, std::pair{"PATCH", "/contacts/"},
+          std::pair{"GET", "/Contacts/abc"}, std::pair{"GET", "/a/b/c/d/e/f/g/h/i/j"},
+          std::pair{"GET", "/"}}) {
+        CAPTURE(method, path);
+        auto const refused = h.send(method, path);
+        CHECK(refused.status == 401);
+        CHECK(
+            refused.message() ==
+            "This route is not yet supported by the IAM Service. Please update your IAM config.");
+    }
 }
 
 TEST_CASE("trailing_slash_counts", "[sandbox]") {
     house h;
     CHECK(h.get("/contacts/?locationId=" + h.place).status == 200);
-    CHECK(h.get("/contacts?locationId=" + h.place).status == 404);
-    CHECK(h.get("/locations/" + h.place + "/").status == 404);
+    CHECK(h.get("/contacts?locationId=" + h.place).status == 401);
+    CHECK(h.get("/locations/" + h.place + "/").status == 401);
 }
 
 TEST_CASE("scope_that_a_token_lacks_is_refused", "[sandbox]") {
@@ -183,17 +189,46 @@ TEST_CASE("scope_that_a_token_lacks_is_refused", "[sandbox]") {
     CHECK(refused.message() == "The token is not authorized for this scope.");
 }
 
-TEST_CASE("agency_token_sees_locations_and_not_their_contacts", "[sandbox]") {
+TEST_CASE("refusal_depends_on_the_kind_of_token_and_of_endpoint", "[sandbox]") {
     house h;
-    token_grant agency("pit-agency");
-    agency.companies = {h.api.data().company_id()};
-    h.api.add_token(agency);
-    h.token = "pit-agency";
-    CHECK(h.get("/locations/" + h.place).status == 200);
-    CHECK(h.get("/locations/search").body.at("locations").as_array().size() == 1);
-    auto const refused = h.get("/contacts/?locationId=" + h.place);
-    CHECK(refused.status == 401);
-    CHECK(refused.message() == "The token is not authorized for this scope.");
+    constexpr auto scope = "The token is not authorized for this scope.";
+    constexpr auto auth_class = "This authClass type is not allowed to access this scope.";
+    auto const contacts = "/contacts/?locationId=" + h.place;
+    auto const locations = std::string("/locations/search");
+    auto const users = "/users/search?companyId=" + h.api.data().company_id();
+    struct row {
+        bool agency;
+        bool oauth;
+        std::vector<std::string> scopes;
+        std::string target;
+        const char* message; // null: allowed
+    };
+    for (auto const& r : std::vector<row>{
+             {true, false, {}, contacts, scope},
+             {true, false, {}, users, "Token's user type mismatch!"},
+             {true, false, {}, locations, nullptr},
+             {true, false, {"users.readonly"}, locations, scope},
+             {true, true, {}, contacts, auth_class},
+             {true, true, {"users.readonly"}, contacts, auth_class},
+             {true, true, {}, users, nullptr},
+             {true, true, {"contacts.readonly"}, users, scope},
+             {true, true, {"contacts.readonly"}, locations, scope},
+             {false, false, {}, users, nullptr},
+             {false, false, {"contacts.readonly"}, users, scope},
+             {false, true, {"users.readonly"}, contacts, scope},
+             {false, true, {"contacts.readonly"}, contacts, nullptr}}) {
+        CAPTURE(r.agency, r.oauth, r.target);
+        token_grant grant(r.oauth ? "access" : "pit-one");
+        (r.agency ? grant.companies : grant.locations)
+            .push_back(r.agency ? h.api.data().company_id() : h.place);
+        grant.oauth = r.oauth;
+        grant.scopes = r.scopes;
+        h.api.add_token(grant);
+        h.token = grant.text;
+        auto const got = h.get(r.target);
+        CHECK(got.status == (r.message == nullptr ? 200 : 401));
+        if (r.message != nullptr) CHECK(got.message() == r.message);
+    }
 }
 
 TEST_CASE("other_location_and_missing_location_look_alike", "[sandbox]") {
@@ -845,6 +880,81 @@ TEST_CASE("location_has_tags_custom_fields_and_values", "[sandbox]") {
     CHECK(h.get(base + "/customValues").body.at("customValues").as_array().size() == 3);
     CHECK(h.send("DELETE", path).body.at("succeded") == true);
     CHECK(h.get(path).status == 400);
+}
+
+// ---- users and custom objects ------------------------------------------------------------------
+
+TEST_CASE("users_are_found_within_what_the_token_may_see", "[sandbox]") {
+    auto o = house::defaults();
+    o.locations = 30;
+    house h(o);
+    auto const base = "/users/search?companyId=" + h.api.data().company_id();
+    auto const count = [&](const std::string& more) {
+        auto const got = h.get(base + more);
+        CHECK(got.status == 200);
+        return std::pair{
+            got.body.at("users").as_array().size(), got.body.at("count").to_number<std::size_t>()};
+    };
+    using counts = std::pair<std::size_t, std::size_t>;
+    CHECK(count("") == counts{25, 30});
+    CHECK(count("&limit=4&skip=28") == counts{2, 30});
+    CHECK(count("&locationId=" + h.place) == counts{1, 1});
+    CHECK(count("&type=agency") == counts{0, 0});
+    CHECK(count("&role=user") == counts{0, 0});
+    CHECK(count("&sort=dateAdded&type=account&role=admin").second == 30);
+    auto const owner = h.get(base).body.at("users").at(3);
+    auto const text = [&](const char* name) { return std::string(owner.at(name).as_string()); };
+    CHECK(count("&ids=nobody," + text("id")) == counts{1, 1});
+    CHECK(count("&query=" + text("email")).second >= 1);
+    CHECK(count("&query=nobody@at.all") == counts{0, 0});
+    CHECK(text("name") == text("firstName") + ' ' + text("lastName"));
+    CHECK(h.get(base + "&limit=many").status == 422);
+    CHECK(h.get(base + "&colour=red").message() == "property colour should not exist");
+
+    token_grant one("pit-one");
+    one.locations = {h.place};
+    h.api.add_token(one);
+    h.token = "pit-one";
+    CHECK(count("") == counts{1, 1});
+    auto const other = h.api.data().locations()[1]->id();
+    for (auto const& target :
+         {base + "&locationId=" + other, std::string("/users/search?companyId=other")}) {
+        auto const refused = h.get(target);
+        CHECK(refused.status == 403);
+        CHECK(refused.message() == "The token does not have access to this location.");
+    }
+}
+
+TEST_CASE("users_of_no_company_are_refused_in_words_of_their_own", "[sandbox]") {
+    house h;
+    auto const refused = h.get("/users/search?locationId=" + h.place);
+    CHECK(refused.status == 401);
+    CHECK(refused.message() == "E01 - Unauthorized request");
+}
+
+TEST_CASE("record_is_created_for_an_app_and_for_no_private_integration", "[sandbox]") {
+    house h;
+    auto const path = std::string("/objects/custom_objects.pet/records");
+    json::object const body{
+        {"locationId", h.place}, {"properties", {{"name", "Rex"}}}, {"owner", json::array{"ada"}}};
+    auto const refused = h.post(path, body);
+    CHECK(refused.status == 401);
+    CHECK(refused.message() == "This location is not accessible from this token.");
+    token_grant app("access");
+    app.oauth = true;
+    app.locations = {h.place};
+    h.api.add_token(app);
+    h.token = "access";
+    auto const made = h.post(path, body);
+    CHECK(made.status == 201);
+    CHECK(made.at("/record/properties/name") == "Rex");
+    CHECK(made.at("/record/owner/0") == "ada");
+    CHECK(made.at("/record/dateAdded") == "2026-01-01T00:00:00.000Z");
+    CHECK(made.at("/record/id") != h.post(path, body).at("/record/id"));
+    CHECK(h.post(path, {{"properties", json::object{}}}).status == 422);
+    CHECK(h.post(path, {{"locationId", h.place}}).message() == "properties must be an object");
+    CHECK(h.post(path, {{"locationId", "elsewhere"}, {"properties", {}}}).status == 403);
+    CHECK(h.post(path, {{"locationId", h.place}, {"colour", "red"}}).status == 422);
 }
 
 TEST_CASE("text_is_escaped", "[sandbox]") {

@@ -70,10 +70,11 @@ TEST_CASE("faults_follow_from_seed_and_number_in_their_shares", "[sandbox][fault
     sandbox::fault_options rates;
     rates.reset_rate = 0.05;
     rates.server_error_rate = 0.02;
+    rates.gateway_timeout_rate = 0.03;
     rates.stall_rate = 0.01;
     constexpr std::uint64_t all = 100'000;
-    std::array<std::uint64_t, 4> counts{};
-    std::array<std::uint64_t, 4> processed{};
+    std::array<std::uint64_t, 5> counts{};
+    std::array<std::uint64_t, 5> processed{};
     std::uint64_t differ = 0;
     for (std::uint64_t number = 1; number <= all; ++number) {
         auto const drawn = draw_fault(rates, 1, number);
@@ -88,9 +89,11 @@ TEST_CASE("faults_follow_from_seed_and_number_in_their_shares", "[sandbox][fault
     };
     CHECK(near(counts[static_cast<std::size_t>(fault::kind::reset)], 0.05));
     CHECK(near(counts[static_cast<std::size_t>(fault::kind::server_error)], 0.02));
+    CHECK(near(counts[static_cast<std::size_t>(fault::kind::gateway_timeout)], 0.03));
     CHECK(near(counts[static_cast<std::size_t>(fault::kind::stall)], 0.01));
     CHECK(near(processed[static_cast<std::size_t>(fault::kind::reset)], 0.0375));
     CHECK(near(processed[static_cast<std::size_t>(fault::kind::server_error)], 0.01));
+    CHECK(near(processed[static_cast<std::size_t>(fault::kind::gateway_timeout)], 0.015));
     CHECK(near(processed[static_cast<std::size_t>(fault::kind::stall)], 0.005));
     CHECK(differ > all / 10);
 }
@@ -104,8 +107,9 @@ TEST_CASE("no_rates_mean_no_faults", "[sandbox][faults]") {
 
 TEST_CASE("each_fault_is_what_was_drawn_and_counted_once", "[sandbox][faults]") {
     sandbox::options how;
-    how.faults.reset_rate = 0.6;
-    how.faults.server_error_rate = 0.3;
+    how.faults.reset_rate = 0.5;
+    how.faults.server_error_rate = 0.2;
+    how.faults.gateway_timeout_rate = 0.2;
     how.post_id_member = "source";
     sandbox::server server{how};
     server.start();
@@ -127,6 +131,11 @@ TEST_CASE("each_fault_is_what_was_drawn_and_counted_once", "[sandbox][faults]") 
             ++expected.server_errors;
             CHECK(seen.received.starts_with("HTTP/1.1 " + std::to_string(drawn.status)));
             break;
+        case fault::kind::gateway_timeout:
+            ++expected.gateway_timeouts;
+            CHECK(seen.received.starts_with("HTTP/1.1 401 "));
+            CHECK(seen.received.ends_with(R"({"statusCode":401,"message":"Command timed out"})"));
+            break;
         case fault::kind::stall: FAIL("none was asked for"); break;
         }
         auto const processed = server.stats().processed;
@@ -138,8 +147,10 @@ TEST_CASE("each_fault_is_what_was_drawn_and_counted_once", "[sandbox][faults]") 
     CHECK(counted.accepted == 60);
     CHECK(expected.resets > 0);
     CHECK(expected.server_errors > 0);
+    CHECK(expected.gateway_timeouts > 0);
     CHECK(counted.resets == expected.resets);
     CHECK(counted.server_errors == expected.server_errors);
+    CHECK(counted.gateway_timeouts == expected.gateway_timeouts);
     CHECK(counted.stalls == 0);
     CHECK(counted.scripted == 0);
     server.reset_stats();
@@ -225,7 +236,7 @@ TEST_CASE("rates_that_cannot_be_are_named", "[sandbox][faults]") {
     for (double const bad : {-0.1, 0.6}) {
         sandbox::options how;
         how.faults.reset_rate = bad;
-        how.faults.stall_rate = 0.5;
+        how.faults.gateway_timeout_rate = 0.5;
         CHECK_THROWS_WITH(sandbox::server{how}, test::contains("faults"));
     }
     sandbox::options how;

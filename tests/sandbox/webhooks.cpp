@@ -15,13 +15,16 @@
 #include <boost/asio/use_future.hpp>
 
 #include <chrono>
+#include <functional>
 #include <future>
+#include <limits>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace asio = boost::asio;
 namespace sandbox = highlevel::sandbox;
@@ -246,19 +249,32 @@ TEST_CASE("nobody_waits_for_a_sender_that_is_gone", "[sandbox]") {
 }
 
 TEST_CASE("options_of_a_sender_are_checked", "[sandbox]") {
-    sandbox::webhook_sender_options how;
-    how.tries = 0;
-    CHECK_THROWS_WITH(sandbox::webhook_sender{how}, test::contains("tries"));
-    how.tries = 1;
-    how.address = "localhost";
-    CHECK_THROWS_WITH(sandbox::webhook_sender{how}, test::contains("address"));
-    how.address = "127.0.0.1";
-    how.retry_growth = 0.5;
-    CHECK_THROWS_WITH(sandbox::webhook_sender{how}, test::contains("retry_growth"));
-    how.retry_growth = 2;
-    how.retry_jitter = 1.5;
-    CHECK_THROWS_WITH(sandbox::webhook_sender{how}, test::contains("retry_jitter"));
-    how.retry_jitter = 1;
-    how.response_timeout = 0ms;
-    CHECK_THROWS_WITH(sandbox::webhook_sender{how}, test::contains("response_timeout"));
+    using settings = sandbox::webhook_sender_options;
+    struct row {
+        const char* named;
+        std::function<void(settings&)> spoil;
+    };
+    constexpr auto infinite = std::numeric_limits<double>::infinity();
+    for (auto const& r : std::vector<row>{
+             {"tries", [](settings& o) { o.tries = 0; }},
+             {"address", [](settings& o) { o.address = "localhost"; }},
+             {"retry_delay", [](settings& o) { o.retry_delay = -1ms; }},
+             {"retry_delay", [](settings& o) { o.retry_delay = std::chrono::milliseconds::max(); }},
+             {"retry_growth", [](settings& o) { o.retry_growth = 0.5; }},
+             {"retry_growth", [=](settings& o) { o.retry_growth = infinite; }},
+             {"retry_jitter", [](settings& o) { o.retry_jitter = 1.5; }},
+             {"response_timeout", [](settings& o) { o.response_timeout = 0ms; }},
+             {"response_timeout",
+              [](settings& o) { o.response_timeout = std::chrono::milliseconds::max(); }},
+             {"duplicates", [](settings& o) { o.duplicates = 101; }}}) {
+        CAPTURE(r.named);
+        settings how;
+        r.spoil(how);
+        CHECK_THROWS_WITH(sandbox::webhook_sender{how}, test::contains(r.named));
+    }
+    settings most;
+    most.retry_delay = 24h;
+    most.response_timeout = 24h;
+    most.duplicates = 100;
+    CHECK_NOTHROW(sandbox::webhook_sender{most});
 }

@@ -122,12 +122,14 @@ private:
     bool check_route(context& c) const;
     bool check_access(context& c) const;
     bool check_query(context& c) const;
+    bool read_page(context& c, std::size_t& skip, std::size_t& limit) const;
     bool check_body(context& c, std::span<const std::string_view> known) const;
 
     void fail(context& c, unsigned status, std::string_view message) const;
     void fail(context& c, unsigned status, std::span<const std::string> messages) const;
     void unprocessable(context& c, std::string message) const;
     void duplicate(context& c, std::uint32_t ordinal, std::string_view field) const;
+    [[nodiscard]] std::string next_trace() const;
     void write_trace(context& c, class json_writer& out) const;
 
     // Endpoints, by file: contacts.
@@ -159,6 +161,10 @@ private:
     void list_custom_values(context& c);
     void create_custom_value(context& c);
     void custom_value(context& c);
+
+    // Users and custom objects.
+    void search_users(context& c);
+    void create_record(context& c);
 
     options options_;
     duration wall_;
@@ -193,3 +199,5 @@ private:
 #include <highlevel/sandbox/impl/contacts.ipp>
 #include <highlevel/sandbox/impl/locations.ipp>
 #include <highlevel/sandbox/impl/oauth.ipp>
+#include <highlevel/sandbox/impl/objects.ipp>
+#include <highlevel/sandbox/impl/users.ipp>

@@ -31,8 +31,12 @@ public:
     std::string client_secret;
     /// Where codes may be sent; empty: anywhere.
     std::string redirect_uri;
-    /// Scopes of its tokens; empty: all.
+    /// Scopes that it may ask for; empty: all. A link to the chooser page that names some narrows
+    /// its tokens to those.
     std::vector<std::string> scopes;
+    /// The version of a private app, which a link to the chooser page has to name (`version_id`);
+    /// empty: a public app, which needs none.
+    std::string version_id;
     /// Life of an access token. Live: 86399 s.
     std::chrono::seconds access_lifetime{86'399};
     /// How long a used refresh token gets the same answer once more. Live: 30 s.
@@ -77,6 +81,8 @@ public:
         install_hook on_install;
         /// All locations that there are.
         std::function<std::vector<std::string>()> locations;
+        /// A trace id that no other answer has.
+        std::function<std::string()> trace_id;
     };
 
     oauth_house(std::uint64_t seed, neighbours others);
@@ -95,10 +101,16 @@ public:
     bool answer(const request_view& request, const token_grant* grant, duration now, reply& out);
 
 private:
+    /// What the tokens of an installation are for.
+    class rights {
+    public:
+        std::string location;
+        std::vector<std::string> scopes;
+    };
     class code_record {
     public:
         std::string client_id;
-        std::string location;
+        rights what;
         /// Where the page sent it; the exchange must name the same.
         std::string redirect_uri;
         std::optional<duration> ends;
@@ -112,7 +124,7 @@ private:
     class refresh_record {
     public:
         std::string client_id;
-        std::string location;
+        rights what;
         std::optional<duration> used;
         std::string answer;
     };
@@ -122,20 +134,17 @@ private:
     void mint(const pairs& form, bool v3, const token_grant& grant, duration now, reply& out);
     void installed(const pairs& query, bool v3, reply& out) const;
     void uninstall(const request_view& request, reply& out);
-    void choose(const pairs& query, reply& out);
     void tell(std::string_view event, std::string_view client_id, std::string location) const;
     void choose(const pairs& query, duration now, reply& out);
     std::string install(
         std::string_view client_id, std::string location, std::vector<std::string> chosen);
     void end_tokens(std::string_view client_id, std::string_view location);
     std::string issue(
-        const app_settings& app,
-        const std::string& location,
-        bool v3,
-        bool with_refresh,
-        duration now);
+        const app_settings& app, const rights& what, bool v3, bool with_refresh, duration now);
     std::string random_text(std::string_view prefix);
     static void refuse(reply& out, unsigned status, std::string_view message);
+    static void unauthorized(reply& out, std::string_view description);
+    void unprocessable(reply& out, const std::vector<std::string>& messages) const;
 
     neighbours others_;
     std::uint64_t seed_;

@@ -33,6 +33,9 @@ public:
     double reset_rate = 0;
     /// Requests answered with 500, 502, 503 or 504, half of them although they were processed.
     double server_error_rate = 0;
+    /// Requests answered with 401 "Command timed out", which is how a gateway words its time-out;
+    /// half of them although they were processed. It says nothing about the token.
+    double gateway_timeout_rate = 0;
     /// Requests that are never answered, half of them although they were processed. The connection
     /// stays open until the peer closes it or the server stops.
     double stall_rate = 0;

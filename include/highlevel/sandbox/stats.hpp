@@ -26,8 +26,10 @@ public:
     std::uint64_t scripted = 0;         ///< answered by the hook
     std::uint64_t resets = 0;           ///< connections reset (`fault_options::reset_rate`)
     std::uint64_t server_errors = 0;    ///< made-up 5xx (`fault_options::server_error_rate`)
-    std::uint64_t stalls = 0;           ///< never answered (`fault_options::stall_rate`)
-    std::uint64_t expired = 0;          ///< answered with 401 because the token had expired
+    /// made-up 401 "Command timed out" (`fault_options::gateway_timeout_rate`)
+    std::uint64_t gateway_timeouts = 0;
+    std::uint64_t stalls = 0;  ///< never answered (`fault_options::stall_rate`)
+    std::uint64_t expired = 0; ///< answered with 401 because the token had expired
 };
 
 /// One bucket: the requests of one app on one location or company.

@@ -98,6 +98,7 @@ public:
         place_ = &d.pick(towns);
         owner_first_name_ = d.pick(first_names);
         owner_last_name_ = d.pick(last_names);
+        owner_id_ = made_up_id(scatter(seed ^ 0x05e) ^ scatter(ordinal));
         name = owner_last_name_ + ' ' + std::string(d.pick(trade_names));
         for (auto tag : tag_names)
             tags_.emplace_back(
@@ -118,6 +119,7 @@ public:
     [[nodiscard]] std::uint32_t ordinal() const noexcept { return ordinal_; }
     [[nodiscard]] const std::string& company_id() const noexcept { return company_id_; }
     [[nodiscard]] const town& place() const noexcept { return *place_; }
+    [[nodiscard]] const std::string& owner_id() const noexcept { return owner_id_; }
     [[nodiscard]] const std::string& owner_first_name() const noexcept { return owner_first_name_; }
     [[nodiscard]] const std::string& owner_last_name() const noexcept { return owner_last_name_; }
     [[nodiscard]] const std::vector<named_item>& tags() const noexcept { return tags_; }
@@ -318,6 +320,7 @@ private:
     std::string company_id_;
     std::chrono::milliseconds search_lag_;
     const town* place_ = nullptr;
+    std::string owner_id_;
     std::string owner_first_name_;
     std::string owner_last_name_;
     std::vector<named_item> tags_;

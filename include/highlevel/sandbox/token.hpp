@@ -37,6 +37,8 @@ public:
     /// When it ends, counted from the server's construction; nothing: never.
     std::optional<std::chrono::nanoseconds> ends;
 
+    /// Whether it is a Private Integration's.
+    [[nodiscard]] bool private_integration() const noexcept { return text.starts_with("pit-"); }
     /// Whose quota the token uses.
     [[nodiscard]] const std::string& quota_owner() const noexcept {
         return app.empty() ? text : app;

@@ -30,6 +30,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -59,17 +60,17 @@ public:
     bool legacy_signature = false;
     /// How often a delivery is tried that does not get a 2xx. Live: 6 or 12, the documents differ.
     unsigned tries = 6;
-    /// The time between two tries. Live: 10 minutes and more.
+    /// The time between two tries, from none to a day. Live: 10 minutes and more.
     std::chrono::milliseconds retry_delay{50};
-    /// By how much that time grows from one try to the next; at least 1. Live: 1 or more, the
-    /// documents differ.
+    /// By how much that time grows from one try to the next, to a day at most; finite and at
+    /// least 1. Live: 1 or more, the documents differ.
     double retry_growth = 1;
     /// The share of that time that is drawn at random and added, from 0 to 1. Live: some.
     double retry_jitter = 0;
     /// A receiver that has not answered by then is taken for dead: its connection is closed, and
-    /// the delivery tried again. Positive. Live: unknown.
+    /// the delivery tried again. Positive, and a day at most. Live: unknown.
     std::chrono::milliseconds response_timeout{10'000};
-    /// How many of a hundred deliveries are sent once more although they were taken.
+    /// How many of a hundred deliveries are sent once more although they were taken; at most 100.
     unsigned duplicates = 0;
     /// Where ids and the choice of duplicates come from.
     std::uint64_t seed = 1;
@@ -179,6 +180,8 @@ private:
     using error_code = boost::system::error_code;
     using clock = std::chrono::steady_clock;
 
+    static constexpr std::chrono::milliseconds longest_time = std::chrono::hours{24};
+
     class attempt {
     public:
         std::string body;
@@ -187,17 +190,24 @@ private:
     };
 
     static void check(const webhook_sender_options& o) {
+        auto const demand = [](bool met, const char* what) {
+            if (!met) throw std::invalid_argument(std::string("webhook sender option ") + what);
+        };
         error_code ec;
         (void)asio::ip::make_address(o.address, ec);
-        if (ec) throw std::invalid_argument{"webhook sender option address must be numeric"};
-        if (o.tries == 0)
-            throw std::invalid_argument{"webhook sender option tries must be positive"};
-        if (!(o.retry_growth >= 1))
-            throw std::invalid_argument{"webhook sender option retry_growth must be at least 1"};
-        if (!(o.retry_jitter >= 0 && o.retry_jitter <= 1))
-            throw std::invalid_argument{"webhook sender option retry_jitter must be from 0 to 1"};
-        if (o.response_timeout.count() <= 0)
-            throw std::invalid_argument{"webhook sender option response_timeout must be positive"};
+        demand(!ec, "address must be numeric");
+        demand(o.tries > 0, "tries must be positive");
+        demand(
+            o.retry_delay.count() >= 0 && o.retry_delay <= longest_time,
+            "retry_delay must be from 0 to a day");
+        demand(
+            std::isfinite(o.retry_growth) && o.retry_growth >= 1,
+            "retry_growth must be finite and at least 1");
+        demand(o.retry_jitter >= 0 && o.retry_jitter <= 1, "retry_jitter must be from 0 to 1");
+        demand(
+            o.response_timeout.count() > 0 && o.response_timeout <= longest_time,
+            "response_timeout must be positive and a day at most");
+        demand(o.duplicates <= 100, "duplicates must be at most 100");
     }
 
     /// Does something on the sender's thread; false when that has ended. The work needs no share in
@@ -211,10 +221,10 @@ private:
         return true;
     }
 
-    /// The time before the next try, when so many have failed. A day is enough.
+    /// The time before the next try, when so many have failed.
     std::chrono::milliseconds delay_after(unsigned tried) {
         auto delay = static_cast<double>(settings.retry_delay.count());
-        constexpr double most = 86'400'000;
+        constexpr auto most = static_cast<double>(longest_time.count());
         for (unsigned i = 1; i < tried && delay < most; ++i)
             delay *= settings.retry_growth;
         auto const share = static_cast<double>(dice_.below(1001)) / 1000;

@@ -17,7 +17,7 @@ namespace highlevel::sandbox::detail {
 /// What goes wrong with one request.
 class fault {
 public:
-    enum class kind : std::uint8_t { none, reset, server_error, stall };
+    enum class kind : std::uint8_t { none, reset, server_error, gateway_timeout, stall };
 
     fault() = default;
 
@@ -40,19 +40,28 @@ public:
     const fault_options& rates, std::uint64_t seed, std::uint64_t number) noexcept {
     fault drawn;
     dice d(scatter(seed ^ 0xfa17) ^ scatter(number));
-    auto const at = share(d);
+    auto at = share(d);
     auto const how = d.below(4);
-    if (at < rates.reset_rate) {
+    // Whether the draw is within the next rate, of those that stand one behind the other.
+    auto const within = [&](double rate) {
+        bool const hit = at < rate;
+        at -= rate;
+        return hit;
+    };
+    if (within(rates.reset_rate)) {
         drawn.what = fault::kind::reset;
         drawn.processed = how != 0;
         // Every answer is longer than 100 bytes.
         if (how == 2) drawn.bytes = 1 + d.below(100);
         if (how == 3) drawn.bytes = std::numeric_limits<std::size_t>::max();
-    } else if (at < rates.reset_rate + rates.server_error_rate) {
+    } else if (within(rates.server_error_rate)) {
         drawn.what = fault::kind::server_error;
         drawn.processed = d.below(2) != 0;
         drawn.status = std::array{500U, 502U, 503U, 504U}[how];
-    } else if (at < rates.reset_rate + rates.server_error_rate + rates.stall_rate) {
+    } else if (within(rates.gateway_timeout_rate)) {
+        drawn.what = fault::kind::gateway_timeout;
+        drawn.processed = how < 2;
+    } else if (within(rates.stall_rate)) {
         drawn.what = fault::kind::stall;
         drawn.processed = how < 2;
     }

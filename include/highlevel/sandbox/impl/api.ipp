@@ -7,11 +7,13 @@
 #include <highlevel/sandbox/api.hpp>
 #include <highlevel/sandbox/detail/faults.hpp>
 #include <highlevel/sandbox/detail/json_writer.hpp>
+#include <highlevel/sandbox/detail/version_header.hpp>
 
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 
 #include <algorithm>
+#include <charconv>
 
 namespace highlevel::sandbox::detail {
 
@@ -26,7 +28,7 @@ public:
     std::string_view scope;
     location_source where;
     handler run;
-    std::array<std::string_view, 8> query{};
+    std::array<std::string_view, 12> query{};
 };
 
 /// One request on its way.
@@ -39,7 +41,6 @@ public:
     timestamp date;
     std::shared_ptr<const token_grant> grant;
     const endpoint* target = nullptr;
-    bool wrong_case = false;
     std::array<std::string_view, 8> segments{};
     std::size_t segment_count = 0;
     std::vector<std::pair<std::string, std::string>> query;
@@ -142,7 +143,8 @@ inline api::api(const options& settings, duration wall)
                for (auto const& place : store_.locations())
                    ids.push_back(place->id());
                return ids;
-           }}),
+           },
+           [this] { return next_trace(); }}),
       max_(settings.max),
       interval_(settings.interval) {
     options_.hook = nullptr; // the server's business
@@ -214,6 +216,17 @@ inline std::span<const api::endpoint> api::endpoints() {
         endpoint{
             "DELETE", "/locations/{locationId}/customValues/{id}", "locations/customValues.write",
             path, &api::custom_value},
+        endpoint{
+            "GET",
+            "/users/search",
+            "users.readonly",
+            none,
+            &api::search_users,
+            {"companyId", "query", "skip", "limit", "locationId", "type", "role", "ids", "sort",
+             "sortDirection", "enabled2waySync"}},
+        endpoint{
+            "POST", "/objects/{schemaKey}/records", "objects/record.write", body,
+            &api::create_record},
     };
     return table;
 }
@@ -404,7 +417,7 @@ inline void api::route(context& c) const {
         c.segments[c.segment_count++] = path.substr(0, slash);
         if (more) path.remove_prefix(slash + 1);
     }
-    auto const fits = [&](std::string_view pattern, bool any_case) {
+    auto const fits = [&](std::string_view pattern) {
         pattern.remove_prefix(1);
         for (std::size_t i = 0; i < c.segment_count; ++i) {
             auto const slash = pattern.find('/');
@@ -414,7 +427,7 @@ inline void api::route(context& c) const {
             auto const given = c.segments[i];
             if (part.starts_with('{')) {
                 if (given.empty()) return false;
-            } else if (part != given && !(any_case && lower_case(part) == lower_case(given))) {
+            } else if (part != given) {
                 return false;
             }
             if (!last) pattern.remove_prefix(slash + 1);
@@ -422,12 +435,10 @@ inline void api::route(context& c) const {
         return true;
     };
     for (auto const& e : endpoints())
-        if (e.method == c.request.method && fits(e.path, false)) {
+        if (e.method == c.request.method && fits(e.path)) {
             c.target = &e;
             return;
         }
-    c.wrong_case = std::ranges::any_of(
-        endpoints(), [&](auto const& e) { return fits(e.path, true) && !fits(e.path, false); });
 }
 
 inline void api::parse_body(context& c) const {
@@ -476,32 +487,17 @@ inline bool api::admit(context& c, duration now) {
 }
 
 inline bool api::check_version(context& c) const {
-    constexpr std::array<std::string_view, 4> known{"2021-04-15", "2021-07-28", "2023-02-21", "v3"};
-    auto const version = c.request.header("version");
-    if (!version) {
-        fail(c, 401, "version header was not found.");
-        return false;
-    }
-    if (std::ranges::find(known, *version) == known.end()) {
-        fail(c, 401, "version header is invalid");
-        return false;
-    }
-    return true;
+    auto const refused = refuse_version(c.request.header("version"));
+    if (refused) fail(c, refused->status, refused->message);
+    return !refused;
 }
 
 inline bool api::check_route(context& c) const {
     if (c.target) return true;
-    if (c.wrong_case) {
-        fail(
-            c, 401,
-            "This route is not yet supported by the IAM Service. Please update your IAM config.");
-    } else {
-        std::string message("Cannot ");
-        message += c.request.method;
-        message += ' ';
-        message += c.request.path;
-        fail(c, 404, message);
-    }
+    // A wrong path, a wrong method or a wrong letter: the gateway knows no rule for it.
+    fail(
+        c, 401,
+        "This route is not yet supported by the IAM Service. Please update your IAM config.");
     return false;
 }
 
@@ -509,13 +505,17 @@ inline bool api::check_access(context& c) const {
     auto const& grant = *c.grant;
     auto const located = c.target->where != location_source::none;
     // An agency token may look at locations as such, but not at what is in them.
-    auto const open_to_agency = c.target->scope.starts_with("locations.");
-    if (!grant.has_scope(c.target->scope) || (located && grant.agency_class() && !open_to_agency)) {
-        fail(
-            c, 401,
-            grant.oauth && grant.agency_class()
-                ? "This authClass type is not allowed to access this scope."
-                : "The token is not authorized for this scope.");
+    auto const for_locations = located && !c.target->scope.starts_with("locations.");
+    if (grant.agency_class() && grant.oauth && for_locations) {
+        fail(c, 401, "This authClass type is not allowed to access this scope.");
+        return false;
+    }
+    if (grant.agency_class() && !grant.oauth && c.target->scope.starts_with("users.")) {
+        fail(c, 401, "Token's user type mismatch!");
+        return false;
+    }
+    if (!grant.has_scope(c.target->scope) || (grant.agency_class() && for_locations)) {
+        fail(c, 401, "The token is not authorized for this scope.");
         return false;
     }
     if (!located || c.target->where == location_source::body) {
@@ -549,6 +549,20 @@ inline bool api::check_query(context& c) const {
     return false;
 }
 
+/// Reads `skip` and `limit`, which stay as they are where they are not given; refuses other texts
+/// than numbers.
+inline bool api::read_page(context& c, std::size_t& skip, std::size_t& limit) const {
+    for (auto [name, target] : {std::pair{"skip", &skip}, std::pair{"limit", &limit}}) {
+        auto const* text = c.parameter(name);
+        if (!text) continue;
+        auto const [end, ec] = std::from_chars(text->data(), text->data() + text->size(), *target);
+        if (ec == std::errc() && end == text->data() + text->size()) continue;
+        unprocessable(c, std::string(name) + " must be a number string");
+        return false;
+    }
+    return true;
+}
+
 inline bool api::check_body(context& c, std::span<const std::string_view> known) const {
     auto const* object = c.body.if_object();
     std::vector<std::string> messages;
@@ -563,7 +577,7 @@ inline bool api::check_body(context& c, std::span<const std::string_view> known)
 
 // ---- answers -----------------------------------------------------------------------------------
 
-inline void api::write_trace(context&, json_writer& out) const {
+inline std::string api::next_trace() const {
     constexpr std::string_view digits = "0123456789abcdef";
     auto const number = traces_++;
     std::string id(36, '-');
@@ -571,7 +585,11 @@ inline void api::write_trace(context&, json_writer& out) const {
     for (std::size_t i = 0; i < id.size(); ++i)
         if (i != 8 && i != 13 && i != 18 && i != 23) id[i] = digits[d.below(16)];
     id[14] = '4'; // a version 4 UUID to the eye
-    out.member("traceId", id);
+    return id;
+}
+
+inline void api::write_trace(context&, json_writer& out) const {
+    out.member("traceId", next_trace());
 }
 
 inline void api::fail(context& c, unsigned status, std::string_view message) const {

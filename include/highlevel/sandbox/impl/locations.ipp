@@ -6,8 +6,6 @@
 #include <highlevel/sandbox/api.hpp>
 #include <highlevel/sandbox/impl/api.ipp>
 
-#include <charconv>
-
 namespace highlevel::sandbox::detail {
 
 inline void write_location(json_writer& out, const location& place, bool whole) {
@@ -60,13 +58,7 @@ inline void api::get_location(context& c) {
 inline void api::search_locations(context& c) {
     std::size_t skip = 0;
     std::size_t limit = 10;
-    for (auto [name, target] : {std::pair{"skip", &skip}, std::pair{"limit", &limit}}) {
-        auto const* text = c.parameter(name);
-        if (!text) continue;
-        auto const [end, ec] = std::from_chars(text->data(), text->data() + text->size(), *target);
-        if (ec != std::errc() || end != text->data() + text->size())
-            return unprocessable(c, std::string(name) + " must be a number string");
-    }
+    if (!read_page(c, skip, limit)) return;
     auto const* company = c.parameter("companyId");
     auto const* email = c.parameter("email");
     auto const* order = c.parameter("order");

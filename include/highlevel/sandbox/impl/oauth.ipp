@@ -6,6 +6,7 @@
 #include <highlevel/http/uri.hpp>
 #include <highlevel/sandbox/api.hpp>
 #include <highlevel/sandbox/detail/json_writer.hpp>
+#include <highlevel/sandbox/detail/version_header.hpp>
 #include <highlevel/sandbox/oauth.hpp>
 
 #include <boost/json/parse.hpp>
@@ -42,7 +43,9 @@ inline std::string oauth_house::install(
         if (on.insert(id).second) tell("INSTALL", client_id, std::move(id));
     code_record made;
     made.client_id = client_id;
-    made.location = std::move(location);
+    made.what.location = std::move(location);
+    if (auto const app = apps_.find(client_id); app != apps_.end())
+        made.what.scopes = app->second.scopes;
     codes_.insert_or_assign(text, std::move(made));
     return text;
 }
@@ -100,6 +103,29 @@ inline void oauth_house::refuse(reply& out, unsigned status, std::string_view me
         .end_object();
 }
 
+/// As the token endpoint says that it does not know somebody.
+inline void oauth_house::unauthorized(reply& out, std::string_view description) {
+    out.status = 401;
+    out.body.clear();
+    json_writer(out.body)
+        .begin_object()
+        .member("error", "UnAuthorized!")
+        .member("error_description", description)
+        .end_object();
+}
+
+inline void oauth_house::unprocessable(reply& out, const std::vector<std::string>& messages) const {
+    out.status = 422;
+    out.body.clear();
+    json_writer(out.body)
+        .begin_object()
+        .member("statusCode", out.status)
+        .strings("message", messages)
+        .member("error", "Unprocessable Entity")
+        .member("traceId", others_.trace_id())
+        .end_object();
+}
+
 inline bool oauth_house::answer(
     const request_view& request, const token_grant* grant, duration now, reply& out) {
     auto const is = [&](std::string_view method, std::string_view path) {
@@ -117,6 +143,10 @@ inline bool oauth_house::answer(
         token(parse_query(request.body), v3, now, out);
         return true;
     }
+    if (is("POST", "/oauth/reconnect")) {
+        refuse(out, 400, "API endpoint has been removed");
+        return true;
+    }
     bool const old_mint = is("POST", "/oauth/locationToken");
     bool const new_mint = is("POST", "/oauth/location-token");
     bool const old_list = is("GET", "/oauth/installedLocations");
@@ -124,6 +154,10 @@ inline bool oauth_house::answer(
     bool const leave = request.method == "DELETE" &&
         request.path.starts_with("/marketplace/app/") && request.path.ends_with("/installations");
     if (grant == nullptr || !(old_mint || new_mint || old_list || new_list || leave)) return false;
+    if (auto const refused = refuse_version(version)) {
+        refuse(out, refused->status, refused->message);
+        return true;
+    }
     if ((new_mint || new_list) && !v3) {
         refuse(out, 404, "Cannot " + std::string(request.method) + ' ' + std::string(request.path));
         return true;
@@ -134,8 +168,12 @@ inline bool oauth_house::answer(
         return true;
     }
     std::string_view const scope = old_list || new_list ? "oauth.readonly" : "oauth.write";
-    if (!grant->oauth || !grant->has_scope(scope) || (!leave && !grant->agency_class())) {
+    if (!grant->oauth || !grant->has_scope(scope)) {
         refuse(out, 401, "The token is not authorized for this scope.");
+        return true;
+    }
+    if (!leave && !grant->agency_class()) {
+        refuse(out, 403, "Forbidden resource");
         return true;
     }
     std::lock_guard const lock(mutex_);
@@ -156,16 +194,39 @@ inline bool oauth_house::answer(
     return {};
 }
 
+/// The words of a text that spaces separate.
+[[nodiscard]] inline std::vector<std::string> words_of(std::string_view text) {
+    std::vector<std::string> words;
+    while (!text.empty()) {
+        auto const end = std::min(text.find(' '), text.size());
+        if (end > 0) words.emplace_back(text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return words;
+}
+
 /// The page on which the user chooses, with the choice already made: `locationId`, any number of
 /// times (an addition of the sandbox), says where. One is an installation on that location, several
 /// are one on the company; none is one on the company with all its locations.
 inline void oauth_house::choose(const pairs& query, duration now, reply& out) {
     auto const client = value_of(query, "client_id");
+    auto const version = value_of(query, "version_id");
+    if (client.empty() && !version.empty()) {
+        out.content_type = "text/html; charset=utf-8"; // a blank page
+        return;
+    }
     std::string const back(value_of(query, "redirect_uri"));
     auto const app = apps_.find(client);
     if (app == apps_.end() || back.empty() ||
         (!app->second.redirect_uri.empty() && app->second.redirect_uri != back))
         return refuse(out, 400, "No integration found");
+    if (!app->second.version_id.empty() && app->second.version_id != version)
+        return refuse(out, 400, "error.noversionid");
+    auto const& allowed = app->second.scopes;
+    auto scopes = words_of(value_of(query, "scope"));
+    for (auto const& scope : scopes)
+        if (!allowed.empty() && std::ranges::find(allowed, scope) == allowed.end())
+            return refuse(out, 400, "The app does not have the scope " + scope);
     std::vector<std::string> chosen;
     for (auto const& [name, value] : query)
         if (name == "locationId") chosen.push_back(value);
@@ -176,6 +237,7 @@ inline void oauth_house::choose(const pairs& query, duration now, reply& out) {
     if (chosen.empty()) chosen = others_.locations();
     auto const text = install(client, std::move(location), std::move(chosen));
     auto& made = codes_.find(text)->second;
+    if (!scopes.empty()) made.what.scopes = std::move(scopes);
     made.redirect_uri = back;
     made.ends = now + app->second.code_lifetime;
     out.status = 302;
@@ -189,49 +251,69 @@ inline void oauth_house::token(const pairs& form, bool v3, duration now, reply& 
     auto const get = [&](std::string_view snake, std::string_view camel) {
         return value_of(form, v3 ? camel : snake);
     };
-    auto const app = apps_.find(get("client_id", "clientId"));
-    auto const grant_type = get("grant_type", "grantType");
-    if (app == apps_.end() || get("client_secret", "clientSecret") != app->second.client_secret) {
-        out.status = 401;
-        out.body = R"({"error":"UnAuthorized!","error_description":"Invalid client credentials!"})";
+    auto const lacks = [&](std::string_view snake, std::string_view camel) {
+        if (!get(snake, camel).empty()) return false;
+        refuse(out, 400, "Missing parameter: " + std::string(v3 ? camel : snake));
+        return true;
+    };
+    if (lacks("client_id", "clientId") || lacks("client_secret", "clientSecret") ||
+        lacks("grant_type", "grantType"))
         return;
+    auto const grant_type = get("grant_type", "grantType");
+    bool const with_code = grant_type == "authorization_code";
+    bool const with_refresh = grant_type == "refresh_token";
+    if (!with_code && !with_refresh && grant_type != "client_credentials") {
+        if (v3) return refuse(out, 400, "Invalid parameter: grantType");
+        return unprocessable(out, {"grant_type must be a valid enum value"});
     }
-    if (grant_type == "authorization_code") {
-        auto const code = codes_.find(get("code", "code"));
-        bool const ended = code != codes_.end() && code->second.ends && now >= *code->second.ends;
-        if (code == codes_.end() || ended || code->second.client_id != app->first) {
-            out.status = 401;
-            out.body =
-                R"({"error":"UnAuthorized!","error_description":"Authorization code not found"})";
-            return;
-        }
+    auto const user_type = get("user_type", "userType");
+    if (!user_type.empty() && user_type != "Company" && user_type != "Location")
+        return refuse(
+            out, 400, v3 ? "Invalid parameter: userType" : "Invalid parameter: user_type");
+    if ((with_code && lacks("code", "code")) ||
+        (with_refresh && lacks("refresh_token", "refreshToken")))
+        return;
+
+    // The code is looked up before the app: whoever has none learns nothing of the credentials.
+    auto const code = with_code ? codes_.find(get("code", "code")) : codes_.end();
+    constexpr std::string_view no_code = "Authorization code not found";
+    if (with_code && (code == codes_.end() || (code->second.ends && now >= *code->second.ends)))
+        return unauthorized(out, no_code);
+    auto const app = apps_.find(get("client_id", "clientId"));
+    if (app == apps_.end() || get("client_secret", "clientSecret") != app->second.client_secret)
+        return unauthorized(out, "Invalid client credentials!");
+
+    if (with_code) {
+        if (code->second.client_id != app->first) return unauthorized(out, no_code);
         auto const back = get("redirect_uri", "redirectUri");
         auto const& sent = code->second.redirect_uri;
         if (!back.empty() && !sent.empty() && back != sent)
-            return refuse(out, 400, "Invalid parameter: redirect_uri");
-        auto const location = code->second.location;
+            return refuse(
+                out, 400,
+                v3 ? "Invalid parameter: redirectUri" : "Invalid parameter: redirect_uri");
+        auto const what = code->second.what;
         codes_.erase(code);
         ++counts_.exchanges;
-        out.body = issue(app->second, location, v3, true, now);
+        out.body = issue(app->second, what, v3, true, now);
         return;
     }
-    if (grant_type == "client_credentials") {
+    if (!with_refresh) {
         ++counts_.exchanges;
-        out.body = issue(app->second, {}, v3, true, now);
+        rights what;
+        what.scopes = app->second.scopes;
+        out.body = issue(app->second, what, v3, true, now);
         return;
     }
-    if (grant_type != "refresh_token")
-        return refuse(out, 422, "grant_type must be a valid enum value");
     ++counts_.refreshes;
     auto const found = refreshes_.find(get("refresh_token", "refreshToken"));
     if (found == refreshes_.end() || found->second.client_id != app->first)
         return refuse(out, 400, "Invalid grant: refresh token is invalid");
     auto& record = found->second;
-    if (inactive_.contains(record.location)) return refuse(out, 400, "Location is not active");
+    if (inactive_.contains(record.what.location)) return refuse(out, 400, "Location is not active");
     if (!record.used) {
         ++counts_.rotations;
         record.used = now;
-        record.answer = issue(app->second, record.location, v3, true, now);
+        record.answer = issue(app->second, record.what, v3, true, now);
         out.body = record.answer;
         return;
     }
@@ -246,18 +328,27 @@ inline void oauth_house::token(const pairs& form, bool v3, duration now, reply& 
 
 inline void oauth_house::mint(
     const pairs& form, bool v3, const token_grant& grant, duration now, reply& out) {
+    std::vector<std::string> messages;
+    for (std::string const name : {"companyId", "locationId"})
+        if (value_of(form, name).empty()) messages.push_back(name + " must be a string");
+    if (!messages.empty()) return unprocessable(out, messages);
     std::string const location(value_of(form, "locationId"));
     auto const company = value_of(form, "companyId");
     auto const app = apps_.find(grant.app);
-    if (app == apps_.end() || location.empty() || company.empty())
-        return refuse(out, 422, "locationId and companyId must be a string");
     if (inactive_.contains(location)) return refuse(out, 400, "Location is not active");
-    if (!grant.may_use_company(company) || others_.company_of(location) != company ||
-        !installed_[app->first].contains(location))
+    if (app == apps_.end() || !grant.may_use_company(company) ||
+        others_.company_of(location) != company || !installed_[app->first].contains(location))
         return refuse(out, 400, "Location not found");
     ++counts_.mints;
     out.status = 201;
-    out.body = issue(app->second, location, v3, app->second.minted_refresh, now);
+    rights what;
+    what.location = location;
+    what.scopes = grant.scopes;
+    // Nobody asked for these, but the live service adds them.
+    if (!what.scopes.empty())
+        for (auto const* added : {"oauth.readonly", "oauth.write"})
+            if (!grant.has_scope(added)) what.scopes.emplace_back(added);
+    out.body = issue(app->second, what, v3, app->second.minted_refresh, now);
 }
 
 inline void oauth_house::installed(const pairs& query, bool v3, reply& out) const {
@@ -318,7 +409,7 @@ inline void oauth_house::end_tokens(std::string_view client_id, std::string_view
         return client == client_id && (location.empty() || where == location);
     };
     std::erase_if(refreshes_, [&](auto const& entry) {
-        return gone(entry.second.client_id, entry.second.location);
+        return gone(entry.second.client_id, entry.second.what.location);
     });
     std::erase_if(access_, [&](const access_record& given) {
         if (!gone(given.client_id, given.location)) return false;
@@ -328,20 +419,16 @@ inline void oauth_house::end_tokens(std::string_view client_id, std::string_view
 }
 
 inline std::string oauth_house::issue(
-    const app_settings& app,
-    const std::string& location,
-    bool v3,
-    bool with_refresh,
-    duration now) {
+    const app_settings& app, const rights& what, bool v3, bool with_refresh, duration now) {
     token_grant grant(random_text("access"));
     grant.oauth = true;
     grant.app = app.client_id;
-    grant.scopes = app.scopes;
+    grant.scopes = what.scopes;
     grant.ends = now + app.access_lifetime;
-    if (location.empty())
+    if (what.location.empty())
         grant.companies = {others_.company_id};
     else
-        grant.locations = {location};
+        grant.locations = {what.location};
     std::string body;
     json_writer w(body);
     auto const name = [&](std::string_view snake, std::string_view camel) {
@@ -355,23 +442,23 @@ inline std::string oauth_house::issue(
         auto const text = random_text("refresh");
         refresh_record record;
         record.client_id = app.client_id;
-        record.location = location;
+        record.what = what;
         refreshes_.insert_or_assign(text, std::move(record));
         w.member(name("refresh_token", "refreshToken"), text);
     }
     std::string scopes;
-    for (auto const& scope : app.scopes)
+    for (auto const& scope : what.scopes)
         scopes += (scopes.empty() ? "" : " ") + scope;
     w.member("scope", scopes)
-        .member("userType", location.empty() ? "Company" : "Location")
-        .member_if("locationId", location)
+        .member("userType", what.location.empty() ? "Company" : "Location")
+        .member_if("locationId", what.location)
         .member("companyId", others_.company_id)
         .member("userId", "sandboxUser")
         .end_object();
     access_record given;
     given.text = grant.text;
     given.client_id = app.client_id;
-    given.location = location;
+    given.location = what.location;
     access_.push_back(std::move(given));
     others_.add_token(std::move(grant));
     return body;

@@ -77,6 +77,7 @@ public:
     std::atomic<std::uint64_t> scripted{0};
     std::atomic<std::uint64_t> resets{0};
     std::atomic<std::uint64_t> server_errors{0};
+    std::atomic<std::uint64_t> gateway_timeouts{0};
     std::atomic<std::uint64_t> stalls{0};
 
     void set_hook(response_hook hook) {
@@ -326,6 +327,10 @@ private:
                     std::string(reason_phrase(drawn.status)) + R"("})");
             return;
         }
+        case fault::kind::gateway_timeout:
+            ++core_->gateway_timeouts;
+            script_.emplace(401, R"({"statusCode":401,"message":"Command timed out"})");
+            return;
         case fault::kind::stall:
             ++core_->stalls;
             script_.emplace();
@@ -527,8 +532,9 @@ inline void server_core::check(const options& o) {
     demand(o.threads > 0, "threads must be positive");
     auto const& f = o.faults;
     demand(
-        f.reset_rate >= 0 && f.server_error_rate >= 0 && f.stall_rate >= 0 &&
-            f.reset_rate + f.server_error_rate + f.stall_rate <= 1,
+        f.reset_rate >= 0 && f.server_error_rate >= 0 && f.gateway_timeout_rate >= 0 &&
+            f.stall_rate >= 0 &&
+            f.reset_rate + f.server_error_rate + f.gateway_timeout_rate + f.stall_rate <= 1,
         "faults must be rates from 0 to 1, together at most 1");
     demand(f.token_lifetime.count() >= 0, "faults.token_lifetime must not be negative");
     error_code ec;
@@ -864,6 +870,7 @@ HIGHLEVEL_DECL counters server::totals() const {
     all.scripted = core_->scripted;
     all.resets = core_->resets;
     all.server_errors = core_->server_errors;
+    all.gateway_timeouts = core_->gateway_timeouts;
     all.stalls = core_->stalls;
     all.expired = core_->service.expired();
     all.accepted = core_->service.accepted();

@@ -9,9 +9,10 @@
 #include <highlevel/sandbox/server.hpp>
 #include <highlevel/v2/contacts.hpp>
 
-#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/use_future.hpp>
+
+#include <support/run.hpp>
 
 #include <chrono>
 #include <memory>
@@ -36,9 +37,9 @@ inline highlevel::auth::oauth_options oauth_settings(
     return o;
 }
 
-class oauth_house {
+class oauth_bench {
 public:
-    explicit oauth_house(
+    explicit oauth_bench(
         std::shared_ptr<highlevel::auth::token_store> tokens =
             std::make_shared<highlevel::auth::memory_token_store>(),
         highlevel::generation wire = highlevel::generation::v2)
@@ -67,10 +68,7 @@ public:
 
     template <class T>
     T run(boost::asio::awaitable<T> work) {
-        context.restart();
-        auto future = boost::asio::co_spawn(context, std::move(work), boost::asio::use_future);
-        context.run();
-        return future.get();
+        return test::run(context, std::move(work));
     }
 
     highlevel::auth::installation install(const std::string& location) {
