@@ -377,7 +377,8 @@ asio::awaitable<void> send_all(sending& of) {
             of.counts.pushed_back += status == 429;
         }
         of.counts.wrong[kind] += status != expected;
-        if (of.next == of.all.size() / 4) of.counts.memory_after_a_quarter = peak_memory_mib();
+        if (of.counts.memory_after_a_quarter == 0 && of.next >= of.all.size() / 4)
+            of.counts.memory_after_a_quarter = peak_memory_mib();
     }
 }
 

@@ -70,7 +70,7 @@ boost::asio::awaitable<void> follow_all(
             [kept](std::exception_ptr failed, webhooks::install_step step) {
                 auto const& place = kept->head.location_id;
                 if (failed)
-                    std::cerr << place << " got no token: it must be installed again\n";
+                    std::cerr << place << ": " << kept->head.type << " was not followed\n";
                 else if (step == webhooks::install_step::installed)
                     std::cout << place << " has a token\n";
                 else if (step == webhooks::install_step::removed)

@@ -77,6 +77,19 @@ public:
     }
     install_step follow(const webhooks::event& event) { return run(installs->follow(event)); }
 
+    /// Removes the app as an administrator does, without a word to it. Gives the HTTP status.
+    unsigned uninstall(const auth::resource& what) {
+        highlevel::http::request asked{
+            highlevel::http::method::delete_,
+            "/marketplace/app/" + app.app_id() + "/installations"};
+        asked.fields.set("Content-Type", "application/json");
+        asked.body = what.kind == auth::resource_kind::location
+            ? R"({"locationId":")" + what.id + R"("})"
+            : R"({"companyId":")" + what.id + R"("})";
+        auto const company = client->company(server.company_id());
+        return static_cast<unsigned>(run(company.send(asked)).status());
+    }
+
     /// Whether a call to the location works.
     bool works(const std::string& location) {
         contacts::get_contacts op;
@@ -159,16 +172,42 @@ TEST_CASE("a token comes with INSTALL, works, and goes with UNINSTALL", "[e2e]")
     CHECK(left.size() == 2); // the company and the other location
     CHECK(h.works(arrived[1].head.location_id));
 
-    // And from the whole company, of which only the webhook tells.
-    sandbox::install_change all;
-    all.event = "UNINSTALL";
-    all.app_id = h.app.app_id();
-    all.company_id = h.server.company_id();
-    h.sender.install_hook()(all);
+    // And from the whole company, by somebody else.
+    auto const elsewhere = h.uninstall(auth::resource::company(h.server.company_id()));
+    CHECK(elsewhere == 200);
     CHECK(h.follow(h.next()) == install_step::removed);
     CHECK(h.run(h.app.resources()).empty());
     for (auto const& id : h.ids)
         CHECK_FALSE(h.works(id));
+}
+
+TEST_CASE("an UNINSTALL that comes again after the next install takes no token", "[e2e]") {
+    house h;
+    auto const places = {
+        auth::resource::location(h.ids[0]), auth::resource::company(h.server.company_id())};
+    (void)h.run(h.app.exchange_code(auth::secret{h.server.issue_code(client_id, {}, h.ids)}));
+    CHECK(h.follow(h.next()) == install_step::none);
+    for (std::size_t i = 0; i < h.ids.size(); ++i)
+        CHECK(h.follow(h.next()) == install_step::installed);
+    auto const tokens = h.run(h.app.resources());
+    for (auto const& place : places) {
+        CHECK(h.run(h.app.still_installed(place)));
+        sandbox::install_change late;
+        late.event = "UNINSTALL";
+        late.app_id = h.app.app_id();
+        (place.kind == auth::resource_kind::location ? late.location_id : late.company_id) =
+            place.id;
+        h.sender.install_hook()(late);
+        CHECK(h.follow(h.next()) == install_step::outdated);
+        CHECK(h.run(h.app.resources()) == tokens);
+        CHECK(h.works(h.ids[0]));
+    }
+    // Of a location that somebody removed the list of its company tells.
+    CHECK(h.uninstall(auth::resource::location(h.ids[0])) == 200);
+    CHECK_FALSE(h.run(h.app.still_installed(auth::resource::location(h.ids[0]))));
+    CHECK(h.run(h.app.still_installed(auth::resource::location(h.ids[1]))));
+    CHECK(h.follow(h.next()) == install_step::removed);
+    CHECK_FALSE(h.works(h.ids[0]));
 }
 
 TEST_CASE("an UNINSTALL of another app leaves the tokens alone", "[e2e]") {

@@ -9,6 +9,7 @@
 
 #include <highlevel/auth/credentials.hpp>
 #include <highlevel/detail/one_shot.hpp>
+#include <highlevel/detail/ring_at_end.hpp>
 #include <highlevel/http/body.hpp>
 
 #include <boost/asio/redirect_error.hpp>

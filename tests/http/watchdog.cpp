@@ -5,6 +5,7 @@
 #include "support/catch.hpp"
 
 #include <highlevel/detail/one_shot.hpp>
+#include <highlevel/detail/ring_at_end.hpp>
 #include <highlevel/http/watchdog.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>

@@ -72,6 +72,16 @@ public:
     std::chrono::steady_clock::time_point at{1000s};
 };
 
+/// Whether anything is counted; says so where it is not.
+bool counted() {
+#if defined(HIGHLEVEL_TEST_SANITIZED)
+    WARN("nothing is counted here, since the sanitizer has operators of its own");
+    return false;
+#else
+    return true;
+#endif
+}
+
 rate_headers says_the_limits() {
     rate_headers h;
     h.max = 100;
@@ -85,6 +95,7 @@ rate_headers says_the_limits() {
 } // namespace
 
 TEST_CASE("permit_that_is_free_is_had_and_settled_without_the_heap", "[quota]") {
+    if (!counted()) return;
     asio::io_context context;
     auto const time = std::make_shared<still_time>();
     limiter subject{context.get_executor(), limits{}, time};
@@ -109,6 +120,7 @@ TEST_CASE("permit_that_is_free_is_had_and_settled_without_the_heap", "[quota]") 
 }
 
 TEST_CASE("awaited_permit_that_is_free_is_had_without_the_heap", "[quota]") {
+    if (!counted()) return;
     asio::io_context context;
     auto const time = std::make_shared<still_time>();
     limiter subject{context.get_executor(), limits{}, time};
@@ -137,6 +149,7 @@ TEST_CASE("awaited_permit_that_is_free_is_had_without_the_heap", "[quota]") {
 }
 
 TEST_CASE("idle_bucket_takes_less_than_a_kilobyte_in_all", "[quota]") {
+    if (!counted()) return;
     // The entry with its name, its node in the map, and its place among the alarms.
     asio::io_context context;
     auto const time = std::make_shared<still_time>();
@@ -152,7 +165,5 @@ TEST_CASE("idle_bucket_takes_less_than_a_kilobyte_in_all", "[quota]") {
     auto const each = (bytes - before) / buckets;
     INFO(each << " bytes each");
     CHECK(each <= 1'024);
-#if !defined(HIGHLEVEL_TEST_SANITIZED)
     CHECK(each >= 512); // or it does not measure them
-#endif
 }

@@ -18,16 +18,16 @@ namespace {
 constexpr nanos interval = 10'000'000'000;
 constexpr nanos slice = interval / envelope::slices;
 
-/// What a server with two counters holds whose window began at `begin`.
+/// What a server with two counters holds whose window began at `begin`; arrivals in order.
 double weighted(const std::vector<nanos>& arrivals, nanos begin, nanos now) {
-    double current = 0;
-    double previous = 0;
-    for (auto const a : arrivals) {
-        if (a >= begin && a <= now) ++current;
-        if (a >= begin - interval && a < begin) ++previous;
-    }
-    return current +
-        previous * (1 - static_cast<double>(now - begin) / static_cast<double>(interval));
+    auto const from = [&](nanos t) {
+        return std::lower_bound(arrivals.begin(), arrivals.end(), t);
+    };
+    auto const current = from(now + 1) - from(begin);
+    auto const previous = from(begin) - from(begin - interval);
+    return static_cast<double>(current) +
+        static_cast<double>(previous) *
+        (1 - static_cast<double>(now - begin) / static_cast<double>(interval));
 }
 
 /// The most that any phase holds; looks where it can change: at arrivals and just after.

@@ -52,7 +52,7 @@ public:
         std::optional<std::int64_t> day_left = {},
         std::int64_t day_held = 0) {
         ledger::claim c;
-        c.resource = "r";
+        c.resource = resource;
         c.limit = 100;
         c.interval = 10s;
         c.held = held;
@@ -68,16 +68,54 @@ public:
         return result;
     }
 
+    std::string resource = "r";
     std::chrono::steady_clock::time_point now{1000s};
     in_process_ledger subject;
 };
 
 } // namespace
 
-TEST_CASE("ledger_gives_the_first_comer_all_it_wants_once_settled", "[quota]") {
+TEST_CASE("ledger_gives_the_first_comer_all_it_wants_at_once", "[quota]") {
     bench b;
-    CHECK(b.report("a", 0, 0, 100).share == 0); // others may be about to report what they hold
+    CHECK(b.report("a", 0, 0, 100).share == 100);
+    // Also of each further bucket.
+    b.resource = "s";
+    CHECK(b.report("a", 0, 0, 100).share == 100);
+    b.now += 1s;
+    b.resource = "t";
+    CHECK(b.report("b", 0, 0, 100).share == 100);
+}
+
+TEST_CASE("ledger_that_was_idle_is_not_taken_for_one_that_was_away", "[quota]") {
+    bench b;
+    CHECK(b.report("a", 0, 0, 100).share == 100);
+    CHECK(b.report("a", 100, 0, 0).share == 0); // done with it
+    b.now += 60s;
+    CHECK(b.report("b", 0, 0, 100).share == 100);
+    // Nor is one that somebody took leave of; only what he had still counts.
+    b.subject.leave("b");
+    b.now += 10s;
+    CHECK(b.report("a", 0, 0, 100).share == 0);
+    b.resource = "other";
+    CHECK(b.report("a", 0, 0, 100).share == 100);
+    CHECK(b.report("a", 100, 0, 0).share == 0);
+    b.resource = "r";
+    CHECK(b.report("a", 0, 0, 0).share == 0);
+    b.now += 60s;
+    CHECK(b.report("b", 0, 0, 100).share == 100);
+    // Who did not say that it was done may hold its share still, of whatever bucket.
+    b.now += 60s;
+    b.resource = "s";
+    CHECK(b.report("a", 0, 0, 100).share == 0);
     b.now += 2s;
+    CHECK(b.report("a", 0, 0, 100).share == 100);
+    // One that died in between is not waited for again.
+    for (int i = 0; i < 20; ++i) {
+        b.now += 2s;
+        (void)b.report("a", 100, 0, 100);
+    }
+    (void)b.report("a", 100, 0, 0);
+    b.now += 60s;
     CHECK(b.report("a", 0, 0, 100).share == 100);
 }
 
@@ -475,6 +513,46 @@ TEST_CASE("static_share_is_grown_into_slowly_when_the_ledger_is_lost", "[quota]"
     CHECK(b.subject->snapshot("r").allowance == 5); // others may still use what they had
     use_for(44);
     CHECK(b.subject->snapshot("r").allowance == 30);
+}
+
+TEST_CASE("bucket_that_held_nothing_when_the_ledger_was_lost_is_not_stuck", "[quota]") {
+    limits l;
+    l.static_share = 30;
+    leased_bench b{l};
+    b.book->share = 0;
+    CHECK(b.take() == 0);
+    b.time->settle();
+    b.book->share.reset();
+    // Longer than `limits::ledger_timeout`, and less than others may take to make room.
+    for (int i = 0; i < 60; ++i) {
+        b.time->advance(500ms);
+        while (!b.book->questions.empty())
+            b.book->fail();
+        CHECK(b.take() <= 1);
+        b.settle_all();
+    }
+    CHECK(b.subject->snapshot("r").allowance == 1);
+    CHECK(b.subject->snapshot("r").granted > 0);
+}
+
+TEST_CASE("ledger_hears_of_each_of_many_buckets_in_one_report", "[quota]") {
+    leased_bench b;
+    std::vector<std::string> names;
+    for (int i = 0; i < 200; ++i) {
+        names.push_back("r" + std::to_string(i));
+        CHECK_FALSE(b.subject->try_acquire(names.back(), lane::bulk));
+    }
+    b.time->settle();
+    REQUIRE(b.book->questions.size() == 1);
+    std::vector<std::string> told;
+    for (auto const& c : b.book->questions.front().claims)
+        told.push_back(c.resource);
+    std::sort(told.begin(), told.end());
+    std::sort(names.begin(), names.end());
+    CHECK(told == names);
+    b.book->answer(1);
+    for (auto const& name : names)
+        CHECK(b.subject->try_acquire(name, lane::bulk));
 }
 
 TEST_CASE("late_answer_of_the_ledger_is_ignored", "[quota]") {

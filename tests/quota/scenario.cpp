@@ -74,7 +74,7 @@ public:
     lane who = lane::interactive;
     double patience = sim::infinity; // to the deadline, in seconds
     double gives_up = sim::infinity; // cancelled after this long, wherever it stands
-    bool retry = false;
+    bool waits_for_day = false;
     std::size_t process = 0; // whose call it is
 };
 
@@ -140,6 +140,10 @@ public:
         std::vector<double> accepted = {};
         std::array<std::size_t, 2> by_lane = {};
         std::map<std::size_t, double> by_process = {}; // accepted after the first minute
+        // The day: its limit, what is used, and whether answers say when it ends.
+        std::optional<std::int64_t> daily_limit = {};
+        std::int64_t daily_used = 0;
+        std::optional<double> daily_ends = {};
     };
     [[nodiscard]] std::deque<place>& places() { return places_; }
 
@@ -153,6 +157,7 @@ public:
     std::size_t begun = 0;
     std::size_t answered = 0;
     std::size_t refused = 0;
+    std::size_t refused_by_day = 0;
     std::size_t cancelled = 0;
     std::size_t full = 0;
     std::size_t too_late = 0;
@@ -175,7 +180,7 @@ private:
     asio::awaitable<void> travel(journey& j) {
         acquire_options options;
         options.lane = j.what.who;
-        options.retry = j.what.retry;
+        options.wait_past_deadline = j.what.waits_for_day;
         if (j.what.patience < sim::infinity)
             options.deadline = sim::timeline::point(j.asked + j.what.patience);
         auto& of = *processes[j.what.process];
@@ -206,18 +211,27 @@ private:
 
     void arrive(journey& j, double back) {
         auto& p = places_[j.what.resource];
-        auto const a = p.counts->arrive(time.now());
-        j.accepted = a.accepted;
+        bool const day_over = p.daily_limit && p.daily_used >= *p.daily_limit;
         auto& h = j.answer.emplace();
         h.max = p.counts->max();
         h.interval_ms = std::llround(p.counts->interval() * 1000);
-        h.remaining = p.counts->max() - a.used;
-        if (a.accepted) {
+        if (!day_over) {
+            auto const a = p.counts->arrive(time.now());
+            j.accepted = a.accepted;
+            h.remaining = p.counts->max() - a.used;
+            p.daily_used += a.accepted ? 1 : 0;
+        }
+        if (p.daily_limit) {
+            h.limit_daily = *p.daily_limit;
+            h.daily_remaining = *p.daily_limit - p.daily_used;
+            if (p.daily_ends) h.daily_reset_ms = std::llround((*p.daily_ends - time.now()) * 1000);
+        }
+        if (j.accepted) {
             p.accepted.push_back(time.now());
             ++p.by_lane[static_cast<std::size_t>(j.what.who)];
             if (time.now() >= 60) ++p.by_process[j.what.process];
         } else {
-            ++refused;
+            ++(day_over ? refused_by_day : refused);
         }
         time.after(back, [this, &j] { respond(j); });
     }
@@ -279,8 +293,11 @@ void check_nothing_left(city& c) {
 } // namespace
 
 TEST_CASE("many_saturated_buckets_each_keep_their_rate_and_bulk_is_not_starved", "[quota]") {
-    constexpr std::size_t resources = 12;
+    constexpr std::size_t resources = sim::slow ? 4 : 12;
+    constexpr double until = sim::slow ? 100 : 200;
+    sim::thinning thinned;
     for (std::size_t k = 0; k < 6; ++k) {
+        if (thinned()) continue;
         auto const& net = networks[k % networks.size()];
         limits options;
         options.exclusive = true;
@@ -290,13 +307,13 @@ TEST_CASE("many_saturated_buckets_each_keep_their_rate_and_bulk_is_not_starved",
             keep_busy(c, r, 150, lane::interactive);
             keep_busy(c, r, 50, lane::bulk);
         }
-        c.run(200);
+        c.run(until);
         INFO(sim::server_kinds()[k].name << ", " << net.name);
         CHECK(c.refused == 0);
         for (auto const& p : c.places()) {
             auto const used = std::count_if(
                 p.accepted.begin(), p.accepted.end(), [](double t) { return t >= 20; });
-            CHECK(static_cast<double>(used) / 1800 >= 0.88);
+            CHECK(static_cast<double>(used) / (10 * (until - 20)) >= 0.88);
             // Every seventeenth permit; less a few where even that one waits for the proof.
             auto const bulk = static_cast<double>(p.by_lane[1]);
             auto const all = bulk + static_cast<double>(p.by_lane[0]);
@@ -307,7 +324,9 @@ TEST_CASE("many_saturated_buckets_each_keep_their_rate_and_bulk_is_not_starved",
 }
 
 TEST_CASE("calls_cancelled_in_every_phase_leave_the_limiter_clean", "[quota]") {
+    sim::thinning thinned;
     for (std::size_t k = 0; k < 6; ++k) {
+        if (thinned()) continue;
         auto const& net = networks[(k + 1) % networks.size()];
         limits options;
         options.lost_grace = 2s;
@@ -335,7 +354,9 @@ TEST_CASE("calls_cancelled_in_every_phase_leave_the_limiter_clean", "[quota]") {
 }
 
 TEST_CASE("forgotten_buckets_come_back_without_a_refusal", "[quota]") {
+    sim::thinning thinned;
     for (std::size_t k = 0; k < 6; ++k) {
+        if (thinned()) continue;
         auto const& net = networks[(k + 2) % networks.size()];
         limits options;
         options.max_buckets = 20; // far fewer than are in use
@@ -368,15 +389,18 @@ TEST_CASE("forgotten_buckets_come_back_without_a_refusal", "[quota]") {
 }
 
 TEST_CASE("overload_fails_early_and_never_late", "[quota]") {
+    constexpr int until = sim::slow ? 80 : 200;
+    sim::thinning thinned;
     for (std::size_t k = 0; k < 6; ++k) {
+        if (thinned()) continue;
         auto const& net = networks[k % networks.size()];
         limits options;
         options.queue_interactive = 200;
         options.queue_bulk = 100;
         city c{2, sim::server_kinds()[k], net, k + 31, options};
         // Four times the limit.
-        for (int i = 0; i < 16'000; ++i)
-            c.time.at(c.dice.uniform(0, 200), [&] {
+        for (int i = 0; i < 80 * until; ++i)
+            c.time.at(c.dice.uniform(0, until), [&] {
                 errand e;
                 e.resource = c.dice.below(2);
                 e.who = c.dice.chance(0.3) ? lane::bulk : lane::interactive;
@@ -384,63 +408,66 @@ TEST_CASE("overload_fails_early_and_never_late", "[quota]") {
                 c.call(e);
             });
         std::size_t longest = 0;
-        for (double t = 0; t < 200; t += 0.5)
+        for (double t = 0; t < until; t += 0.5)
             c.time.at(t, [&] {
                 for (auto const& s : c.subject->snapshots())
                     longest = std::max(
                         longest, s.waiting_in(lane::interactive) + s.waiting_in(lane::bulk));
             });
-        c.run(400);
+        c.run(until + 200);
         INFO(sim::server_kinds()[k].name << ", " << net.name);
         CHECK(c.refused == 0);
         CHECK(c.overdue == 0);
         CHECK(c.answered + c.full + c.too_late == c.begun);
-        CHECK(c.full > 1'000);
-        CHECK(c.too_late > 1'000);
+        CHECK(c.full > std::size_t{5} * until);
+        CHECK(c.too_late > std::size_t{5} * until);
         CHECK(longest <= 300);
         CHECK(longest > 250);
         // Those who failed did not take anything from the others.
         for (auto const& p : c.places())
             CHECK(std::count_if(p.accepted.begin(), p.accepted.end(), [](double t) {
-                      return t >= 20 && t < 200;
-                  }) >= 1'530);
+                      return t >= 20 && t < until;
+                  }) >= 85 * (until - 20) / 10);
         check_nothing_left(c);
     }
 }
 
 TEST_CASE("interactive_calls_pass_bulk_work_on_every_bucket", "[quota]") {
+    constexpr std::size_t resources = sim::slow ? 2 : 5;
+    sim::thinning thinned;
     for (std::size_t k = 0; k < 6; ++k) {
+        if (thinned()) continue;
         auto const& net = networks[k % 2];
         limits options;
         options.exclusive = true;
-        city c{5, sim::server_kinds()[k], net, k + 41, options};
+        city c{resources, sim::server_kinds()[k], net, k + 41, options};
         c.on_done = [&](const errand& e) {
             if (e.who == lane::bulk) c.call(e);
         };
-        for (std::size_t r = 0; r < 5; ++r)
+        for (std::size_t r = 0; r < resources; ++r)
             keep_busy(c, r, 200, lane::bulk);
-        for (int i = 0; i < 5 * 200; ++i)
+        for (std::size_t i = 0; i < resources * 200; ++i)
             c.time.at(c.dice.uniform(0, 200), [&] {
-                c.call({c.dice.below(5), lane::interactive});
+                c.call({c.dice.below(resources), lane::interactive});
             });
         c.run(200);
         INFO(sim::server_kinds()[k].name << ", " << net.name);
         CHECK(c.refused == 0);
         // But for the first interval, in which nobody knew of them yet.
-        CHECK(c.waits[0].size() >= 900);
+        CHECK(c.waits[0].size() >= resources * 180);
         CHECK(sim::wait_percentile(c.waits[0], 0.99) <= 0.050);
     }
 }
 
 TEST_CASE("random_calls_through_the_limiter_are_never_refused", "[quota]") {
-    auto const runs = static_cast<std::uint64_t>(sim::scale(900));
+    constexpr std::uint64_t runs = sim::slow ? 18 : 900;
     for (std::uint64_t seed = 1; seed <= runs; ++seed) {
         sim::generator g{seed * 7919};
         auto const& kind = sim::server_kinds()[seed % sim::server_kinds().size()];
         auto const& net = networks[g.below(3)];
         int const max = g.pick({1, 3, 10, 25, 100});
         double const interval = g.pick({1.0, 5.0, 10.0});
-        auto const resources = 1 + g.below(8);
+        auto const resources = 1 + g.below(sim::slow ? 3 : 8);
         limits options;
         options.seed = seed;
         // Where a bucket's first response is lost, the next request goes by what is assumed.
@@ -513,6 +540,74 @@ private:
     highlevel::quota::in_process_ledger store_;
 };
 
+class leased_setting {
+public:
+    bool away = false;   // from 200 s to 400 s
+    bool lost = false;   // and then it has forgotten everything
+    bool uneven = false; // one saturates, three trickle
+    std::int64_t day = 0;
+    double day_ends = 0;     // then another begins
+    bool end_is_told = true; // by each answer
+};
+
+class leased_outcome {
+public:
+    double used = 0;
+    double fairness = 0;
+    std::size_t refused = 0;
+    std::size_t refused_by_day = 0;
+    std::int64_t first_day = 0; // used of it
+    std::int64_t last_day = 0;
+};
+
+/// Four limiters on one bucket.
+leased_outcome lease(std::size_t kind, const sim::network_kind& net, const leased_setting& how) {
+    city c{1, sim::server_kinds()[kind], net, kind + 51, limits{}};
+    auto const book = std::make_shared<distant_ledger>(
+        c.time, how.away ? 200 : sim::infinity, how.away ? 400 : sim::infinity);
+    if (how.lost) c.time.at(399, [&] { book->lose_everything(); });
+    limits options;
+    options.exclusive = true;
+    options.reserve = options.idle_reserve = 0;
+    options.daily_reserve = 0;
+    options.ledger = book;
+    leased_outcome o;
+    auto& place = c.places().front();
+    if (how.day > 0) place.daily_limit = how.day;
+    if (how.day_ends > 0) {
+        if (how.end_is_told) place.daily_ends = how.day_ends;
+        c.time.at(how.day_ends, [&] {
+            o.first_day = std::exchange(place.daily_used, 0);
+            if (how.end_is_told) place.daily_ends = 10 * how.day_ends;
+        });
+    }
+    auto const saturates = [&](std::size_t process) { return !how.uneven || process == 1; };
+    c.on_done = [&](const errand& e) {
+        if (saturates(e.process)) c.call(e);
+    };
+    for (std::size_t p = 1; p <= 4; ++p) {
+        c.add_process(options);
+        errand const one{.waits_for_day = true, .process = p};
+        for (int i = 0; i < (saturates(p) ? 100 : 300); ++i)
+            if (saturates(p))
+                c.call(one);
+            else
+                c.time.at(c.dice.uniform(0, 600), [&c, one] { c.call(one); });
+    }
+    c.run(std::max(600.0, 3 * how.day_ends));
+    auto const used = std::count_if(
+        place.accepted.begin(), place.accepted.end(), [](double t) { return t >= 60 && t < 600; });
+    std::vector<double> each;
+    for (std::size_t p = 1; p <= 4; ++p)
+        each.push_back(place.by_process[p]);
+    o.used = static_cast<double>(used) / 54;
+    o.fairness = sim::jain(each);
+    o.refused = c.refused;
+    o.refused_by_day = c.refused_by_day;
+    o.last_day = place.daily_used;
+    return o;
+}
+
 } // namespace
 
 TEST_CASE("limiters_with_a_ledger_share_a_bucket_also_without_it", "[quota]") {
@@ -520,52 +615,70 @@ TEST_CASE("limiters_with_a_ledger_share_a_bucket_also_without_it", "[quota]") {
     // by what the newest answers leave.
     class way {
     public:
-        bool away;
-        bool lost;
+        std::string_view name;
+        leased_setting how;
         std::array<double, 3> floor;
     };
     std::printf("\nfour limiters with a ledger: least %% used, refusals, least Jain\n");
+    sim::thinning thinned{17};
     for (auto const& v :
-         {way{false, false, {94, 91, 86}}, way{true, false, {94, 91, 86}},
-          way{true, true, {92, 90, 85}}}) {
-        std::printf("  %-22s", v.lost ? "away, then lost" : v.away ? "away 200-400 s" : "at hand");
+         {way{"at hand", {}, {94, 91, 86}}, way{"away 200-400 s", {.away = true}, {94, 91, 86}},
+          way{"away, then lost", {.away = true, .lost = true}, {92, 90, 85}},
+          way{"one saturates, three trickle", {.uneven = true}, {88, 86, 82}},
+          way{"that, away, then lost",
+              {.away = true, .lost = true, .uneven = true},
+              {86, 84, 80}}}) {
+        std::printf("  %-30s", v.name.data());
         for (std::size_t n = 0; n < networks.size(); ++n) {
             double least = 100;
             double fair = 1;
             std::size_t refused = 0;
             for (std::size_t k = 0; k < 6; ++k) {
-                if (sim::thinned()) continue;
-                limits options;
-                options.exclusive = true;
-                options.reserve = options.idle_reserve = 0;
-                city c{1, sim::server_kinds()[k], networks[n], k + 51, limits{}};
-                auto const book = std::make_shared<distant_ledger>(
-                    c.time, v.away ? 200 : sim::infinity, v.away ? 400 : sim::infinity);
-                options.ledger = book;
-                if (v.lost) c.time.at(399, [&] { book->lose_everything(); });
-                c.on_done = [&](const errand& e) { c.call(e); };
-                for (std::size_t p = 1; p <= 4; ++p) {
-                    c.add_process(options);
-                    for (int i = 0; i < 100; ++i)
-                        c.call({.resource = 0, .process = p});
-                }
-                c.run(600);
-                auto const& place = c.places().front();
-                auto const used = std::count_if(
-                    place.accepted.begin(), place.accepted.end(), [](double t) { return t >= 60; });
-                std::vector<double> each;
-                for (std::size_t p = 1; p <= 4; ++p)
-                    each.push_back(place.by_process.at(p));
-                least = std::min(least, static_cast<double>(used) / 54);
-                fair = std::min(fair, sim::jain(each));
-                refused += c.refused;
+                if (thinned()) continue;
+                auto const o = lease(k, networks[n], v.how);
+                least = std::min(least, o.used);
+                fair = std::min(fair, o.fairness);
+                refused += o.refused;
             }
             std::printf("  %.1f / %zu / %.2f", least, refused, fair);
-            INFO(networks[n].name << ", away " << v.away << ", lost " << v.lost);
+            INFO(v.name << ", " << networks[n].name);
             CHECK(refused == 0);
             CHECK(least >= v.floor[n]);
-            CHECK(fair >= 0.9);
+            if (!v.how.uneven) CHECK(fair >= 0.9);
         }
         std::printf("\n");
+    }
+}
+
+TEST_CASE("limiters_with_a_ledger_use_up_the_day_together", "[quota]") {
+    sim::thinning thinned;
+    for (std::size_t k = 0; k < 6; ++k) {
+        if (thinned()) continue;
+        auto const o = lease(k, sim::lognormal, {.day = 3000});
+        INFO(sim::server_kinds()[k].name << ": " << o.last_day << ", refused " << o.refused_by_day);
+        CHECK(o.refused == 0);
+        CHECK(o.last_day >= 2970);
+        // What others sent in the last part of a second may not be known yet; and each tries
+        // whether the day is over.
+        CHECK(o.refused_by_day <= 12);
+    }
+}
+
+TEST_CASE("leased_day_that_is_used_up_comes_back_with_the_next", "[quota]") {
+    sim::thinning thinned;
+    for (bool const told : {true, false}) {
+        for (std::size_t k = 0; k < 6; ++k) {
+            if (thinned()) continue;
+            // Used up after 250 s; the next day begins after 400 s.
+            auto const o =
+                lease(k, sim::lognormal, {.day = 2500, .day_ends = 400, .end_is_told = told});
+            INFO(
+                sim::server_kinds()[k].name << ", told " << told << ": " << o.first_day << ", "
+                                            << o.last_day << ", refused " << o.refused_by_day);
+            CHECK(o.refused == 0);
+            CHECK(o.first_day >= 2470);
+            CHECK(o.last_day >= 2470);
+            CHECK(o.refused_by_day <= (told ? 24 : 60));
+        }
     }
 }

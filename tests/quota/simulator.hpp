@@ -5,6 +5,8 @@
 // milliseconds.
 #pragma once
 
+#include "support/catch.hpp"
+
 #include <highlevel/quota/bucket.hpp>
 #include <highlevel/quota/headers.hpp>
 #include <highlevel/quota/lane.hpp>
@@ -25,6 +27,7 @@
 #include <numbers>
 #include <optional>
 #include <queue>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -47,12 +50,28 @@ inline int scale(int full) {
     return std::max(1, full * percent / 100);
 }
 
-/// Whether a slow build leaves out the next combination of a sweep. It takes every fifth of all
-/// that are asked for, and the sweeps are over six kinds of server or seven: each has its turn.
-inline bool thinned() {
-    static std::size_t asked = 0;
-    return percent < 100 && asked++ % 5 != 3;
-}
+/// Whether this is a slow build, which is to take fewer and smaller runs.
+inline constexpr bool slow = percent < 100;
+
+/// Which combinations of a test's sweep a slow build leaves out. It takes one of so many, beginning
+/// at one that the test's name chooses: the sweeps are over six kinds of server or seven, so that
+/// each has its turn, whatever other tests run.
+class thinning {
+public:
+    explicit thinning(std::uint32_t every = 5) : every_(every) {
+        std::uint32_t hash = 2166136261U; // FNV-1a
+        for (char const c : std::string{Catch::getResultCapture().getCurrentTestName()})
+            hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+        turn_ = hash % every_;
+    }
+
+    /// Whether to leave out the next one.
+    [[nodiscard]] bool operator()() { return slow && turn_++ % every_ != 0; }
+
+private:
+    std::uint32_t every_;
+    std::uint32_t turn_;
+};
 
 inline constexpr double infinity = std::numeric_limits<double>::infinity();
 
@@ -581,11 +600,12 @@ public:
     quota::rate_headers headers;
 };
 
-/// A stamp of an arrival: when, and whose.
+/// A stamp of an arrival: when, whose, and when it was sent.
 class stamp {
 public:
     double at;
     int who;
+    double sent;
 };
 
 /// A server behind a network; all processes that use the same bucket share one.
@@ -835,15 +855,15 @@ inline void site::arrive(request& r, double back) {
     h.interval_ms = std::llround(server_->interval() * 1000);
     if (daily_limit && daily_used >= *daily_limit) {
         r.accepted = false;
-        refused_by_day.push_back({now, who});
+        refused_by_day.push_back({now, who, r.sent});
     } else if (random_.chance(random_429)) {
         r.accepted = false;
-        refused.push_back({now, who});
+        refused.push_back({now, who, r.sent});
     } else {
         auto const a = server_->arrive(skew ? skew(now) : now);
         r.accepted = a.accepted;
         if (tells_remaining) h.remaining = server_->max() - a.used;
-        (a.accepted ? accepted : refused).push_back({now, who});
+        (a.accepted ? accepted : refused).push_back({now, who, r.sent});
         if (a.accepted) ++daily_used;
     }
     if (daily_limit) {

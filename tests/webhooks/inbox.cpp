@@ -60,6 +60,7 @@ public:
     std::string broken;
 
     bool knows(const webhooks::replay_key& key, time_point now) override {
+        fail_if("knows");
         return store_.knows(key, now);
     }
     webhooks::claim_state claim(
@@ -259,7 +260,12 @@ TEST_CASE("a_store_that_fails_loses_and_doubles_nothing", "[webhooks]") {
     inbox box{options};
     // It claimed, and then its connection broke.
     store->broken = "claim";
-    CHECK_THROWS_AS(box.handle(post(note("a"))), std::runtime_error);
+    CHECK(box.handle(post(note("a"))).status == 429);
+    CHECK(box.counters().not_judged == 1);
+    // An old one: whether it is owed cannot be asked.
+    store->broken = "knows";
+    CHECK(box.handle(post(note("old", time - 1h))).status == 429);
+    CHECK(box.counters().not_judged == 2);
     store->broken = "";
     CHECK(box.handle(post(note("a"))).status == 429);
     time += 1min;
@@ -318,6 +324,31 @@ TEST_CASE("a_place_that_is_given_back_after_the_close_ends_the_wait", "[webhooks
     CHECK(box.handle(post(note("a"))).status == 429);
     context.run();
     CHECK(ids == std::vector<std::string>{"end"});
+}
+
+TEST_CASE("what_is_not_taken_in_gives_its_place_back_once", "[webhooks]") {
+    auto options = settings();
+    options.capacity = 1;
+    auto const store = std::make_shared<faulty_store>();
+    options.guard.seen = store;
+    bool fails = false;
+    options.persist = [&](const webhooks::event&) {
+        if (fails) throw std::runtime_error{"disk"};
+        return true;
+    };
+    inbox box{options};
+    store->broken = "release";
+    fails = true;
+    CHECK(box.handle(post(note("a"))).status == 429);
+    fails = false;
+    CHECK(box.handle(post(note("b"))).status == 200);
+    // There was one place, and it is taken.
+    CHECK(box.handle(post(note("c"))).status == 429);
+    CHECK(box.counters().full == 1);
+    CHECK(box.counters().not_kept == 1);
+    CHECK(box.size() == 1);
+    REQUIRE(box.try_next());
+    CHECK(box.handle(post(note("d"))).status == 200);
 }
 
 TEST_CASE("a_coroutine_may_await_beyond_the_life_of_the_inbox", "[webhooks]") {

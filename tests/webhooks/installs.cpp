@@ -10,6 +10,9 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
 
 #include <chrono>
@@ -17,6 +20,7 @@
 #include <exception>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,6 +41,8 @@ public:
     int without_token = 0;
     errc refusal = errc::no_token;
     bool attached = true;
+    // What HighLevel would say; nothing: it does not answer.
+    std::optional<bool> installed = true;
     std::vector<std::string> calls;
     // What an attempt waits for, when it is set.
     std::shared_ptr<highlevel::detail::one_shot> gate;
@@ -50,6 +56,11 @@ public:
         made.connected = [this] { return attached; };
         made.wait = 1h;
         made.poll = 1ms;
+        return made;
+    }
+    webhooks::installs_options asking_options() {
+        auto made = options();
+        made.still_installed = [this](auth::resource what) { return ask(std::move(what)); };
         return made;
     }
 
@@ -66,14 +77,19 @@ private:
         calls.push_back("forget " + what.key());
         co_return;
     }
+    asio::awaitable<bool> ask(auth::resource what) {
+        calls.push_back("ask " + what.key());
+        if (!installed)
+            throw highlevel::error{highlevel::failure{make_error_code(errc::timeout), {}}};
+        co_return *installed;
+    }
 };
 
 // A clock that stands still until it is told, and wakes who sleeps by it.
 class fake_clock {
 public:
     using time_point = webhooks::installs_options::time_point;
-    // Weak: a bell must not outlive the context whose coroutine waits at it.
-    using bell = std::weak_ptr<highlevel::detail::one_shot>;
+    using bell = std::shared_ptr<highlevel::detail::one_shot>;
 
     void set(webhooks::installs_options& options) {
         options.now = [this] { return now_; };
@@ -82,7 +98,7 @@ public:
     void advance(std::chrono::milliseconds by) {
         now_ += by;
         for (auto const& [when, each] : sleeping_)
-            if (auto const waking = each.lock(); waking && when <= now_) waking->ring();
+            if (when <= now_) each->ring();
     }
 
 private:
@@ -149,14 +165,23 @@ private:
     bool done_ = false;
 };
 
-install_step follow(const webhooks::installs_options& options, std::string_view text) {
+install_step follow(const webhooks::installs& by, std::string_view text) {
     webhooks::event event;
     REQUIRE(webhooks::decode_event(text, event));
-    webhooks::installs const installs{options};
     asio::io_context context;
-    auto made = asio::co_spawn(context, installs.follow(event), asio::use_future);
+    auto made = asio::co_spawn(context, by.follow(event), asio::use_future);
     context.run();
     return made.get();
+}
+
+install_step follow(const webhooks::installs_options& options, std::string_view text) {
+    return follow(webhooks::installs{options}, text);
+}
+
+// Waits for longer than anybody does.
+asio::awaitable<void> hang() {
+    asio::steady_timer timer{co_await asio::this_coro::executor, 24h};
+    co_await timer.async_wait(asio::use_awaitable);
 }
 
 constexpr std::string_view install =
@@ -254,7 +279,6 @@ TEST_CASE("an_attempt_that_hangs_is_within_the_wait_too", "[webhooks]") {
         one.poll();
         CHECK(one.error() == errc::timeout);
         CHECK(one.quiet());
-        fake.gate.reset(); // it knows the executor of whom it woke
     }
     SECTION("and may come to its end before") {
         following one{installs, install};
@@ -263,14 +287,12 @@ TEST_CASE("an_attempt_that_hangs_is_within_the_wait_too", "[webhooks]") {
         one.poll();
         CHECK(one.result() == install_step::installed);
         CHECK(one.quiet());
-        fake.gate.reset(); // it knows the executor of whom it woke
     }
     SECTION("and ends when it is cancelled") {
         following one{installs, install};
         one.cancel();
         CHECK(one.error() == asio::error::operation_aborted);
         CHECK(one.quiet());
-        fake.gate.reset(); // it knows the executor of whom it woke
     }
 }
 
@@ -303,8 +325,137 @@ TEST_CASE("an_uninstall_overtakes_an_install_that_waits", "[webhooks]") {
         waiting.poll();
         CHECK(waiting.result() == install_step::removed);
         CHECK(fake.calls.back() == "forget location:loc");
-        fake.gate.reset(); // it knows the executor of whom it woke
     }
+}
+
+TEST_CASE("a_late_repetition_of_an_uninstall_takes_no_live_token", "[webhooks]") {
+    app fake;
+    webhooks::installs const installs{fake.asking_options()};
+    constexpr std::string_view uninstall = R"({"type":"UNINSTALL","appId":"a","locationId":"loc"})";
+    fake.installed = false;
+    CHECK(follow(installs, uninstall) == install_step::removed);
+    CHECK(fake.calls == std::vector<std::string>{"ask location:loc", "forget location:loc"});
+    fake.installed = true;
+    CHECK(follow(installs, install) == install_step::installed);
+    fake.calls.clear();
+    CHECK(follow(installs, uninstall) == install_step::outdated);
+    CHECK(
+        follow(installs, R"({"type":"UNINSTALL","appId":"a","companyId":"comp"})") ==
+        install_step::outdated);
+    CHECK(fake.calls == std::vector<std::string>{"ask location:loc", "ask company:comp"});
+}
+
+TEST_CASE("a_token_is_kept_when_nobody_says_that_it_is_of_no_more_use", "[webhooks]") {
+    app fake;
+    fake.installed = std::nullopt;
+    CHECK_THROWS_AS(
+        follow(fake.asking_options(), R"({"type":"UNINSTALL","locationId":"loc"})"),
+        highlevel::error);
+    CHECK(fake.calls == std::vector<std::string>{"ask location:loc"});
+}
+
+TEST_CASE("an_uninstall_from_before_an_install_is_outdated", "[webhooks]") {
+    app fake;
+    webhooks::installs const installs{fake.options()};
+    auto const at = [](std::string_view second, std::string_view what) {
+        return R"({"timestamp":"2026-11-24T10:00:)" + std::string{second} + R"(Z",)" +
+            std::string{what};
+    };
+    auto const* const gone = R"("type":"UNINSTALL","locationId":"loc"})";
+    auto const* const all_gone = R"("type":"UNINSTALL","companyId":"comp"})";
+    auto const* const here = R"("type":"INSTALL","companyId":"comp","locationId":"loc"})";
+    CHECK(follow(installs, at("05", here)) == install_step::installed);
+    // One that is repeated does not make it older.
+    CHECK(follow(installs, at("03", here)) == install_step::installed);
+    fake.calls.clear();
+    CHECK(follow(installs, at("04", gone)) == install_step::outdated);
+    CHECK(follow(installs, at("04", all_gone)) == install_step::outdated);
+    CHECK(fake.calls.empty());
+    // Other places, later times, and those that say none.
+    CHECK(
+        follow(installs, at("04", R"("type":"UNINSTALL","locationId":"other"})")) ==
+        install_step::removed);
+    CHECK(follow(installs, at("06", gone)) == install_step::removed);
+    CHECK(follow(installs, at("06", all_gone)) == install_step::removed);
+    CHECK(follow(installs, R"({"type":"UNINSTALL","locationId":"loc"})") == install_step::removed);
+    // An INSTALL of the company alone says nothing of its locations.
+    CHECK(
+        follow(installs, at("20", R"("type":"INSTALL","companyId":"comp"})")) ==
+        install_step::none);
+    CHECK(follow(installs, at("10", gone)) == install_step::removed);
+    CHECK(follow(installs, at("10", all_gone)) == install_step::outdated);
+}
+
+TEST_CASE("what_was_installed_of_very_many_places_is_forgotten_by_age", "[webhooks]") {
+    app fake;
+    webhooks::installs const installs{fake.options()};
+    auto const event = [](std::string_view type, int second, int place) {
+        return R"({"type":")" + std::string{type} + R"(","timestamp":)" +
+            std::to_string(1'800'000'000 + second) + R"(,"locationId":"l)" + std::to_string(place) +
+            R"("})";
+    };
+    for (int i = 0; i <= 4096; ++i)
+        REQUIRE(follow(installs, event("INSTALL", 1000 + i, i)) == install_step::installed);
+    CHECK(follow(installs, event("UNINSTALL", 0, 0)) == install_step::removed);
+    CHECK(follow(installs, event("UNINSTALL", 0, 1)) == install_step::outdated);
+    CHECK(follow(installs, event("UNINSTALL", 0, 4096)) == install_step::outdated);
+}
+
+TEST_CASE("an_install_that_was_overtaken_goes_by_what_highlevel_says", "[webhooks]") {
+    app fake;
+    fake_clock clock;
+    auto options = fake.asking_options();
+    options.wait = 1min;
+    clock.set(options);
+    webhooks::installs const installs{options};
+    // The code has not come, so that nobody can say that the app is installed.
+    fake.without_token = 2;
+    fake.installed = false;
+    following waiting{installs, install};
+    following overtaking{installs, R"({"type":"UNINSTALL","locationId":"loc"})"};
+    CHECK(overtaking.result() == install_step::removed);
+    clock.advance(1s);
+    waiting.poll();
+    REQUIRE_FALSE(waiting.done());
+    SECTION("it is installed") {
+        fake.installed = true;
+        clock.advance(1s);
+        waiting.poll();
+        CHECK(waiting.result() == install_step::installed);
+        CHECK(fake.calls.back() == "ask location:loc");
+    }
+    SECTION("it is not, and what was minted goes") {
+        clock.advance(1s);
+        waiting.poll();
+        CHECK(waiting.result() == install_step::removed);
+        CHECK(fake.calls.back() == "forget location:loc");
+    }
+    SECTION("the code never comes") {
+        fake.without_token = 1000;
+        for (int i = 0; i < 120 && !waiting.done(); ++i) {
+            clock.advance(500ms);
+            waiting.poll();
+        }
+        CHECK(waiting.result() == install_step::removed);
+    }
+}
+
+TEST_CASE("an_event_loop_that_ends_takes_along_what_is_being_followed", "[webhooks]") {
+    app fake;
+    auto options = fake.options();
+    options.install = [](const std::string&, const std::string&) { return hang(); };
+    webhooks::installs const installs{options};
+    webhooks::event event;
+    REQUIRE(webhooks::decode_event(install, event));
+    auto const held = std::make_shared<int>();
+    {
+        asio::io_context context;
+        asio::co_spawn(
+            context, installs.follow(event), [held](const std::exception_ptr&, install_step) {});
+        context.poll();
+        REQUIRE(held.use_count() == 2);
+    }
+    CHECK(held.use_count() == 1);
 }
 
 TEST_CASE("events_of_another_app_change_nothing", "[webhooks]") {
@@ -369,5 +520,7 @@ TEST_CASE("options_of_installs_are_checked", "[webhooks]") {
     complains([](auto& o) { o.install = nullptr; }, "install");
     complains([](auto& o) { o.forget = nullptr; }, "forget");
     complains([](auto& o) { o.wait = -1ms; }, "wait");
+    complains([](auto& o) { o.wait = std::chrono::milliseconds::max(); }, "wait");
     complains([](auto& o) { o.poll = 0ms; }, "poll");
+    complains([](auto& o) { o.poll = std::chrono::milliseconds::max(); }, "poll");
 }

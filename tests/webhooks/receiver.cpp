@@ -463,7 +463,10 @@ TEST_CASE("options_of_a_receiver_are_checked", "[webhooks]") {
     };
     complains([](auto& o) { o.max_connections = 0; }, "max_connections");
     complains([](auto& o) { o.request_timeout = 0ms; }, "request_timeout");
+    complains(
+        [](auto& o) { o.request_timeout = std::chrono::milliseconds::max(); }, "request_timeout");
     complains([](auto& o) { o.idle_timeout = 0ms; }, "idle_timeout");
+    complains([](auto& o) { o.idle_timeout = std::chrono::milliseconds::max(); }, "idle_timeout");
     complains([](auto& o) { o.max_header = 10; }, "max_header");
     complains([](auto& o) { o.certificate_pem = "x"; }, "private_key_pem");
     complains([](auto& o) { o.address = "localhost"; }, "address");

@@ -124,6 +124,39 @@ TEST_CASE("the_oldest_makes_room_and_it_is_counted_when_it_was_too_early", "[web
     CHECK_THROWS_AS(memory_replay_store{0}, std::invalid_argument);
 }
 
+TEST_CASE("what_is_over_makes_room_whenever_it_came", "[webhooks]") {
+    memory_replay_store store{4};
+    // Kept for long, and before those that are kept for a moment.
+    CHECK(insert(store, 0, start, start + 24h));
+    for (std::size_t i = 1; i < 4; ++i)
+        CHECK(insert(store, i, start, start + 10s));
+    for (std::size_t i = 10; i < 13; ++i)
+        CHECK(insert(store, i, start + 10s, start + 1h));
+    CHECK(store.forced_out() == 0);
+    CHECK(store.size() == 4);
+    for (auto const id : {0, 10, 11, 12})
+        CHECK(claim(store, static_cast<std::size_t>(id), start + 11s) == claim_state::seen);
+    // When nothing is over the oldest goes, though it would be kept for longest.
+    CHECK(insert(store, 13, start + 11s, start + 12s));
+    CHECK(store.forced_out() == 1);
+    CHECK_FALSE(store.knows(key(0), start + 11s));
+    CHECK(store.knows(key(13), start + 11s));
+}
+
+TEST_CASE("what_is_committed_late_makes_no_room_by_its_own_end", "[webhooks]") {
+    memory_replay_store store{1};
+    REQUIRE(insert(store, 1, start, start + 24h));
+    // Owed until an hour later, and committed after that for no time at all.
+    REQUIRE(claim(store, 2) == claim_state::taken);
+    store.commit(key(2), start + 2h, start + 2h);
+    CHECK(store.size() == 1);
+    CHECK(store.owed() == 0);
+    CHECK_FALSE(store.knows(key(1), start + 2h));
+    CHECK_FALSE(store.knows(key(2), start + 2h));
+    CHECK(claim(store, 2, start + 2h) == claim_state::taken);
+    CHECK(store.size() == 0);
+}
+
 TEST_CASE("ids_and_bodies_have_keys_of_their_own", "[webhooks]") {
     CHECK(make_replay_key('w', "x") == make_replay_key('w', "x"));
     CHECK(make_replay_key('w', "x") != make_replay_key('b', "x"));

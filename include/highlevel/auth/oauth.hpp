@@ -145,8 +145,16 @@ public:
     /// taken as done.
     [[nodiscard]] boost::asio::awaitable<void> uninstall(resource what);
 
-    /// Forgets a token, here and in the store: what to do on an UNINSTALL webhook. An installation
-    /// of this process that comes meanwhile stays.
+    /// Whether the app is still installed there, as HighLevel says it now: what to ask on an
+    /// UNINSTALL webhook, which may be the repetition of an old one.
+    ///
+    /// Of a location the list of its company's installations tells, where the company has a token
+    /// that may ask for it; otherwise a renewal of the token, which then is a new one. False also
+    /// when there is no token, or one that is of no more use. Throws what keeps it from being known.
+    [[nodiscard]] boost::asio::awaitable<bool> still_installed(resource what);
+
+    /// Forgets a token, here and in the store: what to do when the app is no longer installed. An
+    /// installation of this process that comes meanwhile stays.
     [[nodiscard]] boost::asio::awaitable<void> forget(resource what);
 
     /// Waits until no renewal and no exchange of a code is under way and every token is stored; for

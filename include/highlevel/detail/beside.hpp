@@ -6,6 +6,7 @@
 #pragma once
 
 #include <highlevel/detail/one_shot.hpp>
+#include <highlevel/detail/ring_at_end.hpp>
 #include <highlevel/error.hpp>
 
 #include <boost/asio/any_io_executor.hpp>

@@ -88,28 +88,4 @@ private:
     bool rung_ = false;
 };
 
-/// Handler of a timer: rings with a code when the time is up, and with operation_aborted when the
-/// wait ends by the destruction of its event loop. A bell holds its waiter and the waiter the bell;
-/// neither would go otherwise.
-class ring_at_end {
-public:
-    ring_at_end(std::shared_ptr<one_shot> bell, error_code code)
-        : bell_(std::move(bell)),
-          code_(code) {}
-    ring_at_end(ring_at_end&& other) noexcept = default;
-    ring_at_end& operator=(ring_at_end&&) = delete;
-    ~ring_at_end() {
-        if (bell_) bell_->ring(asio::error::operation_aborted);
-    }
-
-    void operator()(error_code cancelled) {
-        if (!cancelled) bell_->ring(code_);
-        bell_.reset();
-    }
-
-private:
-    std::shared_ptr<one_shot> bell_;
-    error_code code_;
-};
-
 } // namespace highlevel::detail

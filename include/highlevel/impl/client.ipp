@@ -14,6 +14,7 @@
 #include <highlevel/detail/encode_operation.hpp>
 #include <highlevel/detail/one_shot.hpp>
 #include <highlevel/detail/operation_failure.hpp>
+#include <highlevel/detail/ring_at_end.hpp>
 #include <highlevel/http/http1_transport.hpp>
 #include <highlevel/impl/pages.ipp>
 #include <highlevel/json/decode.hpp>

@@ -30,9 +30,10 @@ namespace highlevel::quota {
 /// processes of max(share, occupied) never exceeds the limit, a share that is taken back counting
 /// until its holder has reported to hold less. The timing of reports is then of no importance, but
 /// after it was away or lost what it knew: a process that is alive asks again within two seconds,
-/// and until then nobody may get more than he holds. It
-/// forgets a process that was silent for `ttl`, which must be longer than two intervals, the
-/// client's time-out and `limits::lost_grace` together, so that nothing of it can still count.
+/// and until then nobody may get more than he holds. (Not so of a bucket that is merely new to it:
+/// who asks first may have all of that at once.) It forgets a process that was silent for `ttl`,
+/// which must be longer than two intervals, the client's time-out and `limits::lost_grace`
+/// together, so that nothing of it can still count.
 ///
 /// Thread safety of implementations: all functions may be called from any thread.
 class ledger {
@@ -111,11 +112,15 @@ public:
         {
             std::lock_guard const lock{mutex_};
             auto const now = now_ ? now_() : std::chrono::steady_clock::now();
-            if (away_)
+            if (away_) {
                 ec = boost::system::errc::make_error_code(boost::system::errc::host_unreachable);
-            else
+            } else {
+                if (lost_ || (now - last_ > silence && somebody_is_missed())) resumed_ = now;
+                lost_ = false;
+                last_ = now;
                 for (auto const& c : claims)
                     leases.push_back(beat(process, c, now));
+            }
         }
         done(ec, std::move(leases));
     }
@@ -134,6 +139,7 @@ public:
     void clear() {
         std::lock_guard const lock{mutex_};
         buckets_.clear();
+        lost_ = true;
     }
 
     /// While it is away, every report ends with an error, as when a store cannot be reached. For
@@ -155,27 +161,36 @@ private:
     class bucket {
     public:
         std::map<std::string, member, std::less<>> members;
-        time_point last{};    // when anybody reported
-        time_point resumed{}; // when reports came again after a silence
-        bool fresh = true;
+        std::chrono::milliseconds ttl{0};
         std::optional<std::int64_t> day_left;
         time_point day_seen{};
     };
 
-    // A silence of this length means that the store was away; then everybody reports what he holds
-    // before anybody gets more.
+    // A silence of this length of all who hold something means that the store was away; then, as
+    // after a loss, everybody reports what he holds before anybody gets more. That is of the whole
+    // store: a bucket that is new to one that is in touch is nobody's.
     static constexpr std::chrono::seconds silence{5};
     static constexpr std::chrono::seconds settling{2};
 
+    [[nodiscard]] bool is_dead(const bucket& shared, const member& m, time_point by) const {
+        return std::max(m.seen, resumed_.value_or(m.seen)) < by - shared.ttl;
+    }
+
+    /// Whether reports ceased to come of anybody who did not say that he was done.
+    [[nodiscard]] bool somebody_is_missed() const {
+        return std::any_of(buckets_.begin(), buckets_.end(), [&](auto const& b) {
+            auto const& members = b.second.members;
+            return std::any_of(members.begin(), members.end(), [&](auto const& each) {
+                return each.second.wanted > 0 && !is_dead(b.second, each.second, last_);
+            });
+        });
+    }
+
     [[nodiscard]] lease beat(std::string_view process, const claim& c, time_point now) {
         auto& shared = buckets_[c.resource];
-        if (shared.fresh || now - shared.last > silence) shared.resumed = now;
-        shared.fresh = false;
-        shared.last = now;
-        auto const ttl = std::max(ttl_, 3 * c.interval);
-        std::erase_if(shared.members, [&](auto const& m) {
-            return std::max(m.second.seen, shared.resumed) < now - ttl;
-        });
+        shared.ttl = std::max(ttl_, 3 * c.interval);
+        std::erase_if(
+            shared.members, [&](auto const& m) { return is_dead(shared, m.second, now); });
         auto me = shared.members.find(process);
         if (me == shared.members.end()) me = shared.members.try_emplace(std::string{process}).first;
         me->second.occupied = c.occupied;
@@ -193,7 +208,7 @@ private:
             return {};
         }
         auto share = std::min(target(shared, process, c.limit), room);
-        if (share > c.held && now < shared.resumed + settling) share = c.held;
+        if (share > c.held && resumed_ && now < *resumed_ + settling) share = c.held;
         // A cut makes room for others only once its holder says that he holds less.
         me->second.share = std::max(c.held, share);
 
@@ -252,6 +267,9 @@ private:
     std::function<time_point()> now_;
     std::mutex mutex_;
     bool away_ = false;
+    bool lost_ = false;
+    time_point last_{};                 // when anybody reported
+    std::optional<time_point> resumed_; // when reports came again after a silence or a loss
     std::unordered_map<std::string, bucket> buckets_;
 };
 

@@ -180,8 +180,10 @@ public:
     /// Shuts down.
     ~limiter() { core_->shutdown(); }
 
-    /// A permit if one is free and nobody waits for it; never blocks, and allocates only to create
-    /// the bucket.
+    /// A permit if one is free and nobody waits for it; does not wait. Once the bucket is there it
+    /// allocates only where a ledger is to hear of it, where bulk work that waits has the next
+    /// turn, and where more than 255 requests fall into a 128th of the interval. Throws
+    /// `std::bad_alloc`.
     [[nodiscard]] std::optional<permit> try_acquire(std::string_view resource, quota::lane lane) {
         auto const o = core_->attempt(resource, lane, false, false, detail::never, false);
         if (!o.ticket.open()) return std::nullopt;

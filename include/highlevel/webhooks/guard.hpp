@@ -159,8 +159,9 @@ public:
 /// says when, or which message. The documented bodies without both tell only what became of
 /// something, and it may become the same again: a second UNINSTALL of a location looks like the
 /// first. So without id and time INSTALL, UNINSTALL and PLAN_CHANGE are accepted each time they
-/// come, since following them twice does no harm, and other known events are remembered for no
-/// longer than `freshness` (if that is 0: not at all).
+/// come, and other known events are remembered for no longer than `freshness` (if that is 0: not at
+/// all). Whoever follows one of those three must therefore look whether it still holds: a late
+/// repetition of an UNINSTALL may come after the next INSTALL. webhooks::installs does.
 ///
 /// Thread safety: shared objects: safe, if the replay store is.
 class guard {

@@ -79,6 +79,8 @@ public:
     std::uint64_t full = 0;
     /// Good deliveries that `persist` did not keep, or for which there was no memory.
     std::uint64_t not_kept = 0;
+    /// Deliveries that could not be judged, since the replay store failed or there was no memory.
+    std::uint64_t not_judged = 0;
     /// Events that were kept although the replay store failed to commit them: their repetition
     /// would be an event again.
     std::uint64_t not_remembered = 0;
@@ -94,7 +96,7 @@ public:
 ///
 /// Answers: 200 for accepted and duplicate, 401 for unsigned and bad signatures, 403 for another
 /// app's, 400 for stale and malformed, 413 for too large, 405 for other methods than POST, 404 for
-/// other paths, 429 when the event could not be kept, or not yet.
+/// other paths, 429 when the event could not be judged or kept, or not yet.
 ///
 /// Thread safety: shared objects: safe; what runs in handle() must have returned before the object
 /// ends. Coroutines in next() may outlive it: they get what is left and then nothing.
@@ -109,9 +111,8 @@ public:
     inbox& operator=(const inbox&) = delete;
     ~inbox() { close(); }
 
-    /// Handles one request, whose body must be the bytes as they came. Does not throw but for
-    /// memory and what a replay store of the caller's throws from `knows` and `claim`; then answer
-    /// with 429, so that it comes again.
+    /// Handles one request, whose body must be the bytes as they came. Does not throw but for the
+    /// memory of the response; then answer with 429, so that it comes again.
     [[nodiscard]] http::response handle(const http::request& request) {
         auto const status = handle(
             request.verb == http::method::post, request.target, signatures_of(request.fields),
@@ -123,13 +124,19 @@ public:
     }
 
     /// As above, for servers with other types. Gives the status of the answer; one of 405 wants a
-    /// field `Allow: POST`, and none needs content.
+    /// field `Allow: POST`, and none needs content. Does not throw.
     [[nodiscard]] unsigned handle(
         bool is_post, std::string_view target, const signatures& fields, std::string body) {
         if (!options_.path.empty() && target.substr(0, target.find('?')) != options_.path)
             return foreign(404);
         if (!is_post) return foreign(405);
-        auto found = guard_.claim(body, fields, now());
+        verdict found;
+        try {
+            found = guard_.claim(body, fields, now());
+        } catch (...) {
+            // What it may have claimed lapses by itself.
+            return push_back(&inbox_counters::not_judged);
+        }
         if (!found) return count(found);
         return keep(std::move(found), std::move(body));
     }
@@ -172,8 +179,7 @@ public:
             line_->closed = true;
             if (line_->ended()) woken.swap(line_->waiting);
         }
-        for (auto const& each : woken)
-            each->ring();
+        wake(woken);
     }
 
     /// Events that wait.
@@ -249,6 +255,13 @@ private:
         }
     }
 
+    // A bell that cannot be rung for lack of memory would leave its coroutine hanging: that ends
+    // the program.
+    static void wake(const line::bells& chosen) noexcept {
+        for (auto const& each : chosen)
+            each->ring();
+    }
+
     // A waiter was cancelled. If it had been chosen for an event, another one is.
     static void give_up(line& from, const line::bell& mine) {
         line::bells woken;
@@ -256,8 +269,7 @@ private:
             std::lock_guard const lock{from.mutex};
             if (from.waiting.remove(mine) == 0) woken = from.chosen();
         }
-        for (auto const& each : woken)
-            each->ring();
+        wake(woken);
     }
 
     [[nodiscard]] std::chrono::system_clock::time_point now() const {
@@ -286,35 +298,49 @@ private:
         return found.too_large ? 413 : 400;
     }
 
+    // A place in the queue, given back unless an event takes it.
+    class place {
+    public:
+        explicit place(inbox& of) : line_(of.reserve() ? of.line_.get() : nullptr) {}
+        place(const place&) = delete;
+        place& operator=(const place&) = delete;
+        ~place() {
+            if (line_ != nullptr) leave(*line_);
+        }
+        [[nodiscard]] explicit operator bool() const noexcept { return line_ != nullptr; }
+        void take() noexcept { line_ = nullptr; }
+
+    private:
+        line* line_;
+    };
+
     unsigned keep(verdict found, std::string body) {
         // The place in the queue is taken first: what has been persisted must not be refused.
-        if (!reserve()) {
+        place mine{*this};
+        if (!mine) {
             release(found);
             return push_back(&inbox_counters::full);
         }
         std::list<event> made;
+        bool read = true;
         bool kept = false;
         try {
             auto& it = made.emplace_back();
             json::decode_options reading;
             reading.max_depth = options_.guard.max_depth;
-            auto const read = decode_event(body, found.head, it, event_kind::unknown, reading);
-            if (!read) {
-                leave();
-                release(found);
-                found.outcome = outcome::malformed;
-                return count(found);
-            }
+            read =
+                static_cast<bool>(decode_event(body, found.head, it, event_kind::unknown, reading));
             it.signed_by = found.signature.matched;
             if (options_.keep_body) it.body = std::move(body);
-            kept = !options_.persist || options_.persist(it);
+            kept = read && (!options_.persist || options_.persist(it));
         } catch (...) {
             kept = false;
         }
         if (!kept) {
-            leave();
             release(found);
-            return push_back(&inbox_counters::not_kept);
+            if (read) return push_back(&inbox_counters::not_kept);
+            found.outcome = outcome::malformed;
+            return count(found);
         }
         // From here on it is kept, whatever fails: refusing it would make it two.
         bool remembered = true;
@@ -326,14 +352,14 @@ private:
         line::bells woken;
         {
             std::lock_guard const lock{line_->mutex};
+            mine.take();
             --line_->reserved;
             ++line_->counters.outcomes[static_cast<std::size_t>(outcome::accepted)];
             line_->counters.not_remembered += !remembered;
             line_->queue.splice(line_->queue.end(), made);
             woken = line_->chosen();
         }
-        for (auto const& each : woken)
-            each->ring();
+        wake(woken);
         return 200;
     }
 
@@ -344,15 +370,14 @@ private:
         ++line_->reserved;
         return true;
     }
-    void leave() {
+    static void leave(line& of) noexcept {
         line::bells woken;
         {
-            std::lock_guard const lock{line_->mutex};
-            --line_->reserved;
-            woken = line_->chosen();
+            std::lock_guard const lock{of.mutex};
+            --of.reserved;
+            woken = of.chosen();
         }
-        for (auto const& each : woken)
-            each->ring();
+        wake(woken);
     }
     void release(const verdict& found) noexcept {
         try {

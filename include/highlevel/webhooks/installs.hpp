@@ -6,6 +6,7 @@
 
 #include <highlevel/auth/oauth.hpp>
 #include <highlevel/detail/one_shot.hpp>
+#include <highlevel/detail/ring_at_end.hpp>
 #include <highlevel/error.hpp>
 #include <highlevel/webhooks/event.hpp>
 
@@ -14,6 +15,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -23,11 +25,14 @@
 #include <boost/system/error_code.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -45,6 +50,8 @@ enum class install_step : std::uint8_t {
     installed,
     /// The token is forgotten. Also the outcome of an INSTALL that an UNINSTALL overtook.
     removed,
+    /// Nothing: an UNINSTALL that is over, since the app has been installed again.
+    outdated,
     /// The app's plan changed; `types::plan_change` says how. The tokens stay.
     plan_changed,
 };
@@ -62,6 +69,8 @@ public:
               return app.install_location(std::move(company_id), std::move(location_id));
           }),
           forget([app](auth::resource what) mutable { return app.forget(std::move(what)); }),
+          still_installed(
+              [app](auth::resource what) mutable { return app.still_installed(std::move(what)); }),
           connected([app] { return app.attached(); }) {}
 
     /// The app's id. Events that do not name it are not followed: HighLevel signs for all apps with
@@ -75,6 +84,11 @@ public:
         install;
     /// Forgets a token.
     std::function<boost::asio::awaitable<void>(auth::resource)> forget;
+    /// Whether the app is still installed there; asked before a token is forgotten. HighLevel
+    /// repeats webhooks, and an UNINSTALL without id and time may be a late repetition, after which
+    /// the app was installed again: its live token would be gone. Throws when that cannot be known;
+    /// then nothing is forgotten. Empty: an UNINSTALL is believed unless its time says otherwise.
+    std::function<boost::asio::awaitable<bool>(auth::resource)> still_installed;
     /// Whether `install` can ask at all; if not, its failure is final. Empty: it can.
     std::function<bool()> connected;
     /// INSTALL often comes before the user's browser has brought the code, which gives the company
@@ -97,19 +111,21 @@ public:
     explicit installs(installs_options options) : options_(std::move(options)) {
         if (!options_.install) throw std::invalid_argument{"installs option install must be set"};
         if (!options_.forget) throw std::invalid_argument{"installs option forget must be set"};
-        if (options_.wait.count() < 0)
-            throw std::invalid_argument{"installs option wait must not be negative"};
-        if (options_.poll.count() <= 0)
-            throw std::invalid_argument{"installs option poll must be positive"};
+        constexpr std::chrono::years longest{10};
+        if (options_.wait.count() < 0 || options_.wait > longest)
+            throw std::invalid_argument{"installs option wait must be from 0 to 10 years"};
+        if (options_.poll.count() <= 0 || options_.poll > longest)
+            throw std::invalid_argument{"installs option poll must be from 1 ms to 10 years"};
         if (!options_.now) options_.now = std::chrono::steady_clock::now;
         if (!options_.sleep_until) options_.sleep_until = &installs::sleep_until;
     }
 
     /// Does what the event asks for. An INSTALL may take as long as `wait`: spawn it, so that the
-    /// events behind it do not wait too; an UNINSTALL that comes meanwhile wins. The object and the
-    /// event must outlive the call.
+    /// events behind it do not wait too; an UNINSTALL that comes meanwhile wins, if the app is not
+    /// installed. One whose time is before that of an INSTALL of the same place is outdated. The
+    /// object and the event must outlive the call.
     ///
-    /// Errors: what the two functions throw; when the wait was in vain what `install` threw last,
+    /// Errors: what the functions throw; when the wait was in vain what `install` threw last,
     /// or errc::timeout when the time ended within an attempt. Executor: the awaiting coroutine's.
     /// Cancellation: terminal.
     [[nodiscard]] boost::asio::awaitable<install_step> follow(const event& what) const {
@@ -119,28 +135,41 @@ public:
         if (what.kind == event_kind::plan_change) co_return install_step::plan_changed;
         bool const bare = head.location_id.empty() && head.company_id.empty();
         if (what.kind == event_kind::app_uninstall && !bare) {
-            overtake(head);
+            if (is_outdated(head)) co_return install_step::outdated;
             auto gone = resource_of(head);
+            bool const kept = co_await is_installed(gone);
+            if (kept) co_return install_step::outdated;
+            overtake(head);
             co_await options_.forget(std::move(gone));
             co_return install_step::removed;
         }
-        if (what.kind != event_kind::app_install || head.location_id.empty())
-            co_return install_step::none;
+        if (what.kind != event_kind::app_install) co_return install_step::none;
+        note_install(head);
+        if (head.location_id.empty()) co_return install_step::none;
 
         auto const mine = std::make_shared<pending>(head.company_id, head.location_id);
         membership const held{*this, mine};
         auto const give_up = options_.now() + options_.wait;
         for (;;) {
             auto failed = co_await attempt(mine, give_up);
-            if (held.overtaken()) {
+            bool const overtaken = held.overtaken();
+            if (!failed && overtaken) {
                 // What was minted before the UNINSTALL came is of no use.
-                auto gone = auth::resource::location(head.location_id);
-                if (!failed) co_await options_.forget(std::move(gone));
+                auto place = auth::resource::location(head.location_id);
+                bool const kept = co_await is_installed(place);
+                if (kept) co_return install_step::installed;
+                co_await options_.forget(std::move(place));
                 co_return install_step::removed;
             }
             if (!failed) co_return install_step::installed;
+            // Where nobody can be asked, the UNINSTALL is believed. Otherwise the code may yet
+            // come.
+            if (overtaken && !options_.still_installed) co_return install_step::removed;
             auto const next = options_.now() + options_.poll;
-            if (!passes(failed) || next >= give_up) std::rethrow_exception(failed);
+            if (!passes(failed) || next >= give_up) {
+                if (overtaken) co_return install_step::removed;
+                std::rethrow_exception(failed);
+            }
             co_await options_.sleep_until(next);
         }
     }
@@ -161,7 +190,10 @@ private:
     public:
         std::mutex mutex;
         std::list<std::shared_ptr<pending>> open;
+        // When places were installed last, by their own word; the latest of them.
+        std::map<std::string, std::chrono::system_clock::time_point> installed;
     };
+    static constexpr std::size_t most_places = 4096;
     class membership {
     public:
         membership(const installs& of, std::shared_ptr<pending> who)
@@ -186,6 +218,8 @@ private:
         std::shared_ptr<pending> who_;
     };
 
+    using ring_at_end = highlevel::detail::ring_at_end;
+
     // What an attempt and its limit share, so that the one that comes first ends the other.
     class contest {
     public:
@@ -204,6 +238,38 @@ private:
     static boost::asio::awaitable<void> sleep_until(installs_options::time_point when) {
         boost::asio::steady_timer timer{co_await boost::asio::this_coro::executor, when};
         co_await timer.async_wait(boost::asio::use_awaitable);
+    }
+
+    void note_install(const envelope& head) const {
+        auto const when = head.time();
+        if (!when) return;
+        std::lock_guard const lock{ledger_->mutex};
+        auto& installed = ledger_->installed;
+        auto const note = [&](const auth::resource& what) {
+            if (what.id.empty()) return;
+            auto& last = installed[what.key()];
+            last = std::max(last, *when);
+            if (installed.size() <= most_places) return;
+            installed.erase(std::min_element(
+                installed.begin(), installed.end(),
+                [](const auto& a, const auto& b) { return a.second < b.second; }));
+        };
+        note(auth::resource::location(head.location_id));
+        note(auth::resource::company(head.company_id));
+    }
+
+    // An UNINSTALL from before an INSTALL that came before it.
+    [[nodiscard]] bool is_outdated(const envelope& head) const {
+        auto const when = head.time();
+        if (!when) return false;
+        std::lock_guard const lock{ledger_->mutex};
+        auto const found = ledger_->installed.find(resource_of(head).key());
+        return found != ledger_->installed.end() && *when < found->second;
+    }
+
+    boost::asio::awaitable<bool> is_installed(auth::resource what) const {
+        if (!options_.still_installed) co_return false;
+        co_return co_await options_.still_installed(std::move(what));
     }
 
     void overtake(const envelope& head) const {
@@ -239,7 +305,8 @@ private:
             }
             co_return failed;
         }
-        // The signals are raised where the coroutines run that listen to them.
+        // The signals are raised where the coroutines run that listen to them, and live as long as
+        // these.
         boost::asio::any_io_executor const strand{
             boost::asio::make_strand(co_await boost::asio::this_coro::executor)};
         auto const both = std::make_shared<contest>();
@@ -251,15 +318,20 @@ private:
         boost::asio::co_spawn(
             strand, options_.install(who->company_id, who->location_id),
             boost::asio::bind_cancellation_slot(
-                both->stop_attempt.slot(), [both](std::exception_ptr failed) {
+                both->stop_attempt.slot(),
+                [both, end = ring_at_end{both->bell, {}}](std::exception_ptr failed) mutable {
                     both->failed = std::move(failed);
-                    both->bell->ring();
+                    end({});
                 }));
         boost::asio::co_spawn(
             strand, options_.sleep_until(give_up),
             boost::asio::bind_cancellation_slot(
-                both->stop_limit.slot(), [both](std::exception_ptr cancelled) {
-                    if (!cancelled) both->bell->ring(make_error_code(errc::timeout));
+                both->stop_limit.slot(),
+                [both, end = ring_at_end{both->bell, make_error_code(errc::timeout)}](
+                    std::exception_ptr cancelled) mutable {
+                    boost::system::error_code failed;
+                    if (cancelled) failed = boost::asio::error::operation_aborted;
+                    end(failed);
                 }));
         boost::system::error_code ec;
         std::exception_ptr thrown;

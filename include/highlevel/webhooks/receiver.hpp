@@ -65,8 +65,11 @@ public:
             certificate_pem.empty() == private_key_pem.empty(),
             "private_key_pem: certificate and key are needed together");
         demand(max_connections > 0, "max_connections must be positive");
-        demand(request_timeout.count() > 0, "request_timeout must be positive");
-        demand(idle_timeout.count() > 0, "idle_timeout must be positive");
+        auto const sane = [](std::chrono::milliseconds t) {
+            return t.count() > 0 && t <= std::chrono::years{10};
+        };
+        demand(sane(request_timeout), "request_timeout must be from 1 ms to 10 years");
+        demand(sane(idle_timeout), "idle_timeout must be from 1 ms to 10 years");
         demand(max_header >= 1024, "max_header must be at least 1024");
     }
 };

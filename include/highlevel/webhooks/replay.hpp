@@ -13,14 +13,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <iterator>
 #include <list>
+#include <map>
 #include <mutex>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 namespace highlevel::webhooks {
 
@@ -86,8 +87,8 @@ public:
 };
 
 /// Remembers a bounded number of webhooks in memory: so many that were seen, and as many that are
-/// owed, so that neither costs the other its place. The oldest makes room. Each call costs constant
-/// time, and an entry about 150 bytes.
+/// owed, so that neither costs the other its place. What is over makes room, and when nothing is,
+/// the oldest. Each call costs logarithmic time, and an entry about 190 bytes.
 ///
 /// Thread safety: shared objects: safe.
 class memory_replay_store final : public replay_store {
@@ -102,7 +103,7 @@ public:
     bool knows(const replay_key& key, time_point now) override {
         std::lock_guard const lock{mutex_};
         auto const found = where_.find(key);
-        return found != where_.end() && now < found->second->until;
+        return found != where_.end() && now < found->second->until();
     }
 
     claim_state claim(
@@ -111,19 +112,15 @@ public:
         drop_old(now);
         auto const found = where_.find(key);
         if (found == where_.end()) {
-            add(key, owed_, now)->until = owed;
-            owed_.back().lapses = lapses;
+            add(key, false, owed, now)->lapses = lapses;
             return claim_state::taken;
         }
         auto const at = found->second;
-        if (at->seen && now < at->until) return claim_state::seen;
+        if (at->seen && now < at->until()) return claim_state::seen;
         if (!at->seen && now < at->lapses) return claim_state::open;
         // What is owed stays so for as long as it was at first, however often it is claimed.
-        if (at->seen || at->until <= now) at->until = owed;
-        at->until = std::max(at->until, lapses);
-        if (at->seen) make_room(owed_, now);
-        owed_.splice(owed_.end(), at->seen ? seen_ : owed_, at);
-        at->seen = false;
+        auto const until = at->seen || at->until() <= now ? owed : at->until();
+        move(at, false, std::max(until, lapses), now);
         at->lapses = lapses;
         return claim_state::taken;
     }
@@ -131,17 +128,10 @@ public:
     void commit(const replay_key& key, time_point now, time_point until) override {
         std::lock_guard const lock{mutex_};
         auto const found = where_.find(key);
-        if (found == where_.end()) {
-            auto const at = add(key, seen_, now);
-            at->seen = true;
-            at->until = until;
-            return;
-        }
-        auto const at = found->second;
-        if (!at->seen) make_room(seen_, now);
-        seen_.splice(seen_.end(), at->seen ? seen_ : owed_, at);
-        at->seen = true;
-        at->until = until;
+        if (found == where_.end())
+            add(key, true, until, now);
+        else
+            move(found->second, true, until, now);
     }
 
     void release(const replay_key& key, time_point lapses) override {
@@ -171,39 +161,70 @@ public:
     }
 
 private:
+    class entry;
+    // In the order in which they came to be what they are.
+    using entries = std::list<entry>;
+    // In the order in which they end, which is another: times differ from one to the next.
+    using ends = std::multimap<time_point, entries::iterator>;
     class entry {
     public:
-        explicit entry(const replay_key& k) : key(k) {}
+        entry(const replay_key& k, bool s) : key(k), seen(s) {}
+
+        [[nodiscard]] time_point until() const { return end->first; }
 
         replay_key key;
-        time_point until{};
+        ends::iterator end{};
         time_point lapses{};
-        bool seen = false;
+        bool seen;
     };
-    using entries = std::list<entry>;
 
-    entries::iterator add(const replay_key& key, entries& to, time_point now) {
+    [[nodiscard]] entries& list_of(bool seen) { return seen ? seen_ : owed_; }
+
+    entries::iterator add(const replay_key& key, bool seen, time_point until, time_point now) {
         entries made;
-        made.emplace_back(key);
-        where_.emplace(key, made.begin());
-        make_room(to, now);
+        auto const at = made.emplace(made.end(), key, seen);
+        ends end;
+        end.emplace(until, at);
+        where_.emplace(key, at);
+        // Nothing fails from here on.
+        make_room(seen, now);
+        at->end = ends_.insert(end.extract(end.begin()));
+        auto& to = list_of(seen);
         to.splice(to.end(), made);
-        return std::prev(to.end());
+        return at;
     }
-    void make_room(entries& in, time_point now) {
+    // It is not among the others while one of them makes room.
+    void move(entries::iterator at, bool seen, time_point until, time_point now) {
+        auto end = ends_.extract(at->end);
+        if (at->seen != seen) make_room(seen, now);
+        auto& to = list_of(seen);
+        to.splice(to.end(), list_of(at->seen), at);
+        at->seen = seen;
+        end.key() = until;
+        at->end = ends_.insert(std::move(end));
+    }
+    void make_room(bool seen, time_point now) {
+        auto& in = list_of(seen);
+        while (in.size() >= capacity_ && drop_over(now)) {
+        }
         if (in.size() < capacity_) return;
-        forced_ += now < in.front().until;
-        drop_first(in);
+        ++forced_;
+        drop(in.begin());
     }
-    // Two at a time are enough for what is over never to pile up, and keep each call short.
+    // Two at a time are enough for what is over not to pile up, and keep each call short.
     void drop_old(time_point now) {
-        for (auto* const each : {&seen_, &owed_})
-            for (int i = 0; i < 2 && !each->empty() && each->front().until <= now; ++i)
-                drop_first(*each);
+        for (int i = 0; i < 2 && drop_over(now); ++i) {
+        }
     }
-    void drop_first(entries& in) {
-        where_.erase(in.front().key);
-        in.pop_front();
+    bool drop_over(time_point now) {
+        if (ends_.empty() || now < ends_.begin()->first) return false;
+        drop(ends_.begin()->second);
+        return true;
+    }
+    void drop(entries::iterator at) {
+        ends_.erase(at->end);
+        where_.erase(at->key);
+        list_of(at->seen).erase(at);
     }
 
     // The key is a digest of its own, salted here against those who choose ids to collide.
@@ -227,6 +248,7 @@ private:
     mutable std::mutex mutex_;
     entries seen_;
     entries owed_;
+    ends ends_;
     std::unordered_map<replay_key, entries::iterator, hash> where_;
     std::uint64_t forced_ = 0;
 };

@@ -8,6 +8,7 @@
 #include <highlevel/auth/oauth.hpp>
 #include <highlevel/detail/config.hpp>
 #include <highlevel/detail/one_shot.hpp>
+#include <highlevel/detail/ring_at_end.hpp>
 #include <highlevel/http/transport.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -36,6 +37,7 @@ namespace highlevel::auth {
 namespace detail {
 
 namespace asio = boost::asio;
+using highlevel::detail::ring_at_end;
 
 using steady_time = std::chrono::steady_clock::time_point;
 
@@ -56,29 +58,6 @@ using steady_time = std::chrono::steady_clock::time_point;
 [[nodiscard]] inline token_problem store_problem() {
     return caught_problem("the token store: ");
 }
-
-/// Rings when a timer's wait ends, also when it ends by the destruction of its event loop: what
-/// waits for the bell would otherwise stay for ever.
-class ring_at_end {
-public:
-    ring_at_end(std::shared_ptr<highlevel::detail::one_shot> bell, error_code code)
-        : bell_(std::move(bell)),
-          code_(code) {}
-    ring_at_end(ring_at_end&& other) noexcept = default;
-    ring_at_end& operator=(ring_at_end&&) = delete;
-    ~ring_at_end() {
-        if (bell_) bell_->ring(asio::error::operation_aborted);
-    }
-
-    void operator()(error_code cancelled) {
-        if (!cancelled) bell_->ring(code_);
-        bell_.reset();
-    }
-
-private:
-    std::shared_ptr<highlevel::detail::one_shot> bell_;
-    error_code code_;
-};
 
 /// Waits for the bell until `until`, and gives the code that it was rung with, or `late`.
 ///
@@ -386,6 +365,36 @@ public:
         asked.json = uninstall_body(what, co_await company_of(what));
         (void)co_await call("uninstall", what, std::move(asked));
         co_await forget_with_locations(what);
+    }
+
+    asio::awaitable<bool> still_installed(resource what) {
+        auto const self = shared_from_this();
+        auto const no_token = [](const error& e) {
+            return e.code() == errc::no_token || e.code() == errc::reinstall_required;
+        };
+        if (what.kind == resource_kind::location) {
+            auto const company = co_await company_of(what);
+            try {
+                if (!company.empty()) {
+                    auto const all = co_await installed(company);
+                    co_return std::any_of(all.begin(), all.end(), [&](const installed_location& l) {
+                        return l.id == what.id;
+                    });
+                }
+            } catch (const error& e) {
+                // The company has no token, or may not ask: then the location's own one tells.
+                bool const may_ask =
+                    e.code() != make_status_code(401) && e.code() != make_status_code(403);
+                if (may_ask && !no_token(e)) throw;
+            }
+        }
+        try {
+            co_await force(what);
+        } catch (const error& e) {
+            if (!no_token(e)) throw;
+            co_return false;
+        }
+        co_return true;
     }
 
     asio::awaitable<void> forget(resource what) {
@@ -1477,6 +1486,10 @@ oauth_app::installed_locations(std::string company_id) {
 
 HIGHLEVEL_DECL boost::asio::awaitable<void> oauth_app::uninstall(resource what) {
     return service_->uninstall(std::move(what));
+}
+
+HIGHLEVEL_DECL boost::asio::awaitable<bool> oauth_app::still_installed(resource what) {
+    return service_->still_installed(std::move(what));
 }
 
 HIGHLEVEL_DECL boost::asio::awaitable<void> oauth_app::forget(resource what) {

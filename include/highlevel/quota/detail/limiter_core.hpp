@@ -30,6 +30,7 @@
 #include <mutex>
 #include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -597,8 +598,7 @@ private:
 
     void tick() noexcept {
         waiter_list done;
-        std::vector<ledger::claim> claims;
-        std::uint64_t turn = 0;
+        bool reports = false;
         {
             std::lock_guard const lock{mutex_};
             if (stopped_) return;
@@ -615,8 +615,7 @@ private:
                     continue;
                 }
                 if (due.kind == alarm::of::ledger) {
-                    claims = report(at);
-                    turn = ledger_turn_;
+                    reports = true;
                     continue;
                 }
                 auto& w = static_cast<waiter&>(due);
@@ -630,7 +629,7 @@ private:
             run(at, done);
         }
         complete(done);
-        renew(std::move(claims), turn);
+        if (reports) report();
     }
 
     /// Serves the buckets that may open, each a few permits in turn, and leaves the rest to a later
@@ -821,7 +820,8 @@ private:
     }
 
     /// Without the ledger: what was configured for that; but no more than the bucket had before
-    /// others must have noticed too and made room.
+    /// others must have noticed too and made room. One request at a time in any case, or nobody
+    /// would find out what there is.
     void doubt(entry& home, nanos now) noexcept {
         auto const held = home.state.share().value_or(0);
         auto const fallback = options_.static_share;
@@ -832,71 +832,106 @@ private:
         } else {
             auto const noticed = nanoseconds(options_.ledger_timeout) + 2 * round(home);
             bool const early = home.leased && now - home.leased_at < noticed;
-            home.state.set_share(early ? std::min(held, fallback) : fallback);
+            home.state.set_share(early ? std::max(1U, std::min(held, fallback)) : fallback);
         }
         if (home.waited_for()) make_ready(home);
     }
 
-    /// What to tell the ledger now; sees to it that there is a next time.
-    [[nodiscard]] std::vector<ledger::claim> report(time_point at) noexcept {
+    /// Tells the ledger of the buckets in use; sees to it that there is a next time.
+    void report() noexcept {
+        std::uint64_t turn = 0;
+        bool busy = false;
         std::vector<ledger::claim> claims;
         try {
-            make_claims(at, claims);
+            std::vector<std::string> keys;
+            {
+                std::lock_guard const lock{mutex_};
+                if (stopped_) return;
+                auto const now = to_nanos(time_->now());
+                // One report at a time; an answer that takes this long is given up, and ignored if
+                // it comes.
+                busy = ledger_asked_ != never && now - ledger_asked_ < longest_answer;
+                if (!busy) {
+                    ledger_asked_ = now;
+                    ++ledger_turn_;
+                }
+                turn = ledger_turn_;
+                report_again(now);
+                keys.reserve(reported_);
+                for (auto const& [key, home] : entries_)
+                    if (home.reported) keys.push_back(key);
+            }
+            claims.reserve(busy ? 0 : keys.size());
+            // A part under the lock at a time, so that calls need not wait for all of it.
+            for (std::size_t i = 0; i < keys.size(); i += described_at_once)
+                look_at(
+                    std::span{keys}.subspan(i, std::min(described_at_once, keys.size() - i)), busy,
+                    claims);
         } catch (...) { // no memory: as if the ledger could not be reached
             claims.clear();
-            ledger_asked_ = never;
         }
-        if (reported_ > 0) {
-            auto const pause = nanoseconds(options_.ledger_interval);
-            seed_ = seed_ * 6364136223846793005ULL + 1442695040888963407ULL;
-            auto const vary =
-                static_cast<nanos>((seed_ >> 33) % static_cast<std::uint64_t>(pause / 5 + 1));
-            alarms_.set(reporter_, to_nanos(at) + pause - pause / 10 + vary);
+        if (!busy && claims.empty()) {
+            std::lock_guard const lock{mutex_};
+            if (turn == ledger_turn_) ledger_asked_ = never;
         }
-        return claims;
+        renew(std::move(claims), turn);
     }
 
-    void make_claims(time_point at, std::vector<ledger::claim>& claims) {
-        auto const now = to_nanos(at);
-        bool const away = now - ledger_seen_ > nanoseconds(options_.ledger_timeout);
-        // One report at a time; an answer that takes this long is given up, and ignored if it
-        // comes.
-        bool const busy = ledger_asked_ != never && now - ledger_asked_ < longest_answer;
-        if (!busy) {
-            claims.reserve(reported_);
-            ledger_asked_ = now;
-            ++ledger_turn_;
-        }
-        for (auto& [key, home] : entries_) {
-            if (!home.reported) continue;
-            if (away || (!home.leased && now - home.leased_at > first_lease)) doubt(home, now);
-            if (busy) continue;
-            ledger::claim c;
-            c.resource = key;
-            c.limit = home.state.max();
-            c.interval = home.state.interval();
-            c.occupied = home.state.occupied(at);
-            c.day_left = home.state.day_left();
-            c.day_age = home.state.day_age(at);
-            bool const unused = home.permits == 0 && !home.waited_for();
-            if (unused && now - home.idle_since >= nanoseconds(options_.ledger_hold)) {
-                home.reported = false;
-                --reported_;
-                home.state.set_share(0);
-                home.state.return_day();
-            } else {
-                c.held = home.state.share().value_or(0);
-                c.day_held = home.state.day_leased().value_or(0);
-                auto const waiting =
-                    home.lanes[0].size() + home.lanes[1].size() + std::exchange(home.denied, 0U);
-                c.wanted = std::clamp<std::uint32_t>(
-                    c.occupied +
-                        static_cast<std::uint32_t>(std::min<std::size_t>(waiting, c.limit)),
-                    1, c.limit);
+    void report_again(nanos now) noexcept {
+        auto const pause = nanoseconds(options_.ledger_interval);
+        seed_ = seed_ * 6364136223846793005ULL + 1442695040888963407ULL;
+        auto const vary =
+            static_cast<nanos>((seed_ >> 33) % static_cast<std::uint64_t>(pause / 5 + 1));
+        if (reported_ > 0) alarms_.set(reporter_, now + pause - pause / 10 + vary);
+        rearm();
+    }
+
+    /// What each of some buckets does without the ledger's answer, and, unless an answer is waited
+    /// for, what to tell of it.
+    void look_at(std::span<const std::string> keys, bool busy, std::vector<ledger::claim>& claims) {
+        waiter_list done;
+        {
+            std::lock_guard const lock{mutex_};
+            if (stopped_) return;
+            auto const at = time_->now();
+            auto const now = to_nanos(at);
+            bool const away = now - ledger_seen_ > nanoseconds(options_.ledger_timeout);
+            for (auto const& key : keys) {
+                auto const found = entries_.find(key);
+                if (found == entries_.end() || !found->second.reported) continue;
+                auto& home = found->second;
+                if (away || (!home.leased && now - home.leased_at > first_lease)) doubt(home, now);
+                if (!busy) claims.push_back(claim_of(home, at));
             }
-            claims.push_back(std::move(c));
+            run(at, done);
         }
-        if (!busy && claims.empty()) ledger_asked_ = never;
+        complete(done);
+    }
+
+    [[nodiscard]] ledger::claim claim_of(entry& home, time_point at) {
+        ledger::claim c;
+        c.resource = *home.key;
+        c.limit = home.state.max();
+        c.interval = home.state.interval();
+        c.occupied = home.state.occupied(at);
+        c.day_left = home.state.day_left();
+        c.day_age = home.state.day_age(at);
+        bool const unused = home.permits == 0 && !home.waited_for();
+        if (unused && to_nanos(at) - home.idle_since >= nanoseconds(options_.ledger_hold)) {
+            home.reported = false;
+            --reported_;
+            home.state.set_share(0);
+            home.state.return_day();
+            return c;
+        }
+        c.held = home.state.share().value_or(0);
+        c.day_held = home.state.day_leased().value_or(0);
+        auto const waiting =
+            home.lanes[0].size() + home.lanes[1].size() + std::exchange(home.denied, 0U);
+        c.wanted = std::clamp<std::uint32_t>(
+            c.occupied + static_cast<std::uint32_t>(std::min<std::size_t>(waiting, c.limit)), 1,
+            c.limit);
+        return c;
     }
 
     void renew(std::vector<ledger::claim> claims, std::uint64_t turn) noexcept {

@@ -282,16 +282,9 @@ private:
             inbox::note_field(
                 found, {field.name_string().data(), field.name_string().size()},
                 {field.value().data(), field.value().size()});
-        unsigned status = 500;
-        try {
-            status = core_->box.handle(
-                message.method() == boost::beast::http::verb::post,
-                {message.target().data(), message.target().size()}, found,
-                std::move(message.body()));
-        } catch (...) {
-            // Memory, or a replay store that cannot be reached: let it be sent again.
-            status = 429;
-        }
+        auto const status = core_->box.handle(
+            message.method() == boost::beast::http::verb::post,
+            {message.target().data(), message.target().size()}, found, std::move(message.body()));
         // HighLevel's own deliveries do not end so; who else comes does not keep a place.
         if (status != 429 && status > 400) keep_alive_ = false;
         answer(status);
