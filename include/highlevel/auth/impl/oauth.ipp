@@ -6,6 +6,7 @@
 #include <highlevel/auth/detail/oauth_wire.hpp>
 #include <highlevel/auth/memory_token_store.hpp>
 #include <highlevel/auth/oauth.hpp>
+#include <highlevel/auth/renewal_listener.hpp>
 #include <highlevel/detail/config.hpp>
 #include <highlevel/detail/one_shot.hpp>
 #include <highlevel/http/transport.hpp>
@@ -730,8 +731,20 @@ private:
             }
             case todo::refresh:
             case todo::mint: {
-                auto renewing = step.what == todo::mint ? mint(e) : refresh(e);
+                bool const minting = step.what == todo::mint;
+                auto const began = std::chrono::steady_clock::now();
+                auto renewing = minting ? mint(e) : refresh(e);
                 auto outcome = co_await std::move(renewing);
+                if (lend.listener) {
+                    token_refresh_event event;
+                    auto const key = e->what.key();
+                    event.resource = key;
+                    event.how = minting ? renewal_kind::mint : renewal_kind::refresh;
+                    event.error = outcome.fresh ? error_code{} : outcome.refused.problem.code;
+                    event.status = outcome.fresh ? 0 : outcome.refused.problem.status;
+                    event.took = std::chrono::steady_clock::now() - began;
+                    lend.listener->on_token_refresh(event);
+                }
                 step = report(*e, [&](refresh_machine& m, moment_type at) {
                     if (outcome.fresh) return m.obtained(*std::move(outcome.fresh), at);
                     return m.refused(
