@@ -62,10 +62,11 @@ highlevel_check_layer(
     FORBIDDEN "/(boost/(asio|beast)|openssl)/"
     HEADERS v2/*.hpp v3/*.hpp json/*.hpp operation.hpp)
 
-# What makes calls may name Asio's coroutine types, never the transport's implementation.
+# What makes calls may name Asio's coroutine types, never the transport's implementation; and what
+# watches calls is no business of those who make them.
 highlevel_check_layer(
     callers
-    FORBIDDEN "/boost/(beast|asio/ssl)/|/boost/asio/ssl\\.hpp|/openssl/ssl\\.h"
+    FORBIDDEN "/boost/(beast|asio/ssl)/|/boost/asio/ssl\\.hpp|/openssl/ssl\\.h|/highlevel/(observer|metrics)"
     HEADERS client.hpp pages.hpp batch.hpp search.hpp lookup.hpp media.hpp safe_write.hpp response.hpp
             error.hpp)
 
@@ -95,6 +96,12 @@ highlevel_check_layer(
     sandbox
     FORBIDDEN "/highlevel/(quota/|auth/|webhooks/|${above})"
     HEADERS sandbox/*.hpp)
+
+# Who hears of connections and renewals is named by its own layer, not by the client's observer.
+highlevel_check_layer(
+    listeners
+    FORBIDDEN "/boost/(asio|beast)/|/highlevel/(observer|client)"
+    HEADERS http/connection_listener.hpp auth/renewal_listener.hpp)
 
 # Judging and reading webhooks needs the codec and OpenSSL's digests, no sockets; with an inbox come
 # coroutines, and of http/ only its values and its bell.

@@ -12,6 +12,7 @@
 #include <highlevel/version.hpp>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -42,8 +43,14 @@ public:
     std::size_t max_response_body = 64U * 1024U * 1024U;
     /// Whether a response that does not match its type is an error (errc::decode_failed).
     bool strict_decoding = false;
-    /// Told of attempts and diagnostics; null: nobody.
+    /// Told of calls, permits, tokens and connections; null: nobody, which costs nothing.
     std::shared_ptr<highlevel::observer> observer;
+    /// Gives the `traceparent` header of a call (W3C Trace Context), for example from the span that
+    /// is current; see <highlevel/trace_parent.hpp>. Called where the call is made, before it first
+    /// suspends, by as many threads as make calls; the call_info has no `id` yet. An empty or
+    /// invalid text is not sent, nor is anything when it throws; a raw request that has the header
+    /// keeps its own. Empty: no header. Mind that HighLevel sees the ids.
+    std::function<std::string(const call_info&)> traceparent;
     /// Takes the place of the built-in network transport when set; `base_url`, `tls`, `proxy` and
     /// `pool` then have no effect. It belongs to one client, whose end closes it: clients that
     /// share one would end each other's calls.

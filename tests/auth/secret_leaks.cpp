@@ -13,6 +13,9 @@
 #include <highlevel/auth/user_context.hpp>
 #include <highlevel/highlevel.hpp>
 #include <highlevel/json/diagnostics.hpp>
+#include <highlevel/log_observer.hpp>
+#include <highlevel/metrics.hpp>
+#include <highlevel/observers.hpp>
 #include <highlevel/v2/contacts.hpp>
 
 #ifdef HIGHLEVEL_TEST_SQLITE
@@ -182,6 +185,33 @@ private:
     std::ostream& out_;
 };
 
+/// Everything that observers of ours would write, in every form.
+class written {
+public:
+    explicit written(std::ostream& out) : out_(out) {}
+    written(const written&) = delete;
+    written& operator=(const written&) = delete;
+    ~written() { out_ << metrics_->prometheus() << metrics_->open_metrics(); }
+
+    [[nodiscard]] std::shared_ptr<highlevel::observer> observer() const {
+        std::vector<std::shared_ptr<highlevel::observer>> all{
+            std::make_shared<writing_observer>(out_), metrics_};
+        for (auto const format : {highlevel::log_format::text, highlevel::log_format::json}) {
+            highlevel::log_options how;
+            how.threshold = highlevel::log_level::debug;
+            how.format = format;
+            all.push_back(std::make_shared<highlevel::log_observer>(
+                [&out = out_](highlevel::log_level, std::string_view line) { out << line << '\n'; },
+                how));
+        }
+        return std::make_shared<highlevel::observers>(std::move(all));
+    }
+
+private:
+    std::ostream& out_;
+    std::shared_ptr<highlevel::metrics> metrics_ = std::make_shared<highlevel::metrics>();
+};
+
 void write_down(std::ostream& out, const highlevel::failure& f) {
     out << f.what() << f.detail() << f.hint() << f.trace_id() << f.recovery_id()
         << f.matching_field() << f.canonical_code() << f.reached() << f.path() << f.body()
@@ -260,7 +290,8 @@ int make_calls(const secrets& hidden, std::ostream& out) {
     highlevel::client_options options;
     options.credentials = tokens;
     options.transport = network;
-    options.observer = std::make_shared<writing_observer>(out);
+    written const heard{out};
+    options.observer = heard.observer();
     options.retry.max_attempts = 1;
     highlevel::client client{context.get_executor(), options};
     for (std::size_t i = 0; i < rounds; ++i) {
@@ -298,6 +329,8 @@ int use_oauth(const secrets& hidden, std::ostream& out) {
     auth::attachment lent;
     lent.executor = context.get_executor();
     lent.transport = network;
+    written const heard{out};
+    lent.listener = heard.observer();
     source->attach(lent);
     auto const attempt = [&](auto work) {
         asio::co_spawn(context, std::move(work), [&](std::exception_ptr e, auto&&...) {

@@ -30,6 +30,7 @@ class transport;
 
 namespace highlevel::auth {
 
+class renewal_listener;
 class token_store;
 
 /// What a token is wanted for.
@@ -81,6 +82,8 @@ public:
     /// `client_options::token_store`; null when that is not set.
     std::shared_ptr<token_store> store;
     std::string user_agent;
+    /// Told of renewals; null: nobody.
+    std::shared_ptr<renewal_listener> listener;
 };
 
 /// A source of bearer tokens.

@@ -60,6 +60,8 @@ public:
     std::optional<failure> refused;
 };
 
+class call_report;
+
 /// How a call ended: `parts` when there is no failure.
 class call_outcome {
 public:
@@ -67,6 +69,8 @@ public:
 
     std::optional<highlevel::failure> failure;
     response_parts parts;
+    /// Who tells the observer how the call ends; null when there is none.
+    std::shared_ptr<call_report> report;
 };
 
 class listing;
@@ -103,7 +107,6 @@ public:
     /// Decodes the body of a success into `target`; sets `outcome.failure` when it cannot.
     virtual void decode(
         const operation_meta* meta,
-        const account_ref& account,
         const json::type& type,
         void* target,
         call_outcome& outcome) = 0;
@@ -124,10 +127,9 @@ public:
 template <class T>
 asio::awaitable<result<response<T>>> try_finish(std::shared_ptr<core> c, prepared_call call) {
     auto const* const meta = call.meta;
-    auto const account = call.account;
     auto outcome = co_await c->perform(std::move(call));
     auto state = std::make_unique<response_state<T>>();
-    if (!outcome.failure) c->decode(meta, *account, json::type_of<T>, &state->value, outcome);
+    if (!outcome.failure) c->decode(meta, json::type_of<T>, &state->value, outcome);
     if (outcome.failure) co_return result<response<T>>{std::move(*outcome.failure)};
     state->parts = std::move(outcome.parts);
     co_return result<response<T>>{response_access<T>::make(std::move(state))};
@@ -136,10 +138,9 @@ asio::awaitable<result<response<T>>> try_finish(std::shared_ptr<core> c, prepare
 template <class T>
 asio::awaitable<response<T>> finish(std::shared_ptr<core> c, prepared_call call) {
     auto const* const meta = call.meta;
-    auto const account = call.account;
     auto outcome = co_await c->perform(std::move(call));
     auto state = std::make_unique<response_state<T>>();
-    if (!outcome.failure) c->decode(meta, *account, json::type_of<T>, &state->value, outcome);
+    if (!outcome.failure) c->decode(meta, json::type_of<T>, &state->value, outcome);
     if (outcome.failure) throw error{std::move(*outcome.failure)};
     state->parts = std::move(outcome.parts);
     co_return response_access<T>::make(std::move(state));

@@ -21,6 +21,8 @@
 
 namespace highlevel::http {
 
+class connection_listener;
+
 /// Counts of one transport since it was made, and what its pool holds now.
 class transport_stats {
 public:
@@ -71,7 +73,8 @@ public:
         const tls_options& tls,
         const pool_options& pooling,
         const timeouts& limits,
-        const proxy_options& proxying);
+        const proxy_options& proxying,
+        std::shared_ptr<connection_listener> listener = nullptr);
     http1_transport(const http1_transport&) = delete;
     http1_transport& operator=(const http1_transport&) = delete;
     ~http1_transport() override;
@@ -92,7 +95,7 @@ private:
     std::shared_ptr<detail::transport_core> core_;
 };
 
-/// Makes a transport to `base`.
+/// Makes a transport to `base`. `listener` is told of its connections; null: nobody.
 ///
 /// Throws `boost::system::system_error` with errc::insecure_url when `base` is http and its host is
 /// not this machine, and `std::invalid_argument` naming an option that cannot be used.
@@ -102,7 +105,8 @@ private:
     const tls_options& tls = {},
     const pool_options& pooling = {},
     const timeouts& limits = {},
-    const proxy_options& proxying = {});
+    const proxy_options& proxying = {},
+    std::shared_ptr<connection_listener> listener = nullptr);
 
 } // namespace highlevel::http
 

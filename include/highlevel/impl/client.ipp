@@ -8,6 +8,7 @@
 #include <highlevel/client.hpp>
 #include <highlevel/client_options.hpp>
 #include <highlevel/detail/beside.hpp>
+#include <highlevel/detail/call_report.hpp>
 #include <highlevel/detail/classify.hpp>
 #include <highlevel/detail/config.hpp>
 #include <highlevel/detail/deadline.hpp>
@@ -20,6 +21,7 @@
 #include <highlevel/json/decode.hpp>
 #include <highlevel/quota/limiter.hpp>
 #include <highlevel/retry.hpp>
+#include <highlevel/trace_parent.hpp>
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/cancellation_type.hpp>
@@ -165,15 +167,21 @@ private:
 /// Gives a permit back as not used, unless it was taken out to send a request.
 class unused_permit {
 public:
-    explicit unused_permit(quota::permit&& p) noexcept : permit_(std::move(p)) {}
+    explicit unused_permit(quota::permit&& p, call_report* report = nullptr) noexcept
+        : permit_(std::move(p)),
+          report_(report) {}
     unused_permit(const unused_permit&) = delete;
     unused_permit& operator=(const unused_permit&) = delete;
-    ~unused_permit() { permit_.unsent(); }
+    ~unused_permit() {
+        if (permit_ && report_ != nullptr) report_->settled(permit_end::unsent);
+        permit_.unsent();
+    }
 
     [[nodiscard]] quota::permit use() noexcept { return std::move(permit_); }
 
 private:
     quota::permit permit_;
+    call_report* report_;
 };
 
 /// A question to a source of tokens that may not end by itself, and what the source said. It keeps
@@ -291,11 +299,15 @@ public:
     [[nodiscard]] asio::awaitable<call_outcome> perform(prepared_call call) override {
         auto const self = shared_from_this();
         call_outcome out;
+        if (options_.observer)
+            out.report = std::make_shared<call_report>(
+                options_.observer, call, 1 + calls_.fetch_add(1, std::memory_order_relaxed));
         if (call.refused) {
             out.failure = std::move(call.refused);
+            if (out.report) out.report->end(out);
             co_return out;
         }
-        progress state{options_, call, budget_};
+        progress state{options_, call, budget_, out.report.get()};
         boost::system::error_code thrown;
         std::string why;
         try {
@@ -318,15 +330,29 @@ public:
             data.detail = std::move(why);
             out.failure = fail(thrown, state.ended(std::move(data)));
         }
+        // A success ends when it is decoded.
+        if (out.failure && out.report) out.report->end(out);
         co_return out;
     }
 
     void decode(
         const operation_meta* meta,
-        const account_ref& account,
         const json::type& type,
         void* target,
         call_outcome& outcome) override {
+        read(meta, type, target, outcome);
+        if (!outcome.report) return;
+        if (!outcome.failure && !outcome.parts.bent.empty())
+            outcome.report->to().on_diagnostics(outcome.report->info(), outcome.parts.bent);
+        outcome.report->end(outcome);
+    }
+
+    /// The work of decode().
+    void read(
+        const operation_meta* meta,
+        const json::type& type,
+        void* target,
+        call_outcome& outcome) const {
         auto& reply = outcome.parts.reply;
         if (outcome.parts.streamed) return;
         if (meta != nullptr && meta->gives == reply::raw) {
@@ -378,11 +404,6 @@ public:
         outcome.parts.trace_id = find_trace_id(type, target);
         if (outcome.parts.trace_id.empty())
             outcome.parts.trace_id = string_member(beside, "traceId");
-        if (options_.observer && !outcome.parts.bent.empty()) {
-            auto const name = name_of(meta);
-            auto const info = describe_to_observer(name, meta, {}, account);
-            options_.observer->on_diagnostics(info, outcome.parts.bent);
-        }
     }
 
     [[nodiscard]] std::shared_ptr<page_source> open_pages(
@@ -407,6 +428,7 @@ public:
         what.transport = lent_;
         what.store = options_.token_store;
         what.user_agent = options_.user_agent;
+        what.listener = options_.observer;
         options_.credentials.source()->attach(what);
     }
 
@@ -521,7 +543,7 @@ private:
         if (options_.transport) return options_.transport;
         return http::make_transport(
             executor_, http::uri{options_.base_url}, options_.tls, options_.pool, options_.timeouts,
-            options_.proxy);
+            options_.proxy, options_.observer);
     }
 
     /// What one call has gone through so far.
@@ -530,8 +552,13 @@ private:
         /// Where the call is while it is not on the network.
         enum class stage : std::uint8_t { other, token, permit, pause };
 
-        progress(const client_options& options, const prepared_call& call, retry_budget& budget)
-            : policy(
+        progress(
+            const client_options& options,
+            const prepared_call& call,
+            retry_budget& budget,
+            call_report* told)
+            : report(told),
+              policy(
                   options.retry,
                   budget,
                   call.meta != nullptr ? call.meta->idempotent != idempotency::neither
@@ -550,6 +577,8 @@ private:
                                                                   : clock::time_point::max();
         }
 
+        /// Tells the observer; null when there is none.
+        call_report* report;
         retry_policy policy;
         clock::time_point deadline = clock::time_point::max();
         int attempts = 0;
@@ -689,29 +718,20 @@ private:
         data.body = reply.body;
     }
 
-    static call_info describe_to_observer(
-        std::string_view name,
-        const operation_meta* meta,
-        const http::request* request,
-        const account_ref& account) {
-        call_info info;
-        if (meta != nullptr) {
-            info.operation = name;
-            info.verb = to_string(meta->verb);
-            info.path = meta->path;
-        } else if (request != nullptr) {
-            info.verb = to_string(request->verb);
-            info.path = std::string_view{request->target}.substr(0, request->target.find('?'));
-        }
-        info.resource = account.key;
-        return info;
-    }
-
     /// Fields that every request has.
     void complete(prepared_call& call) {
         auto& fields = call.request.fields;
         if (!fields.contains("Accept")) fields.add("Accept", "application/json");
         if (!fields.contains("User-Agent")) fields.add("User-Agent", options_.user_agent);
+        if (!options_.traceparent || fields.contains("traceparent")) return;
+        auto const name = name_of(call.meta);
+        std::string header;
+        try {
+            header = options_.traceparent(describe_to_observer(name, call));
+        } catch (...) {
+            return; // tracing must not fail calls
+        }
+        if (trace_parent::parse(header)) fields.add("traceparent", header);
     }
 
     double random() noexcept {
@@ -745,7 +765,7 @@ private:
             auto permit = co_await admit(call, state, out);
             if (!permit) co_return;
             // What ends the call before it is sent, an exception too, leaves the permit unused.
-            unused_permit held{std::move(*permit)};
+            unused_permit held{std::move(*permit), state.report};
             wanted.deadline = state.deadline;
             if (state.waited > fresh && !co_await authorize(call, state, wanted, token, out))
                 co_return;
@@ -770,8 +790,10 @@ private:
             abort(call, state, out);
             co_return std::nullopt;
         }
+        call_report::wait told{state.report};
         if (!state.requeued) permit = limiter_.try_acquire(call.account->key, call.options.lane);
         if (!permit) {
+            told.queue();
             quota::acquire_options how;
             how.lane = call.options.lane;
             how.deadline = state.deadline;
@@ -780,6 +802,7 @@ private:
             auto got = co_await limiter_.acquire(call.account->key, how);
             if (got.error()) {
                 auto code = translate(got.error());
+                told.end(code);
                 auto data = describe(call, state);
                 // The server asked for a pause that is too long: its words tell more than ours.
                 if (code == errc::permit_timeout && state.requeued && state.refusal) {
@@ -793,6 +816,7 @@ private:
             }
             permit = std::move(got).permit();
         }
+        told.end({});
         state.waited = clock::now() - started;
         if (call.options.wait_past_deadline) state.extend(state.waited);
         state.enter(progress::stage::other);
@@ -919,14 +943,14 @@ private:
         state.took = clock::now() - started;
         state.add(answer.times);
         ++state.attempts;
-        auto const retry_after = settle(permit, answer, out.parts.quota);
+        auto const retry_after = settle(permit, answer, out.parts.quota, state.report);
 
         if (answer.ok() && answer.reply.status >= 200 && answer.reply.status < 300) {
             state.policy.succeeded();
             out.parts.reply = std::move(answer.reply);
             out.parts.streamed = call.options.sink != nullptr;
             out.parts.attempts = state.attempts;
-            tell(call, state, out.parts.reply.status, {}, false, {});
+            tell(state, out.parts.reply.status, {});
             co_return false;
         }
 
@@ -957,7 +981,7 @@ private:
                 renewed = co_await renew(wanted, token);
                 if (must_end(co_await asio::this_coro::cancellation_state)) {
                     state.may_have_been_processed = state.may_have_been_processed || processed;
-                    tell(call, state, answer.reply.status, code, false, {});
+                    tell(state, answer.reply.status, code);
                     abort(call, state, out);
                     co_return false;
                 }
@@ -978,20 +1002,22 @@ private:
         // For a call that is not to be sent twice the token was renewed all the same: for the next.
         if (renewed && call.options.retry != retry_mode::never) {
             state.requeued = false;
-            tell(call, state, ended.status, code, true, {});
+            tell(state, ended.status, code, retry_reason::token_renewed);
             co_return true;
         }
         if (state.deadline != clock::time_point::max())
             ended.time_left = std::chrono::duration_cast<std::chrono::milliseconds>(
                 state.deadline - clock::now());
         auto const decision = state.policy.failed(ended, random());
-        bool const again = decision.what != retry_policy::verdict::give_up;
-        tell(call, state, ended.status, code, again, decision.delay);
-        if (!again) {
+        if (decision.what == retry_policy::verdict::give_up) {
+            tell(state, ended.status, code, {}, decision.delay);
             out.failure = fail(code, state.ended(std::move(data)));
             co_return false;
         }
         state.requeued = decision.what == retry_policy::verdict::requeue;
+        tell(
+            state, ended.status, code,
+            state.requeued ? retry_reason::rate_limited : retry_reason::transient, decision.delay);
         if (state.requeued) {
             state.refusal_code = code;
             state.refusal = std::move(data);
@@ -1014,13 +1040,18 @@ private:
 
     /// Lets the permit's bucket learn from the answer, or from its loss.
     static std::optional<std::chrono::milliseconds> settle(
-        quota::permit& permit, const http::exchange_result& answer, quota::rate_headers& learned) {
+        quota::permit& permit,
+        const http::exchange_result& answer,
+        quota::rate_headers& learned,
+        call_report* report = nullptr) {
         std::optional<std::chrono::milliseconds> retry_after;
         if (!answer.ok()) {
-            if (answer.may_have_been_processed)
+            bool const lost = answer.may_have_been_processed;
+            if (lost)
                 permit.lost();
             else
                 permit.unsent();
+            if (report != nullptr) report->settled(lost ? permit_end::lost : permit_end::unsent);
             return retry_after;
         }
         learned = quota::rate_headers{};
@@ -1029,17 +1060,18 @@ private:
         if (auto const value = answer.reply.fields.find("retry-after"))
             retry_after = quota::parse_retry_after(*value, std::chrono::system_clock::now());
         permit.settle(learned, answer.reply.status, retry_after);
+        if (report != nullptr) report->settled(permit_end::settled, answer.reply.status, learned);
         return retry_after;
     }
 
-    void tell(
-        const prepared_call& call,
+    /// Tells the observer of an attempt that ended, and of the next one if `again` gives a reason.
+    static void tell(
         const progress& state,
         unsigned status,
         const error_code& code,
-        bool retried,
-        std::chrono::nanoseconds backoff) {
-        if (!options_.observer) return;
+        std::optional<retry_reason> again = {},
+        std::chrono::nanoseconds backoff = {}) {
+        if (state.report == nullptr) return;
         attempt_event event;
         event.number = state.attempts;
         event.status = status;
@@ -1047,11 +1079,17 @@ private:
         event.waited = state.waited;
         event.took = state.took;
         event.times = state.attempt_times;
-        event.retried = retried;
+        event.retried = again.has_value();
         event.backoff = backoff;
-        auto const name = name_of(call.meta);
-        auto const info = describe_to_observer(name, call.meta, &call.request, *call.account);
-        options_.observer->on_attempt(info, event);
+        state.report->to().on_attempt(state.report->info(), event);
+        if (!again) return;
+        retry_event next;
+        next.attempts = state.attempts;
+        next.reason = *again;
+        next.error = code;
+        next.status = status;
+        next.backoff = backoff;
+        state.report->to().on_retry(state.report->info(), next);
     }
 
     asio::any_io_executor executor_;
@@ -1064,6 +1102,7 @@ private:
     retry_budget budget_;
     sleepers sleepers_;
     std::atomic<std::uint64_t> random_;
+    std::atomic<std::uint64_t> calls_{0};
     std::atomic<bool> stopped_{false};
 };
 

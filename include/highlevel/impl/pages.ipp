@@ -116,7 +116,7 @@ private:
         auto outcome =
             co_await core_->perform(core_->prepare(meta, what_.op.get(), account_, options_.call));
         erased_response page{*what_.kind};
-        if (!outcome.failure) core_->decode(&meta, *account_, page.type(), page.value(), outcome);
+        if (!outcome.failure) core_->decode(&meta, page.type(), page.value(), outcome);
         if (outcome.failure) co_return std::move(*outcome.failure);
         auto const skipped = pager_.skip();
         if (!observe(outcome.parts.reply.body)) co_return stuck();

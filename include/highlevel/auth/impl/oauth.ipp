@@ -6,6 +6,7 @@
 #include <highlevel/auth/detail/oauth_wire.hpp>
 #include <highlevel/auth/memory_token_store.hpp>
 #include <highlevel/auth/oauth.hpp>
+#include <highlevel/auth/renewal_listener.hpp>
 #include <highlevel/detail/config.hpp>
 #include <highlevel/detail/one_shot.hpp>
 #include <highlevel/detail/ring_at_end.hpp>
@@ -844,7 +845,7 @@ private:
         std::optional<lease> held;
         token_problem problem;
         try {
-            co_await fly_through(e, store, held);
+            co_await fly_through(e, store, held, lend.listener);
             // It has landed, and the next one may be up by now: that is not this one's to end.
             whole.disarm();
             co_return;
@@ -866,9 +867,12 @@ private:
         }
     }
 
-    /// `held` is the flight's lease as long as it has one.
+    /// `held` is the flight's lease as long as it has one. `listener` may be null.
     asio::awaitable<void> fly_through(
-        std::shared_ptr<entry> e, std::shared_ptr<token_store> store, std::optional<lease>& held) {
+        std::shared_ptr<entry> e,
+        std::shared_ptr<token_store> store,
+        std::optional<lease>& held,
+        std::shared_ptr<renewal_listener> listener) {
         using moment_type = refresh_machine::moment;
         auto const self = shared_from_this();
         auto const time = options_.refresh.lease;
@@ -926,8 +930,20 @@ private:
             }
             case todo::refresh:
             case todo::mint: {
-                auto renewing = step.what == todo::mint ? mint(e) : refresh(e);
+                bool const minting = step.what == todo::mint;
+                auto const began = std::chrono::steady_clock::now();
+                auto renewing = minting ? mint(e) : refresh(e);
                 auto outcome = co_await std::move(renewing);
+                if (listener) {
+                    token_refresh_event event;
+                    auto const key = e->what.key();
+                    event.resource = key;
+                    event.how = minting ? renewal_kind::mint : renewal_kind::refresh;
+                    event.error = outcome.fresh ? error_code{} : outcome.refused.problem.code;
+                    event.status = outcome.fresh ? 0 : outcome.refused.problem.status;
+                    event.took = std::chrono::steady_clock::now() - began;
+                    listener->on_token_refresh(event);
+                }
                 step = report(*e, [&](refresh_machine& m, moment_type at) {
                     if (outcome.fresh) return m.obtained(*std::move(outcome.fresh), at);
                     return m.refused(

@@ -9,6 +9,7 @@
 #include <highlevel/error.hpp>
 #include <highlevel/http/body.hpp>
 #include <highlevel/http/circuit_breaker.hpp>
+#include <highlevel/http/connection_listener.hpp>
 #include <highlevel/http/connector.hpp>
 #include <highlevel/http/http1_transport.hpp>
 #include <highlevel/http/inflater.hpp>
@@ -61,7 +62,19 @@ namespace detail {
 /// Used by one exchange at a time; others only strike() or shut() it.
 class connection final : public watched {
 public:
-    connection() = default;
+    /// `listener` may be null.
+    explicit connection(std::shared_ptr<connection_listener> listener)
+        : listener_(std::move(listener)) {}
+    connection(const connection&) = delete;
+    connection& operator=(const connection&) = delete;
+    ~connection() override {
+        if (!listener_ || opened_at == time_point{}) return;
+        connection_close_event event;
+        event.reason = shut() ? close_reason::shutdown : ended_by;
+        event.requests = requests;
+        event.age = clock::now() - opened_at;
+        listener_->on_connection_close(event);
+    }
 
     /// Whether close() of the transport ended it.
     [[nodiscard]] bool shut() const noexcept { return shut_.load(); }
@@ -96,6 +109,11 @@ public:
 
     time_point opened_at{};
     bool reused = false;
+    /// Whether an earlier TLS session was resumed.
+    bool resumed = false;
+    std::uint64_t requests = 0;
+    /// Why it is closed if that happens now. An exchange that does not come to say so was left.
+    close_reason ended_by = close_reason::cancelled;
 
 protected:
     void strike() noexcept override {
@@ -111,6 +129,7 @@ private:
         if (stream_) stream_->interrupt();
     }
 
+    std::shared_ptr<connection_listener> listener_;
     std::mutex mutex_;
     std::shared_ptr<one_shot> bell_;
     std::unique_ptr<stream> stream_;
@@ -200,12 +219,14 @@ public:
         const tls_options& tls,
         const pool_options& pooling,
         const timeouts& limits,
-        const proxy_options& proxying)
+        const proxy_options& proxying,
+        std::shared_ptr<connection_listener> listener)
         : executor_(std::move(executor)),
           base_(std::move(base)),
           proxy_(proxy::choose(proxying, base_)),
           pooling_(pooling),
           limits_(limits),
+          listener_(std::move(listener)),
           host_field_(base_.host_field()),
           pool_(pooling),
           breaker_(pooling.circuit_threshold, pooling.circuit_pause, pooling.circuit_max_pause) {
@@ -269,6 +290,7 @@ public:
                 out.error = errc::file_failed;
                 out.detail = "an exception of unknown type";
             }
+            if (held.link) held.link->ended_by = why_closed(held, again, out);
             // Here and not in a destructor: whoever waits for the place has to be woken.
             held.settle();
             if (!again || moves == max_moves) break;
@@ -457,13 +479,16 @@ private:
                 if (out.error) co_return;
             }
             if (granted.what == pool_type::outcome::open) {
+                auto const began = clock::now();
                 co_await open(held, out);
+                if (listener_ && held.link) tell_opened(*held.link, began, out);
                 co_return;
             }
             held.link->reused = true;
             held.reusable = held.link->io().quiet();
             if (held.reusable) co_return;
             count(&transport_stats::stale);
+            held.link->ended_by = close_reason::stale;
             held.settle();
         }
     }
@@ -590,7 +615,7 @@ private:
                 co_return;
             }
         }
-        held.link = std::make_shared<connection>();
+        held.link = std::make_shared<connection>(listener_);
         watchdog_->add(*held.link);
         // close() may have gone through the list before we were on it.
         if (closed_.load()) held.link->shut_down();
@@ -624,6 +649,25 @@ private:
         held.what = lease::state::in_use;
         held.link->opened_at = now;
         wake_locked(discarded); // one more may be in the opening now
+    }
+
+    void tell_opened(const connection& link, time_point began, const trip& out) const noexcept {
+        connection_open_event event;
+        event.peer = out.peer;
+        event.error = out.error;
+        event.secure = tls_ != nullptr;
+        event.resumed = link.resumed;
+        event.took = clock::now() - began;
+        listener_->on_connection_open(event);
+    }
+
+    /// Why a connection is closed after an exchange; of one that is kept: when it has had its time.
+    [[nodiscard]] static close_reason why_closed(
+        const lease& held, bool moving, const trip& out) noexcept {
+        if (held.reusable) return close_reason::retired;
+        if (moving) return close_reason::stale;
+        if (!out.error) return close_reason::server;
+        return out.cancelled() ? close_reason::cancelled : close_reason::failed;
     }
 
     [[nodiscard]] asio::awaitable<void> dial(connection& link, trip& out) {
@@ -741,7 +785,8 @@ private:
         std::string why;
         co_await s.handshake(ec, why);
         if (!ec) {
-            if (s.resumed()) count(&transport_stats::resumed);
+            link.resumed = s.resumed();
+            if (link.resumed) count(&transport_stats::resumed);
             co_return;
         }
         if (link.expired() || link.shut() || ec == asio::error::operation_aborted)
@@ -756,6 +801,8 @@ private:
         if (!held.memory) held.memory = std::make_unique<scratch>();
         auto& memory = *held.memory;
         auto& link = *held.link;
+        ++link.requests;
+        link.ended_by = close_reason::cancelled;
         auto& io = link.io();
         bool const compress = can_inflate && !r.fields.contains("Accept-Encoding");
         bool const joined = r.body.size() <= max_joined_body;
@@ -1030,6 +1077,7 @@ private:
     std::optional<proxy> proxy_;
     pool_options pooling_;
     timeouts limits_;
+    std::shared_ptr<connection_listener> listener_;
     std::string host_field_;
     std::shared_ptr<tls_context> tls_;
     std::shared_ptr<watchdog> watchdog_;
@@ -1056,9 +1104,16 @@ HIGHLEVEL_DECL http1_transport::http1_transport(
     const tls_options& tls,
     const pool_options& pooling,
     const timeouts& limits,
-    const proxy_options& proxying)
+    const proxy_options& proxying,
+    std::shared_ptr<connection_listener> listener)
     : core_(std::make_shared<detail::transport_core>(
-          std::move(executor), std::move(base), tls, pooling, limits, proxying)) {
+          std::move(executor),
+          std::move(base),
+          tls,
+          pooling,
+          limits,
+          proxying,
+          std::move(listener))) {
     core_->begin();
 }
 
@@ -1085,9 +1140,10 @@ HIGHLEVEL_DECL std::shared_ptr<http1_transport> make_transport(
     const tls_options& tls,
     const pool_options& pooling,
     const timeouts& limits,
-    const proxy_options& proxying) {
+    const proxy_options& proxying,
+    std::shared_ptr<connection_listener> listener) {
     return std::make_shared<http1_transport>(
-        std::move(executor), std::move(base), tls, pooling, limits, proxying);
+        std::move(executor), std::move(base), tls, pooling, limits, proxying, std::move(listener));
 }
 
 } // namespace highlevel::http
