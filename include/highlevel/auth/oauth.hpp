@@ -150,7 +150,8 @@ public:
     ///
     /// Of a location the list of its company's installations tells, where the company has a token
     /// that may ask for it; otherwise a renewal of the token, which then is a new one. False also
-    /// when there is no token, or one that is of no more use. Throws what keeps it from being known.
+    /// when there is no token, or one that is of no more use. Throws what keeps it from being
+    /// known.
     [[nodiscard]] boost::asio::awaitable<bool> still_installed(resource what);
 
     /// Forgets a token, here and in the store: what to do when the app is no longer installed. An
