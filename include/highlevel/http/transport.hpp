@@ -51,7 +51,9 @@ public:
 
     [[nodiscard]] bool ok() const noexcept { return !error; }
 
-    /// Success, an errc of this library, or boost::asio::error::operation_aborted.
+    /// Success, an errc of this library, boost::asio::error::operation_aborted, or
+    /// boost::system::errc::not_enough_memory. What a source or sink of the caller's throws is
+    /// errc::file_failed, with its what() as `detail`.
     boost::system::error_code error;
     /// In words, with the address where one was involved; empty on success.
     std::string detail;

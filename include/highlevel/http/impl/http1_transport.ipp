@@ -251,17 +251,20 @@ public:
             try {
                 co_await self->acquire(held, options, out);
                 if (!out.error) again = co_await self->converse(held, r, options, out);
-            } catch (const boost::system::system_error& e) {
-                // How Asio reports a cancellation that came between two operations.
-                out.error = e.code();
-                out.detail.clear();
             } catch (const std::bad_alloc&) {
                 out.error = make_error_code(boost::system::errc::not_enough_memory);
                 out.detail.clear();
             } catch (const std::exception& e) {
-                // Only the caller's sources and sinks are left, which are not to throw.
-                out.error = errc::file_failed;
-                out.detail = e.what();
+                auto const* const coded = dynamic_cast<const boost::system::system_error*>(&e);
+                if (coded != nullptr && coded->code() == asio::error::operation_aborted) {
+                    // How Asio reports a cancellation that came between two operations.
+                    out.error = coded->code();
+                    out.detail.clear();
+                } else {
+                    // Only the caller's sources and sinks are left, which are not to throw.
+                    out.error = errc::file_failed;
+                    out.detail = e.what();
+                }
             } catch (...) {
                 out.error = errc::file_failed;
                 out.detail = "an exception of unknown type";
@@ -363,6 +366,7 @@ private:
 
         state what = state::nothing;
         circuit_breaker::ticket admitted = circuit_breaker::ticket::refused;
+        /// Whether the next may have the connection: as it was kept, or after a whole exchange.
         bool reusable = false;
         std::optional<std::chrono::milliseconds> server_limit;
         std::shared_ptr<connection> link;
@@ -457,7 +461,8 @@ private:
                 co_return;
             }
             held.link->reused = true;
-            if (held.link->io().quiet()) co_return;
+            held.reusable = held.link->io().quiet();
+            if (held.reusable) co_return;
             count(&transport_stats::stale);
             held.settle();
         }
@@ -535,6 +540,7 @@ private:
         auto& got = mine.leave();
         granted.what = got.what;
         granted.idle_since = got.idle_since;
+        held.reusable = held.what == lease::state::in_use;
         if (granted.what != pool_type::outcome::wait && ec != asio::error::operation_aborted)
             co_return;
         if (ec != asio::error::timed_out) {
@@ -764,6 +770,7 @@ private:
                 fail(link, {}, out.limits.write, out);
                 co_return false;
             }
+            held.reusable = false;
             asio::const_buffer const rest = sent < memory.output.size()
                 ? asio::buffer(memory.output) + sent
                 : asio::buffer(r.body) + (sent - memory.output.size());
