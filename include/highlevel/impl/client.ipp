@@ -7,6 +7,7 @@
 #include <highlevel/auth/oauth.hpp>
 #include <highlevel/client.hpp>
 #include <highlevel/client_options.hpp>
+#include <highlevel/detail/beside.hpp>
 #include <highlevel/detail/classify.hpp>
 #include <highlevel/detail/config.hpp>
 #include <highlevel/detail/deadline.hpp>
@@ -19,15 +20,11 @@
 #include <highlevel/quota/limiter.hpp>
 #include <highlevel/retry.hpp>
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/cancellation_state.hpp>
-#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json/parse.hpp>
@@ -111,24 +108,24 @@ namespace highlevel::detail {
     return in_object(*reinterpret_cast<const json::object*>(base + type.unknown_fields));
 }
 
-/// The pauses of all calls, so that the end of the client ends them too.
+/// What calls sleep on that does not end with the client by itself: pauses and questions to sources
+/// of tokens.
 ///
 /// Thread safety: shared objects: safe.
-class pause_list {
+class sleepers {
 public:
     /// Gives success after that time, operation_aborted after end() or terminal cancellation.
-    [[nodiscard]] asio::awaitable<error_code> wait(std::chrono::milliseconds time) {
-        auto const bell = std::make_shared<highlevel::detail::one_shot>();
+    [[nodiscard]] asio::awaitable<error_code> sleep(std::chrono::milliseconds time) {
+        auto const bell = std::make_shared<one_shot>();
         entry const mine{*this, bell};
-        asio::steady_timer timer{co_await asio::this_coro::executor};
-        timer.expires_after(time);
-        timer.async_wait([bell](error_code) { bell->ring(); });
+        asio::steady_timer timer{co_await asio::this_coro::executor, time};
+        timer.async_wait(ring_at_end{bell, {}});
         error_code ec;
         co_await bell->async_wait(asio::redirect_error(asio::use_awaitable, ec));
         co_return ec;
     }
 
-    /// Ends all pauses, and those that begin later.
+    /// Wakes all that sleep, and those that fall asleep later.
     void end() {
         std::lock_guard const lock{mutex_};
         ended_ = true;
@@ -136,13 +133,12 @@ public:
             bell->ring(asio::error::operation_aborted);
     }
 
-    using bell_list = std::list<std::shared_ptr<highlevel::detail::one_shot>>;
+    using bell_list = std::list<std::shared_ptr<one_shot>>;
 
     /// Has end() ring a bell with operation_aborted.
     class entry {
     public:
-        entry(pause_list& owner, const std::shared_ptr<highlevel::detail::one_shot>& bell)
-            : owner_(owner) {
+        entry(sleepers& owner, const std::shared_ptr<one_shot>& bell) : owner_(owner) {
             std::lock_guard const lock{owner_.mutex_};
             place_ = owner_.bells_.insert(owner_.bells_.end(), bell);
             if (owner_.ended_) bell->ring(asio::error::operation_aborted);
@@ -155,7 +151,7 @@ public:
         }
 
     private:
-        pause_list& owner_;
+        sleepers& owner_;
         bell_list::iterator place_;
     };
 
@@ -179,11 +175,9 @@ private:
     quota::permit permit_;
 };
 
-/// A question to a source of tokens that may not end by itself. It is asked beside the call, which
-/// may leave it: the question then is cancelled, and keeps what it needs until the source lets go.
-///
-/// Thread safety: shared objects: safe, but for the answer, which is there when the bell rings.
-class inquiry : public std::enable_shared_from_this<inquiry> {
+/// A question to a source of tokens that may not end by itself, and what the source said. It keeps
+/// what it needs until the source lets go, however long after the call that may be.
+class inquiry {
 public:
     /// Asks for a token, or with `refused` to renew that one.
     inquiry(
@@ -196,55 +190,36 @@ public:
           refused_(std::move(refused)) {
         request_.id = id_;
     }
+    inquiry(const inquiry&) = delete;
+    inquiry& operator=(const inquiry&) = delete;
 
-    void ask(const asio::any_io_executor& executor) {
-        strand_.emplace(asio::make_strand(executor));
-        asio::co_spawn(
-            *strand_, answer(shared_from_this()),
-            asio::bind_cancellation_slot(
-                signal_.slot(), [self = shared_from_this()](std::exception_ptr thrown) {
-                    if (thrown) self->granted = {make_error_code(errc::no_token), what_of(thrown)};
-                    self->bell->ring();
-                }));
-    }
-
-    void leave() {
-        asio::post(*strand_, [self = shared_from_this()] {
-            self->signal_.emit(asio::cancellation_type::terminal);
-        });
-    }
-
-    /// What an exception says, for people.
-    [[nodiscard]] static std::string what_of(const std::exception_ptr& thrown) {
-        try {
-            std::rethrow_exception(thrown);
-        } catch (const std::exception& e) {
-            return e.what();
-        } catch (...) {
-            return "an exception of unknown type";
-        }
-    }
-
-    std::shared_ptr<highlevel::detail::one_shot> bell =
-        std::make_shared<highlevel::detail::one_shot>();
-    auth::grant granted;
-    bool renewed = false;
-
-private:
-    static asio::awaitable<void> answer(std::shared_ptr<inquiry> self) {
+    [[nodiscard]] static asio::awaitable<void> ask(std::shared_ptr<inquiry> self) {
         if (self->refused_)
             self->renewed = co_await self->source_->renew(self->request_, self->refused_);
         else
             self->granted = co_await self->source_->authorize(self->request_);
     }
 
+    auth::grant granted;
+    bool renewed = false;
+
+private:
     std::shared_ptr<auth::provider> source_;
     auth::token_request request_;
     std::string id_;
     std::shared_ptr<const auth::secret> refused_;
-    asio::cancellation_signal signal_;
-    std::optional<asio::strand<asio::any_io_executor>> strand_;
 };
+
+/// What an exception says, for people.
+[[nodiscard]] inline std::string what_of(const std::exception_ptr& thrown) {
+    try {
+        std::rethrow_exception(thrown);
+    } catch (const std::exception& e) {
+        return e.what();
+    } catch (...) {
+        return "an exception of unknown type";
+    }
+}
 
 class client_core final : public core, public std::enable_shared_from_this<client_core> {
 public:
@@ -319,23 +294,22 @@ public:
             out.failure = std::move(call.refused);
             co_return out;
         }
-        auto const stop = co_await asio::this_coro::cancellation_state;
-        progress state{options_, call, budget_, stop};
+        progress state{options_, call, budget_};
         boost::system::error_code thrown;
         std::string why;
         try {
             co_await run(call, state, out);
         } catch (const boost::system::system_error& e) {
             // Asio throws operation_aborted at the next co_await of a cancelled coroutine.
-            thrown = e.code();
+            thrown = e.code() ? e.code() : make_error_code(boost::system::errc::io_error);
             if (thrown != asio::error::operation_aborted) why = e.what();
         } catch (const std::bad_alloc&) {
             thrown = make_error_code(boost::system::errc::not_enough_memory);
         } catch (...) {
-            // A source of tokens, a ledger or a transport of the caller's.
+            // A source of tokens or a ledger of the caller's.
             thrown = state.stage_name() == "token" ? make_error_code(errc::no_token)
                                                    : make_error_code(boost::system::errc::io_error);
-            why = inquiry::what_of(std::current_exception());
+            why = what_of(std::current_exception());
         }
         if (thrown) {
             auto data = describe(call, state);
@@ -439,7 +413,7 @@ public:
         stopped_.store(true, std::memory_order_relaxed);
         if (options_.credentials && lent_) options_.credentials.source()->detach(*lent_);
         limiter_.shutdown();
-        pauses_.end();
+        sleepers_.end();
         transport_->close();
         tokens_.close();
     }
@@ -454,8 +428,15 @@ private:
         class use {
         public:
             use(token_transport& of, const client_core& core) : of_(of) {
-                std::lock_guard const lock{of_.mutex_};
-                if (!of_.own_) of_.own_ = core.make_transport();
+                std::shared_ptr<http::transport> made; // the lock is not held when it goes
+                std::unique_lock lock{of_.mutex_};
+                if (!of_.own_) {
+                    // Reads files of certificates: the end of the client must not wait for that.
+                    lock.unlock();
+                    made = core.make_transport();
+                    lock.lock();
+                    if (!of_.own_) of_.own_ = made;
+                }
                 transport_ = of_.own_;
                 ++of_.users_;
             }
@@ -502,8 +483,16 @@ private:
             out.error = asio::error::operation_aborted;
             if (!core || core->stopped_.load(std::memory_order_relaxed)) co_return out;
             if (options.group.empty()) {
-                token_transport::use const used{core->tokens_, *core};
-                co_return co_await used.transport()->exchange(r, options);
+                std::optional<token_transport::use> used;
+                try {
+                    used.emplace(core->tokens_, *core);
+                } catch (const std::exception& e) {
+                    // A file of certificates is no longer what it was when the client was made.
+                    out.error = make_error_code(boost::system::errc::io_error);
+                    out.detail = e.what();
+                    co_return out;
+                }
+                co_return co_await client_core::exchange(*used->transport(), r, options);
             }
             quota::acquire_options how;
             if (options.deadline) how.deadline = *options.deadline;
@@ -516,7 +505,7 @@ private:
             auto const stop = co_await asio::this_coro::cancellation_state;
             if (is_terminal(stop)) co_return out;
             auto permit = held.use();
-            out = co_await core->transport_->exchange(r, options);
+            out = co_await client_core::exchange(*core->transport_, r, options);
             quota::rate_headers learned;
             (void)settle(permit, out, learned);
             co_return out;
@@ -540,28 +529,20 @@ private:
         /// Where the call is while it is not on the network.
         enum class stage : std::uint8_t { other, token, permit, pause };
 
-        progress(
-            const client_options& options,
-            const prepared_call& call,
-            retry_budget& budget,
-            const asio::cancellation_state& stop)
+        progress(const client_options& options, const prepared_call& call, retry_budget& budget)
             : policy(
                   options.retry,
                   budget,
                   call.meta != nullptr ? call.meta->idempotent != idempotency::neither
                                        : is_idempotent(call.request.verb),
                   call.options.retry,
-                  call.options.max_attempts),
-              stop_(stop) {
+                  call.options.max_attempts) {
             auto const timeout = call.options.timeout.value_or(options.timeouts.total);
             if (timeout != std::chrono::milliseconds::zero())
                 deadline =
                     after(clock::now(), std::max(timeout, std::chrono::milliseconds::zero()));
         }
 
-        /// Asio throws of a cancellation that came between two operations, unless the coroutine
-        /// asked it not to.
-        [[nodiscard]] bool cancelled() const noexcept { return is_terminal(stop_); }
         /// The deadline does not count a time.
         void extend(std::chrono::nanoseconds time) noexcept {
             deadline = time < clock::time_point::max() - deadline ? deadline + time
@@ -614,7 +595,6 @@ private:
         call_times times_;
         clock::time_point since_{};
         stage stage_ = stage::other;
-        asio::cancellation_state stop_;
     };
 
     static token_kinds kinds_of(auth::resource_kind kind) noexcept {
@@ -624,6 +604,37 @@ private:
     [[nodiscard]] static bool is_terminal(const asio::cancellation_state& stop) noexcept {
         return (stop.cancelled() & asio::cancellation_type::terminal) !=
             asio::cancellation_type::none;
+    }
+
+    /// Whether a call must go no further: its client ends, or its coroutine was cancelled. Asio
+    /// throws of a cancellation that came between two operations, unless the coroutine asked it not
+    /// to. `stop` is to be read anew each time: it refers to a state that a source of tokens or a
+    /// transport of the caller's, which run in the same thread of coroutines, may replace.
+    [[nodiscard]] bool must_end(const asio::cancellation_state& stop) const noexcept {
+        return stopped_.load(std::memory_order_relaxed) || is_terminal(stop);
+    }
+
+    /// An exchange that keeps the transport's promise not to throw, whoever wrote the transport.
+    static asio::awaitable<http::exchange_result> exchange(
+        http::transport& over, const http::request& r, http::exchange_options options) {
+        http::exchange_result out;
+        try {
+            co_return co_await over.exchange(r, options);
+        } catch (const boost::system::system_error& e) {
+            bool const aborted = e.code() == asio::error::operation_aborted;
+            out.error = make_error_code(boost::system::errc::io_error);
+            if (aborted) out.error = asio::error::operation_aborted;
+            if (!aborted) out.detail = e.what();
+        } catch (const std::bad_alloc&) {
+            out.error = make_error_code(boost::system::errc::not_enough_memory);
+        } catch (...) {
+            out.error = make_error_code(boost::system::errc::io_error);
+            out.detail = what_of(std::current_exception());
+        }
+        // How far it came nobody knows.
+        out.reached = http::phase::done;
+        out.may_have_been_processed = true;
+        co_return out;
     }
 
     static std::string name_of(const operation_meta* meta) {
@@ -753,7 +764,7 @@ private:
         auto const started = clock::now();
         state.enter(progress::stage::permit);
         std::optional<quota::permit> permit;
-        if (state.cancelled()) {
+        if (must_end(co_await asio::this_coro::cancellation_state)) {
             abort(call, state, out);
             co_return std::nullopt;
         }
@@ -803,7 +814,7 @@ private:
         call_outcome& out) {
         if (wanted.accepted == token_kinds::none) co_return true;
         state.enter(progress::stage::token);
-        if (state.cancelled()) {
+        if (must_end(co_await asio::this_coro::cancellation_state)) {
             abort(call, state, out);
             co_return false;
         }
@@ -813,10 +824,17 @@ private:
                 granted = co_await source->authorize(wanted);
             } else {
                 auto const question = std::make_shared<inquiry>(source, wanted, nullptr);
-                if (auto const ec = co_await answer(*question, wanted.deadline))
-                    granted = auth::grant{ec, "the source of tokens did not answer in time"};
+                if (auto const ec = co_await answer(question, wanted.deadline))
+                    granted = auth::grant{
+                        ec,
+                        ec == errc::timeout ? "the source of tokens did not answer in time" : ""};
                 else
                     granted = std::move(question->granted);
+            }
+            // A source whose client ends lets those go who wait for it, whatever it tells them.
+            if (must_end(co_await asio::this_coro::cancellation_state)) {
+                abort(call, state, out);
+                co_return false;
             }
         }
         if (granted.error) {
@@ -844,46 +862,31 @@ private:
 
     /// Waits for an answer: success when it is there, errc::timeout or operation_aborted when the
     /// call ends before.
-    asio::awaitable<error_code> answer(inquiry& question, clock::time_point deadline) {
-        class leaver {
-        public:
-            explicit leaver(inquiry& q) : inquiry_(q) {}
-            leaver(const leaver&) = delete;
-            leaver& operator=(const leaver&) = delete;
-            ~leaver() {
-                if (!answered) inquiry_.leave();
-            }
-            bool answered = false;
-
-        private:
-            inquiry& inquiry_;
-        };
-
+    asio::awaitable<error_code> answer(
+        std::shared_ptr<inquiry> question, clock::time_point deadline) {
+        auto const work = std::make_shared<side_work>();
+        sleepers::entry const mine{sleepers_, work->bell()};
         auto const executor = co_await asio::this_coro::executor;
-        pause_list::entry const mine{pauses_, question.bell};
-        std::optional<asio::steady_timer> timer;
-        if (deadline != clock::time_point::max()) {
-            timer.emplace(executor, deadline);
-            timer->async_wait([bell = question.bell](error_code ec) {
-                if (!ec) bell->ring(make_error_code(errc::timeout));
-            });
-        }
-        question.ask(executor);
-        leaver guard{question};
-        error_code ec;
-        co_await question.bell->async_wait(asio::redirect_error(asio::use_awaitable, ec));
-        guard.answered = !ec;
+        work->start(executor, inquiry::ask(question));
+        auto const ec = co_await work->wait(deadline);
+        if (!ec && work->thrown())
+            question->granted = {make_error_code(errc::no_token), what_of(work->thrown())};
         co_return ec;
     }
 
-    /// Asks for another token in place of a refused one.
+    /// Asks for another token in place of a refused one. False too when that throws: the server's
+    /// refusal tells more.
     asio::awaitable<bool> renew(
         auth::token_request wanted, const std::shared_ptr<const auth::secret>& refused) {
-        auto const source = options_.credentials.source();
-        if (source->keeps_deadlines()) co_return co_await source->renew(wanted, refused);
-        auto const question = std::make_shared<inquiry>(source, wanted, refused);
-        auto const ec = co_await answer(*question, wanted.deadline);
-        co_return !ec && question->renewed;
+        try {
+            auto const source = options_.credentials.source();
+            if (source->keeps_deadlines()) co_return co_await source->renew(wanted, refused);
+            auto const question = std::make_shared<inquiry>(source, wanted, refused);
+            auto const ec = co_await answer(question, wanted.deadline);
+            co_return !ec && question->renewed;
+        } catch (...) {
+            co_return false;
+        }
     }
 
     /// One attempt; true when there is to be another.
@@ -895,7 +898,7 @@ private:
         std::shared_ptr<const auth::secret>& token,
         call_outcome& out) {
         // From here to the exchange nothing suspends, so that nothing can end the call in between.
-        if (stopped_.load(std::memory_order_relaxed) || state.cancelled()) {
+        if (must_end(co_await asio::this_coro::cancellation_state)) {
             abort(call, state, out);
             co_return false;
         }
@@ -915,7 +918,7 @@ private:
         if (bounds.sink != nullptr) bounds.max_body = std::numeric_limits<std::size_t>::max();
         auto const started = clock::now();
         auto permit = held.use();
-        auto answer = co_await transport_->exchange(call.request, bounds);
+        auto answer = co_await exchange(*transport_, call.request, bounds);
         state.took = clock::now() - started;
         state.add(answer.times);
         ++state.attempts;
@@ -955,7 +958,7 @@ private:
                 state.renewed = true;
                 state.enter(progress::stage::token);
                 renewed = co_await renew(wanted, token);
-                if (state.cancelled() || stopped_.load(std::memory_order_relaxed)) {
+                if (must_end(co_await asio::this_coro::cancellation_state)) {
                     state.may_have_been_processed = state.may_have_been_processed || processed;
                     tell(call, state, answer.reply.status, code, false, {});
                     abort(call, state, out);
@@ -999,7 +1002,8 @@ private:
         if (decision.what == retry_policy::verdict::pause) {
             state.enter(progress::stage::pause);
             error_code ec = asio::error::operation_aborted;
-            if (!state.cancelled()) ec = co_await pauses_.wait(decision.delay);
+            if (!must_end(co_await asio::this_coro::cancellation_state))
+                ec = co_await sleepers_.sleep(decision.delay);
             if (ec) {
                 data.phase = state.stage_name();
                 data.cause = cause_of(ec);
@@ -1061,7 +1065,7 @@ private:
     token_transport tokens_;
     quota::limiter limiter_;
     retry_budget budget_;
-    pause_list pauses_;
+    sleepers sleepers_;
     std::atomic<std::uint64_t> random_;
     std::atomic<bool> stopped_{false};
 };

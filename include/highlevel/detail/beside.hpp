@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Work that runs beside the coroutine that waits for it: for functions of a caller's, which may not
+// end when they should. Whoever waits has a deadline and can be cancelled, and then leaves the
+// work.
+#pragma once
+
+#include <highlevel/detail/one_shot.hpp>
+#include <highlevel/error.hpp>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace highlevel::detail {
+
+/// A coroutine beside the one that waits for it.
+///
+/// The work must keep what it uses: it may go on for as long as it likes after it was left. It runs
+/// on a strand, so that it can be cancelled from any thread. Thread safety: shared objects: safe,
+/// but for what the work gives, thrown() too, which is there when wait() has given success.
+class side_work : public std::enable_shared_from_this<side_work> {
+public:
+    /// What becomes of work that is left.
+    enum class left : std::uint8_t { cancelled, alone };
+
+    side_work() = default;
+    side_work(const side_work&) = delete;
+    side_work& operator=(const side_work&) = delete;
+
+    /// Begins the work. Call it once.
+    void start(const asio::any_io_executor& executor, asio::awaitable<void> work) {
+        strand_.emplace(asio::make_strand(executor));
+        asio::co_spawn(
+            *strand_, std::move(work),
+            asio::bind_cancellation_slot(
+                signal_.slot(), [self = shared_from_this()](std::exception_ptr thrown) {
+                    self->thrown_ = std::move(thrown);
+                    self->bell_->ring();
+                }));
+    }
+
+    /// Cancels work that was started.
+    void cancel() {
+        asio::post(*strand_, [self = shared_from_this()] {
+            self->signal_.emit(asio::cancellation_type::terminal);
+        });
+    }
+
+    /// Waits until the work has ended: success, whatever it threw. Otherwise it was left:
+    /// errc::timeout at the deadline; operation_aborted when the waiting coroutine was cancelled;
+    /// or what somebody else rang the bell with. Call it once, after start().
+    [[nodiscard]] asio::awaitable<error_code> wait(
+        std::chrono::steady_clock::time_point deadline, left fate = left::cancelled) {
+        class leaver {
+        public:
+            explicit leaver(side_work& work) : work_(&work) {}
+            leaver(const leaver&) = delete;
+            leaver& operator=(const leaver&) = delete;
+            ~leaver() {
+                if (work_ != nullptr) work_->cancel();
+            }
+            void stay() noexcept { work_ = nullptr; }
+
+        private:
+            side_work* work_;
+        };
+        auto const self = shared_from_this();
+        leaver guard{*this};
+        if (fate == left::alone) guard.stay();
+        // Also without a deadline: the timer's end is that of its event loop.
+        asio::steady_timer timer{co_await asio::this_coro::executor, deadline};
+        timer.async_wait(ring_at_end{bell_, make_error_code(errc::timeout)});
+        error_code ec;
+        co_await bell_->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        if (!ec) guard.stay();
+        co_return ec;
+    }
+
+    /// What rings when the work has ended; to ring it before makes wait() leave.
+    [[nodiscard]] const std::shared_ptr<one_shot>& bell() const noexcept { return bell_; }
+
+    /// What the work threw, or null.
+    [[nodiscard]] const std::exception_ptr& thrown() const noexcept { return thrown_; }
+
+private:
+    std::shared_ptr<one_shot> bell_ = std::make_shared<one_shot>();
+    std::exception_ptr thrown_;
+    asio::cancellation_signal signal_;
+    std::optional<asio::strand<asio::any_io_executor>> strand_;
+};
+
+} // namespace highlevel::detail
