@@ -21,8 +21,9 @@ class body_sink;
 
 /// Whether a failed request may be sent again.
 enum class retry_mode : std::uint8_t {
-    /// GET and DELETE after transport errors and 5xx; any method when the server surely did nothing
-    /// (429, no byte sent).
+    /// After transport errors and 5xx what may be sent twice (GET, DELETE, searches by POST:
+    /// `operation_meta::idempotent`); anything when the server surely did nothing (429, no byte
+    /// sent).
     automatic,
     /// Never, not even after 429 or when a refused token was renewed meanwhile.
     never,
