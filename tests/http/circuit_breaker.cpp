@@ -220,13 +220,14 @@ TEST_CASE("call_waits_for_the_probe_instead_of_failing", "[http][circuit]") {
     client_bench b{server.url("localhost")};
     b.options.tls.ca_pem = ca.pem();
     b.options.pool.circuit_threshold = 2;
-    b.options.pool.circuit_pause = 30ms;
-    // Two attempts fail and open the circuit; the third meets it open, the fourth is the probe.
+    b.options.pool.circuit_pause = 100ms;
+    // Two attempts fail and open the circuit. The next meets it open and waits for the probe,
+    // unless the machine was so slow that it is the probe.
     http::request r{method::post, "/x"};
     auto const out = b.call(r);
     REQUIRE(out.has_value());
-    CHECK(out->attempts() == 4);
     CHECK(server.request_count() == 1);
-    CHECK(b.transport->stats().refused == 1);
+    CHECK(b.transport->stats().refused <= 1);
+    CHECK(out->attempts() == 3 + static_cast<int>(b.transport->stats().refused));
     CHECK(b.balanced());
 }

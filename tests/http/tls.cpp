@@ -15,7 +15,6 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/stream.hpp>
 
 #include <openssl/ssl.h>
 
@@ -217,14 +216,6 @@ TEST_CASE("client_hello_offers_http_1_1_and_nothing_older_than_tls_1_2", "[http]
     // RFC 7301: one protocol. RFC 8446 section 4.2.1: two versions, 1.3 and 1.2.
     CHECK(hello.find(std::string{"\0\x10\0\x0b\0\x09\x08http/1.1", 15}) != std::string::npos);
     CHECK(hello.find(std::string{"\0\x2b\0\x05\x04\x03\x04\x03\x03", 9}) != std::string::npos);
-}
-
-TEST_CASE("idle_tls_connection_holds_no_record_buffers", "[http][tls]") {
-    http::tls_context tls{{}, http::uri{"https://localhost"}};
-    asio::io_context context;
-    // Asio sets it on every stream that it makes.
-    asio::ssl::stream<asio::ip::tcp::socket> stream{context, tls.native()};
-    CHECK((::SSL_get_mode(stream.native_handle()) & SSL_MODE_RELEASE_BUFFERS) != 0);
 }
 
 TEST_CASE("handshake_has_its_own_limit", "[http][tls]") {
