@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// Tags contacts read from standard input, an id or an email address per line, inside the rate
-// limits. Can be stopped, also by force, and run again on the same input: it goes on after the last
-// line that was noted. Without a token it starts a sandbox and tags what is in that.
+// Tags the contacts that a file on standard input names, an id or an email address per line, inside
+// the rate limits. Can be stopped, also by force, and run again on the same input: it goes on after
+// the last line that was noted. Without a token it starts a sandbox and tags what is in that.
 
 #include "support/command_line.hpp"
+#include "support/noted_file.hpp"
 
 #include <highlevel/batch.hpp>
 #include <highlevel/highlevel.hpp>
@@ -18,8 +19,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
+#include <boost/json/object.hpp>
 
 #include <unistd.h>
 
@@ -30,11 +30,9 @@
 #include <deque>
 #include <exception>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <iostream>
 #include <istream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <ranges>
@@ -55,7 +53,7 @@ namespace {
 using command_line::usage_error;
 
 constexpr std::string_view usage =
-    R"(Tags contacts read from standard input, an id or an email address per line.
+    R"(Tags the contacts that a file names, an id or an email address per line.
 
   bulk_tag --tag TAG [options] < contacts.txt
 
@@ -64,12 +62,15 @@ constexpr std::string_view usage =
   --location ID      the location of the contacts
   --base-url URL     the API's origin (default: $HIGHLEVEL_BASE_URL, else the live API)
   --state FILE       where it is noted how far it came (default: bulk_tag.state)
-  --rejects FILE     lines that name no contact, with the reason (default: bulk_tag.rejects)
+  --rejects FILE     lines that name no contact, a tab and the reason; control characters as \xHH
+                     (default: bulk_tag.rejects)
+  --alike N          stop, with nothing noted, when the first N lines are all rejected for the same
+                     reason, for example because the location is wrong; 0: never (default: 20)
   --concurrency N    calls under way at once, 1 to 1000 (default: 16)
   --quiet            no progress, only the summary
 
 Without a token a sandbox is started in this process, and its contacts are tagged; standard input is
-not read then.
+not read then. Give it a file: while it waits for the next line of a pipe, nothing else goes on.
 
 Run it again on the same input after it was stopped or killed: every line is done, and every reject
 is in the file once. What fails for another reason than the line itself (the network, the token, the
@@ -84,6 +85,7 @@ struct arguments {
     fs::path state = "bulk_tag.state";
     fs::path rejects = "bulk_tag.rejects";
     std::size_t concurrency = 16;
+    std::uint64_t alike = 20;
     bool quiet = false;
     bool help = false;
 };
@@ -108,6 +110,8 @@ arguments parse(int argc, char** argv) {
             a.state = at.value();
         else if (at.is("--rejects"))
             a.rejects = at.value();
+        else if (at.is("--alike"))
+            a.alike = at.number<std::uint64_t>(0, 1'000'000);
         else if (at.is("--concurrency"))
             a.concurrency = at.number<std::size_t>(1, 1000);
         else
@@ -128,19 +132,43 @@ public:
     }
 };
 
+/// A text of the input or of the server for a column of the rejects and for a terminal: control
+/// characters, which would end either or steer the other, as \xHH.
+std::string printable(std::string_view text) {
+    std::string made;
+    for (char const c : text) {
+        auto const byte = static_cast<unsigned char>(c);
+        if (byte >= 0x20 && byte != 0x7f) {
+            made += c;
+            continue;
+        }
+        char escaped[8];
+        std::snprintf(escaped, sizeof escaped, "\\x%02X", static_cast<unsigned>(byte));
+        made += escaped;
+    }
+    return made;
+}
+
 /// What is written down of a run: how many lines from the beginning are settled, and the rejects
-/// among them. The note and the rejects file always agree: what was written after the note is cut
-/// off when they are opened again.
+/// among them.
+///
+/// Nothing is written down before a line was done, or rejected for another reason than the first:
+/// when all are refused alike, it is not the lines that are wrong.
 class journal {
 public:
-    /// `what` says what is done to the lines; a note of something else is refused.
-    journal(fs::path note, fs::path rejects, std::string what)
-        : note_(std::move(note)),
-          rejects_path_(std::move(rejects)),
-          what_(std::move(what)) {
-        recover();
-        rejects_.open(rejects_path_, std::ios::binary | std::ios::app);
-        if (!rejects_) throw std::runtime_error{"cannot write " + rejects_path_.string()};
+    /// `what` says what is done to the lines; a note of something else is refused. `most_alike`:
+    /// see `settle`.
+    journal(
+        const fs::path& note, const fs::path& rejects, std::string what, std::uint64_t most_alike)
+        : note_(note),
+          file_(rejects, note, std::move(what), resumable::not_ours::refuse),
+          most_alike_(most_alike),
+          first_(file_.earlier_number("settled")),
+          rejected_(file_.earlier_number("rejects")),
+          hash_(first_ != 0 ? file_.earlier_number("hash") : seed),
+          trusted_(most_alike == 0 || first_ != rejected_),
+          noted_(first_) {
+        if (file_.earlier().empty()) flush();
     }
 
     /// Lines that an earlier run settled.
@@ -152,55 +180,53 @@ public:
         line at;
         std::uint64_t hash = seed;
         for (std::uint64_t i = 0; i < first_; ++i) {
-            if (!(input >> at)) throw std::runtime_error{"the input is shorter than it was"};
+            if (!(input >> at))
+                throw std::runtime_error{
+                    input.bad() ? "the input cannot be read" : "the input is shorter than it was"};
             hash = add(hash, at.text);
         }
         if (hash != hash_)
             throw std::runtime_error{
-                "the input is not that of the earlier run; remove " + note_.string() +
-                " to begin anew"};
+                "the input is not that of the earlier run; move " + note_.string() +
+                " and the rejects away to begin anew"};
     }
 
     /// A line was taken; they come in order.
     void begin(std::string_view text) { open_.emplace_back(text); }
 
-    /// A line is done, with the reason when it was rejected. In any order.
+    /// A line is done, with the reason when it was rejected. In any order. Throws when the first
+    /// `most_alike` lines, of which none was done, were all rejected for the same reason; 0: never.
     void settle(std::uint64_t index, std::string_view reason) {
         auto const before = mark_.value();
-        open_.at(index - before).reason = reason;
+        open_.at(index - before + held_).reason = reason;
         mark_.complete(index);
         for (auto i = before; i != mark_.value(); ++i) {
-            auto const& done = open_.front();
-            hash_ = add(hash_, done.text);
-            if (!done.reason.empty()) {
-                rejects_ << done.text << '\t' << done.reason << '\n';
-                ++rejected_;
-            }
-            open_.pop_front();
-            ++unnoted_;
+            trust(open_.at(held_));
+            ++held_;
         }
-        if (unnoted_ >= 50) flush();
+        if (!trusted_ && alike_ == most_alike_)
+            throw std::runtime_error{
+                "the first " + std::to_string(alike_) + " lines are all refused alike (" +
+                printable(reason_) + "), which may not be the lines' fault"};
+        if (trusted_) write();
+        if (first_ + mark_.value() - held_ - noted_ >= 50) flush();
+    }
+
+    /// All lines are settled: what they are rejected for is no sign of anything else.
+    void finish() {
+        write();
+        flush();
     }
 
     /// Writes down how far it came.
     void flush() {
-        rejects_.flush();
-        auto const bytes = static_cast<std::int64_t>(rejects_.tellp());
-        if (!rejects_) throw std::runtime_error{"cannot write " + rejects_path_.string()};
+        auto const settled = first_ + mark_.value() - held_;
         boost::json::object note;
-        note["what"] = what_;
-        note["settled"] = first_ + mark_.value();
+        note["settled"] = settled;
         note["hash"] = hash_;
         note["rejects"] = rejected_;
-        note["bytes"] = bytes;
-        auto fresh = note_;
-        fresh += ".new";
-        std::ofstream stream{fresh, std::ios::binary | std::ios::trunc};
-        stream << boost::json::serialize(note);
-        stream.close();
-        if (!stream) throw std::runtime_error{"cannot write " + fresh.string()};
-        fs::rename(fresh, note_);
-        unnoted_ = 0;
+        file_.note(std::move(note));
+        noted_ = settled;
     }
 
 private:
@@ -212,26 +238,7 @@ private:
         return (hash ^ 0xffU) * 1'099'511'628'211U;
     }
 
-    void recover() {
-        std::ifstream stream{note_, std::ios::binary};
-        if (!stream) {
-            fs::remove(rejects_path_);
-            return;
-        }
-        std::string const text{std::istreambuf_iterator<char>{stream}, {}};
-        auto const note = boost::json::parse(text).as_object();
-        if (std::string_view{note.at("what").as_string()} != what_)
-            throw std::runtime_error{
-                note_.string() + " is of another run (" + std::string{note.at("what").as_string()} +
-                ")"};
-        first_ = note.at("settled").to_number<std::uint64_t>();
-        hash_ = note.at("hash").to_number<std::uint64_t>();
-        rejected_ = note.at("rejects").to_number<std::uint64_t>();
-        auto const bytes = note.at("bytes").to_number<std::uint64_t>();
-        if (bytes != 0 || fs::exists(rejects_path_)) fs::resize_file(rejects_path_, bytes);
-    }
-
-    /// A line that is not below the mark yet.
+    /// A line that is not written down yet.
     class open_line {
     public:
         explicit open_line(std::string_view t) : text(t) {}
@@ -240,14 +247,44 @@ private:
         std::string reason;
     };
 
+    /// Learns from the next settled line whether lines can be done at all. An empty one says
+    /// nothing.
+    void trust(const open_line& next) {
+        // What was under way beside the last of them changes nothing any more.
+        if (trusted_ || alike_ == most_alike_ || next.text.empty()) return;
+        if (alike_ == 0) reason_ = next.reason;
+        ++alike_;
+        trusted_ = next.reason.empty() || next.reason != reason_;
+    }
+
+    /// Moves the settled lines to the rejects and the hash.
+    void write() {
+        for (; held_ != 0; --held_) {
+            auto const& done = open_.front();
+            hash_ = add(hash_, done.text);
+            if (!done.reason.empty()) {
+                file_.append(printable(done.text) + '\t' + printable(done.reason) + '\n');
+                ++rejected_;
+            }
+            open_.pop_front();
+        }
+    }
+
     fs::path note_;
-    fs::path rejects_path_;
-    std::string what_;
-    std::ofstream rejects_;
-    std::uint64_t first_ = 0;
-    std::uint64_t rejected_ = 0;
-    std::uint64_t hash_ = seed;
-    std::uint64_t unnoted_ = 0;
+    resumable::noted_file file_;
+    std::uint64_t most_alike_;
+    std::uint64_t first_;
+    std::uint64_t rejected_;
+    std::uint64_t hash_;
+    /// Whether some line was done, or two were rejected for different reasons.
+    bool trusted_;
+    /// Until then: the reason of all lines, and their number.
+    std::string reason_;
+    std::uint64_t alike_ = 0;
+    /// Lines at the beginning of `open_` that are settled and not written down.
+    std::uint64_t held_ = 0;
+    /// Settled lines as the note has them.
+    std::uint64_t noted_;
     highlevel::watermark mark_;
     std::deque<open_line> open_;
 };
@@ -330,6 +367,8 @@ asio::awaitable<highlevel::batch_report> tag_all(
 }
 
 int run(arguments args) {
+    // Otherwise libstdc++ takes an error of standard input for its end.
+    std::ios::sync_with_stdio(false);
     if (args.tags.empty()) throw usage_error{"--tag: give at least one tag"};
     auto options = highlevel::client_options::from_environment();
     if (!args.token.empty()) options.credentials = highlevel::auth::private_integration{args.token};
@@ -358,7 +397,7 @@ int run(arguments args) {
     for (auto const& tag : args.tags)
         what += '+' + tag;
     std::istream& input = sandbox ? static_cast<std::istream&>(made_up) : std::cin;
-    journal notes{args.state, args.rejects, what};
+    journal notes{args.state, args.rejects, what, args.alike};
     notes.skip(input);
     if (notes.settled_before() != 0)
         std::cerr << "Going on after line " << notes.settled_before() << ".\n";
@@ -400,7 +439,11 @@ int run(arguments args) {
     context.run();
     if (terminal && !args.quiet) std::cerr << '\n';
     // Whatever happened, what is settled is noted.
-    notes.flush();
+    bool const at_end = report && report->exhausted && report->failed == 0 && !input.bad();
+    if (at_end)
+        notes.finish();
+    else
+        notes.flush();
     if (broken) std::rethrow_exception(broken);
 
     std::printf(
@@ -408,11 +451,12 @@ int run(arguments args) {
         static_cast<unsigned long long>(shown.done),
         static_cast<unsigned long long>(notes.settled_before()),
         static_cast<unsigned long long>(notes.rejected()), args.rejects.string().c_str());
-    if (report && report->exhausted && report->failed == 0) return 0;
+    if (at_end) return 0;
     std::printf("Not all was done. Run the same command again for the rest.\n");
     if (report && report->cancelled) return 130;
     if (report && !report->failures.empty())
         std::rethrow_exception(report->failures.front().thrown());
+    if (input.bad()) throw std::runtime_error{"the input cannot be read"};
     return 1;
 }
 

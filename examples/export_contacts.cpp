@@ -5,6 +5,7 @@
 // that was written. Without a token it starts a sandbox and exports that.
 
 #include "support/command_line.hpp"
+#include "support/noted_file.hpp"
 
 #include <highlevel/highlevel.hpp>
 #include <highlevel/json/encode.hpp>
@@ -21,7 +22,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/json/parse.hpp>
+#include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <unistd.h>
@@ -35,9 +36,7 @@
 #include <deque>
 #include <exception>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -80,6 +79,8 @@ Without a token a sandbox is started in this process and exported instead:
   --sandbox-max N         requests per interval and location (default: 25; live: 100)
   --sandbox-seed N        what its contacts are made from (default: 1)
 
+JSON Lines have U+FFFD in place of what is not UTF-8; CSV has the bytes as they came.
+
 Each location becomes DIR/ID.jsonl (or .csv) when it is complete. Until then DIR/ID.jsonl.part has
 what is there, and DIR/ID.jsonl.place where it goes on. Run it again after it was stopped or killed:
 no contact is missing and none comes twice.
@@ -103,6 +104,15 @@ struct arguments {
     std::uint64_t sandbox_seed = 1;
 };
 
+/// Two exports of one location would write the same file.
+void add_location(std::vector<std::string>& to, std::string_view id) {
+    if (id.empty() || id.find('/') != std::string_view::npos || id.front() == '.')
+        throw usage_error{"--location: '" + std::string{id} + "' is not a location id"};
+    if (std::find(to.begin(), to.end(), id) != to.end())
+        throw usage_error{"--location: " + std::string{id} + " is given twice"};
+    to.emplace_back(id);
+}
+
 arguments parse(int argc, char** argv) {
     arguments a;
     command_line::cursor at{argc, argv};
@@ -116,7 +126,7 @@ arguments parse(int argc, char** argv) {
         else if (at.is("--base-url"))
             a.base_url = at.value();
         else if (at.is("--location"))
-            a.locations.emplace_back(at.value());
+            add_location(a.locations, at.value());
         else if (at.is("--out"))
             a.out = at.value();
         else if (at.is("--limit"))
@@ -177,92 +187,55 @@ public:
     asio::cancellation_signal stop;
 };
 
-/// Replaces a file in one step.
-void replace_file(const fs::path& target, std::string_view text) {
-    auto fresh = target;
-    fresh += ".new";
-    std::ofstream stream{fresh, std::ios::binary | std::ios::trunc};
-    stream.write(text.data(), static_cast<std::streamsize>(text.size()));
-    stream.close();
-    if (!stream) throw std::runtime_error{"cannot write " + fresh.string() + " (disk full?)"};
-    fs::rename(fresh, target);
-}
-
-/// A file that appears under its name only when it is complete. Until then its beginning is kept
-/// beside a note of where the list goes on, which always agree: what was written after the note is
-/// cut off when it is opened again.
-class resumable_file {
+/// A location's file, which appears under its name only when it is complete.
+class export_file {
 public:
     /// `what` says what is exported; a beginning of something else is thrown away.
-    resumable_file(const fs::path& target, std::string what)
+    export_file(const fs::path& target, std::string what)
         : target_(target),
-          part_(target),
-          place_(target),
-          what_(std::move(what)) {
-        part_ += ".part";
-        place_ += ".place";
-        recover();
-        stream_.open(part_, std::ios::binary | std::ios::app);
-        if (!stream_) throw std::runtime_error{"cannot write " + part_.string()};
+          part_(beside(target, ".part")),
+          place_(beside(target, ".place")),
+          file_(part_, place_, std::move(what), resumable::not_ours::remove),
+          records_(file_.earlier_number("records")) {
+        if (auto const* const token = file_.earlier().if_contains("token");
+            token != nullptr && token->is_string())
+            token_ = std::string_view{token->get_string()};
     }
 
+    /// Where the list goes on; empty at its beginning.
     [[nodiscard]] const std::string& token() const noexcept { return token_; }
     [[nodiscard]] std::uint64_t records() const noexcept { return records_; }
-    [[nodiscard]] bool empty() const noexcept { return bytes_ == 0; }
+    [[nodiscard]] bool empty() const noexcept { return file_.empty(); }
 
     /// Appends whole records, then notes the place after them.
     void append(std::string_view text, std::uint64_t records, std::string token) {
-        stream_.write(text.data(), static_cast<std::streamsize>(text.size()));
-        stream_.flush();
-        if (!stream_) throw std::runtime_error{"cannot write " + part_.string() + " (disk full?)"};
-        bytes_ += text.size();
         records_ += records;
         token_ = std::move(token);
+        file_.append(text);
         boost::json::object note;
-        note["what"] = what_;
-        note["bytes"] = bytes_;
         note["records"] = records_;
         note["token"] = token_;
-        replace_file(place_, boost::json::serialize(note));
+        file_.note(std::move(note));
     }
 
     void commit() {
-        stream_.close();
-        if (!stream_) throw std::runtime_error{"cannot write " + part_.string() + " (disk full?)"};
+        file_.close();
         fs::rename(part_, target_);
         fs::remove(place_);
     }
 
 private:
-    void recover() {
-        std::ifstream stream{place_, std::ios::binary};
-        std::string const text{std::istreambuf_iterator<char>{stream}, {}};
-        boost::system::error_code ec;
-        auto const note = boost::json::parse(text, ec);
-        if (!ec && note.is_object() && fs::exists(part_)) {
-            auto const& o = note.get_object();
-            auto const bytes = o.at("bytes").to_number<std::uint64_t>();
-            if (std::string_view{o.at("what").as_string()} == what_ &&
-                fs::file_size(part_) >= bytes) {
-                fs::resize_file(part_, bytes);
-                bytes_ = bytes;
-                records_ = o.at("records").to_number<std::uint64_t>();
-                token_ = std::string_view{o.at("token").as_string()};
-                return;
-            }
-        }
-        fs::remove(place_);
-        fs::remove(part_);
+    static fs::path beside(fs::path target, const char* ending) {
+        target += ending;
+        return target;
     }
 
     fs::path target_;
     fs::path part_;
     fs::path place_;
-    std::string what_;
-    std::ofstream stream_;
-    std::uint64_t bytes_ = 0;
-    std::uint64_t records_ = 0;
+    resumable::noted_file file_;
     std::string token_;
+    std::uint64_t records_;
 };
 
 using contact_type = contacts::types::searched_contact;
@@ -284,8 +257,11 @@ constexpr std::string_view csv_heading =
 void append_record(std::string& out, const contact_type& contact, bool csv) {
     if (!csv) {
         auto const before = out.size();
+        // Such a text is read as it came, and would fail the location in every run.
+        highlevel::json::encode_options how;
+        how.replace_invalid_utf8 = true;
         // A broken line must not pass for a record.
-        if (auto const made = highlevel::json::encode(contact, out); !made) {
+        if (auto const made = highlevel::json::encode(contact, out, how); !made) {
             out.resize(before);
             throw std::runtime_error{
                 "contact " + contact.id.value_or("?") + " cannot be written: " + made.text};
@@ -332,7 +308,7 @@ asio::awaitable<void> export_location(
     boost::json::object what;
     if (search.body.filters) what["filter"] = search.body.filters->front();
     if (args.limit != 0) what["limit"] = args.limit;
-    resumable_file file{target, boost::json::serialize(what)};
+    export_file file{target, boost::json::serialize(what)};
     work.written = file.records();
     std::string lines;
     if (args.csv && file.empty()) lines = csv_heading;
@@ -561,11 +537,8 @@ int run(arguments args) {
     asio::io_context context{1};
     highlevel::client client{context.get_executor(), options};
     std::deque<job> jobs;
-    for (auto const& id : args.locations) {
-        if (id.empty() || id.find('/') != std::string::npos || id.front() == '.')
-            throw usage_error{"--location: '" + id + "' is not a location id"};
+    for (auto const& id : args.locations)
         jobs.emplace_back(id);
-    }
     display progress{jobs, *counts, client, ::isatty(STDERR_FILENO) == 1};
     bool stopped = false;
     auto const started = steady::now();

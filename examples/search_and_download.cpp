@@ -3,8 +3,8 @@
 // Searches the contacts of a location with checked filters and reads what is found item by item;
 // with --recording it also saves the sound of a call while it arrives. Runs against a sandbox of
 // its own when no token is set.
-//
-// usage: search_and_download [location id] [--recording MESSAGE_ID]
+
+#include "support/command_line.hpp"
 
 #include <highlevel/highlevel.hpp>
 #include <highlevel/http/body.hpp>
@@ -28,6 +28,14 @@ namespace contacts = highlevel::v2::contacts;
 namespace conversations = highlevel::v2::conversations;
 
 namespace {
+
+constexpr std::string_view usage = R"(Searches the contacts of a location.
+
+  search_and_download [options]
+
+  --location ID     the location; without one, or without $HIGHLEVEL_TOKEN, a sandbox is searched
+  --recording ID    also saves the sound of this message's call as call.wav
+)";
 
 /// Those added within the last year and reachable, newest first.
 void fill(contacts::search_contacts_advanced& operation) {
@@ -69,44 +77,57 @@ boost::asio::awaitable<void> save_recording(highlevel::account location, std::st
     // paging-and-bulk: end sink
 }
 
-boost::asio::awaitable<void> run(highlevel::account location, std::string message_id) {
+boost::asio::awaitable<void> search(highlevel::account location, std::string message_id) {
     std::cout << co_await count(location) << " contacts found\n";
     if (!message_id.empty()) co_await save_recording(location, message_id);
+}
+
+struct arguments {
+    std::string location;
+    std::string recording;
+    bool help = false;
+};
+
+arguments parse(int argc, char** argv) {
+    arguments a;
+    command_line::cursor at{argc, argv};
+    while (at.next()) {
+        if (at.is("--help") || at.is("-h"))
+            a.help = true;
+        else if (at.is("--location"))
+            a.location = at.value();
+        else if (at.is("--recording"))
+            a.recording = at.value();
+        else
+            at.unknown();
+    }
+    return a;
+}
+
+int run(arguments args) {
+    auto options = highlevel::client_options::from_environment();
+    std::optional<highlevel::sandbox::server> sandbox;
+    if (!options.credentials || args.location.empty()) {
+        sandbox.emplace();
+        sandbox->start();
+        options.base_url = sandbox->base_url();
+        options.credentials = highlevel::auth::private_integration{sandbox->token()};
+        args.location = sandbox->locations().at(0).id;
+        std::cerr << "No token and location given: using a sandbox at " << options.base_url << '\n';
+    }
+    boost::asio::io_context context;
+    highlevel::client const client{context.get_executor(), options};
+    std::exception_ptr failed;
+    boost::asio::co_spawn(
+        context, search(client.location(args.location), args.recording),
+        [&](std::exception_ptr thrown) { failed = thrown; });
+    context.run();
+    if (failed) std::rethrow_exception(failed);
+    return 0;
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-    auto options = highlevel::client_options::from_environment();
-    std::string id;
-    std::string message_id;
-    for (int i = 1; i < argc; ++i) {
-        if (std::string_view{argv[i]} == "--recording" && i + 1 < argc)
-            message_id = argv[++i];
-        else
-            id = argv[i];
-    }
-    std::optional<highlevel::sandbox::server> sandbox;
-    if (!options.credentials || id.empty()) {
-        sandbox.emplace();
-        sandbox->start();
-        options.base_url = sandbox->base_url();
-        options.credentials = highlevel::auth::private_integration{sandbox->token()};
-        id = sandbox->locations().at(0).id;
-        std::cerr << "No token and location given: using a sandbox at " << options.base_url << '\n';
-    }
-    boost::asio::io_context context;
-    highlevel::client client{context.get_executor(), options};
-    int status = 0;
-    boost::asio::co_spawn(
-        context, run(client.location(id), message_id), [&](std::exception_ptr thrown) {
-            try {
-                if (thrown) std::rethrow_exception(thrown);
-            } catch (const highlevel::error& e) {
-                std::cerr << e.what() << '\n';
-                status = 1;
-            }
-        });
-    context.run();
-    return status;
+    return command_line::main_of("search_and_download", usage, argc, argv, parse, run);
 }

@@ -186,36 +186,41 @@ void follow_installs_in_a_sandbox() {
     context.run();
 }
 
-} // namespace
-
-int main(int argc, char** argv) try {
+struct arguments {
     std::optional<std::uint16_t> port;
     std::string app;
+    bool help = false;
+};
+
+arguments parse(int argc, char** argv) {
+    arguments a;
     command_line::cursor at{argc, argv};
     while (at.next()) {
-        if (at.is("--help") || at.is("-h")) {
-            std::cout << usage;
-            return 0;
-        }
-        if (at.is("--port"))
-            port = at.number<std::uint16_t>(1, 65535);
+        if (at.is("--help") || at.is("-h"))
+            a.help = true;
+        else if (at.is("--port"))
+            a.port = at.number<std::uint16_t>(1, 65535);
         else if (at.is("--app"))
-            app = at.value();
+            a.app = at.value();
         else
             at.unknown();
     }
-    if (port && app.empty()) throw command_line::usage_error{"--app must be given with --port"};
-    if (port) {
-        listen(*port, app);
+    return a;
+}
+
+int run(const arguments& args) {
+    if (args.port) {
+        if (args.app.empty()) throw command_line::usage_error{"--app: must be given with --port"};
+        listen(*args.port, args.app);
     } else {
         listen_to_a_sandbox();
         follow_installs_in_a_sandbox();
     }
     return 0;
-} catch (const command_line::usage_error& e) {
-    std::cerr << e.what() << '\n';
-    return 2;
-} catch (const std::exception& e) {
-    std::cerr << e.what() << '\n';
-    return 1;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    return command_line::main_of("webhook_receiver", usage, argc, argv, parse, run);
 }

@@ -18,7 +18,10 @@ PAGE = 20
 
 
 def lines_of(path: pathlib.Path) -> int:
-    return path.read_bytes().count(b"\n") if path.exists() else 0
+    try:
+        return path.read_bytes().count(b"\n")
+    except FileNotFoundError:  # renamed meanwhile
+        return 0
 
 
 def written(folder: pathlib.Path) -> int:
@@ -51,15 +54,17 @@ def main() -> int:
         subprocess.run(command(whole), check=True, stdout=subprocess.DEVNULL)
 
         kills = 0
-        # Each time after some progress, at whatever point of whatever write that is.
-        for goal in range(150, LOCATIONS * CONTACTS, 450):
+        # Each time after some progress of its own, at whatever point of whatever write that is, and
+        # before the end.
+        while written(torn) + 450 < LOCATIONS * CONTACTS:
+            goal = written(torn) + 400
             run = subprocess.Popen(command(torn), stdout=subprocess.DEVNULL)
             while run.poll() is None and written(torn) < goal:
                 pass
-            if run.poll() is None:
-                run.send_signal(signal.SIGKILL)
-                kills += 1
+            run.send_signal(signal.SIGKILL)
             run.wait()
+            assert written(torn) >= goal, f"ended with {run.returncode}"
+            kills += run.returncode == -signal.SIGKILL and written(torn) < LOCATIONS * CONTACTS
         # A write that was cut short, as if the disk had taken only half of it.
         for part in torn.glob("*.part"):
             with part.open("ab") as file:

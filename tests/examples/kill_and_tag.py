@@ -61,16 +61,18 @@ def main() -> int:
                    "--quiet"]  # fmt: skip
 
         kills = 0
-        for goal in range(100, len(lines), 120):
+        # Each time after some progress of its own, and before the end.
+        while settled(state) + 120 < len(lines):
+            goal = settled(state) + 100
             with source.open() as text:
                 run = subprocess.Popen(command, stdin=text, stdout=subprocess.DEVNULL,
                                        stderr=subprocess.DEVNULL)  # fmt: skip
                 while run.poll() is None and settled(state) < goal:
                     pass
-                if run.poll() is None:
-                    run.send_signal(signal.SIGKILL)
-                    kills += 1
+                run.send_signal(signal.SIGKILL)
                 run.wait()
+            assert settled(state) >= goal, f"ended with {run.returncode}"
+            kills += run.returncode == -signal.SIGKILL and settled(state) < len(lines)
             # A write that was cut short.
             with rejects.open("a") as file:
                 file.write("half a li")
