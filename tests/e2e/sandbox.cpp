@@ -17,6 +17,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -306,9 +307,15 @@ TEST_CASE("an_oversized_body_is_refused", "[e2e]") {
 
 TEST_CASE("a_foreign_429_is_waited_out", "[e2e]") {
     fixture f;
-    // Somebody else uses up all of the first interval.
-    CHECK(f.server.spend(f.server.token(), f.id, 100) == 100);
+    // Somebody else uses up all of the interval, just before the first request is counted.
+    std::atomic<std::uint32_t> spent{0};
+    f.server.set_hook(
+        [&](const sandbox::request_view&) -> std::optional<sandbox::scripted_response> {
+            if (spent == 0) spent = f.server.spend(f.server.token(), f.id, 100);
+            return std::nullopt;
+        });
     auto const got = f.run(f.location().call(contacts::get_contact{f.first_contact()}));
+    CHECK(spent == 100);
     CHECK(got.status() == 200);
     CHECK(got.attempts() >= 2);
     CHECK(f.client().quota(f.id).in_flight == 0);
