@@ -43,7 +43,7 @@ double most(const std::vector<nanos>& arrivals, nanos now) {
 } // namespace
 
 TEST_CASE("envelope_bounds_every_phase_and_not_by_much", "[quota]") {
-    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    for (std::uint64_t seed = 0; seed < (sim::slow ? 12 : 60); ++seed) {
         sim::generator g{seed};
         envelope e{interval};
         std::vector<nanos> arrivals;
@@ -107,7 +107,7 @@ TEST_CASE("release_time_is_when_the_room_is_there", "[quota]") {
 }
 
 TEST_CASE("remembered_refusal_equals_a_fresh_look", "[quota]") {
-    for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    for (std::uint64_t seed = 0; seed < (sim::slow ? 20 : 100); ++seed) {
         sim::generator g{seed};
         envelope remembering{interval};
         nanos now = 1'000'000'000'000;

@@ -370,18 +370,27 @@ public:
 
     asio::awaitable<bool> still_installed(resource what) {
         auto const self = shared_from_this();
+        auto const lend = client_or_throw("still_installed", co_await asio::this_coro::executor);
+        auto const store = store_of(lend);
+        std::optional<std::string> company;
+        token_problem problem;
+        try {
+            auto const held = co_await bounded(store, store->load(what), store_limit());
+            if (held) company = held->company_id;
+        } catch (...) {
+            problem = store_problem();
+        }
+        if (problem.code) throw_problem("still_installed", problem);
+        if (!company) co_return false;
         auto const no_token = [](const error& e) {
             return e.code() == errc::no_token || e.code() == errc::reinstall_required;
         };
-        if (what.kind == resource_kind::location) {
-            auto const company = co_await company_of(what);
+        if (what.kind == resource_kind::location && !company->empty()) {
             try {
-                if (!company.empty()) {
-                    auto const all = co_await installed(company);
-                    co_return std::any_of(all.begin(), all.end(), [&](const installed_location& l) {
-                        return l.id == what.id;
-                    });
-                }
+                auto const all = co_await installed(*company);
+                co_return std::any_of(all.begin(), all.end(), [&](const installed_location& l) {
+                    return l.id == what.id;
+                });
             } catch (const error& e) {
                 // The company has no token, or may not ask: then the location's own one tells.
                 bool const may_ask =
