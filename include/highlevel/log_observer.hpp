@@ -198,14 +198,7 @@ private:
                 text_ += value;
                 return;
             }
-            auto const before = text_.size();
-            if (json::detail::append_string(text_, value)) return;
-            // Not UTF-8: what is no ASCII cannot be told.
-            text_.resize(before);
-            std::string shown{value};
-            for (auto& c : shown)
-                if (static_cast<unsigned char>(c) >= 0x80) c = '?';
-            (void)json::detail::append_string(text_, shown);
+            (void)json::detail::append_string(text_, value, true);
         }
 
         template <std::integral Number>

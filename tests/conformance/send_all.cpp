@@ -178,7 +178,7 @@ asio::awaitable<bool> send(
     wire.violations.clear();
     auto outcome = co_await core.perform(core.prepare(meta, op.get(), account, options));
     auto const response = e.make_response();
-    if (!outcome.failure) core.decode(&meta, *account, *e.response, response.get(), outcome);
+    if (!outcome.failure) core.decode(&meta, *e.response, response.get(), outcome);
     auto text = problem(outcome, wire);
     bool const ok = text.empty();
     for (auto& c : text)
