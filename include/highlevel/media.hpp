@@ -6,6 +6,7 @@
 #pragma once
 
 #include <highlevel/client.hpp>
+#include <highlevel/detail/deadline.hpp>
 #include <highlevel/detail/operation_failure.hpp>
 #include <highlevel/error.hpp>
 #include <highlevel/file_part.hpp>
@@ -91,7 +92,7 @@ namespace detail {
     if (options.timeout == std::chrono::milliseconds::zero())
         how.deadline = std::chrono::steady_clock::time_point::max();
     else if (options.timeout)
-        how.deadline = http::detail::after(
+        how.deadline = detail::after(
             std::chrono::steady_clock::now(),
             std::max(*options.timeout, std::chrono::milliseconds::zero()));
     how.limits = options.timeouts;
