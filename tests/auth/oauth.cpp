@@ -43,10 +43,10 @@ public:
         targets.push_back(r.target);
         bodies.push_back(r.body);
         if (on_exchange) on_exchange(r.target);
-        auto const gate = std::make_shared<highlevel::detail::one_shot>();
-        if (open) gate->ring();
-        waiting.push_back(gate);
-        co_await gate->async_wait(asio::use_awaitable);
+        // Only the list has the bell, so that clearing it lets go of who waits.
+        waiting.push_back(std::make_shared<highlevel::detail::one_shot>());
+        if (open) waiting.back()->ring();
+        co_await waiting.back()->async_wait(asio::use_awaitable);
         if (answers.empty()) co_return test::scripted_transport::reply(500);
         auto next = answers.front();
         if (answers.size() > 1) answers.erase(answers.begin());
