@@ -44,7 +44,7 @@ public:
 
     bool quiet() noexcept override {
         error_code ec;
-        socket_.non_blocking(true, ec);
+        if (!socket_.non_blocking()) socket_.non_blocking(true, ec);
         if (ec) return false;
         char byte = 0;
         socket_.receive(asio::buffer(&byte, 1), asio::socket_base::message_peek, ec);
@@ -104,7 +104,8 @@ public:
     // content.
     bool quiet() noexcept override {
         error_code ec;
-        stream_.next_layer().non_blocking(true, ec);
+        auto& socket = stream_.next_layer();
+        if (!socket.non_blocking()) socket.non_blocking(true, ec);
         if (ec) return false;
         char byte = 0;
         stream_.read_some(asio::buffer(&byte, 1), ec);
