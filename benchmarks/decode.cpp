@@ -207,27 +207,20 @@ struct arguments {
     std::size_t rounds = 400;
     std::string only;
     bool json = false;
-    bool help = false;
 };
 
-arguments parse(int argc, char** argv) {
-    arguments a;
-    command_line::cursor at{argc, argv};
-    while (at.next()) {
-        if (at.is("--help") || at.is("-h"))
-            a.help = true;
-        else if (at.is("--rounds"))
-            a.rounds = at.number<std::size_t>(1, 1'000'000);
-        else if (at.is("--only"))
-            a.only = at.value();
-        else if (at.is("--json"))
-            a.json = true;
-        else if (at.is("--quick"))
-            a.rounds = 3;
-        else
-            at.unknown();
-    }
-    return a;
+bool take(arguments& a, command_line::cursor& at) {
+    if (at.is("--rounds"))
+        a.rounds = at.number<std::size_t>(1, 1'000'000);
+    else if (at.is("--only"))
+        a.only = at.value();
+    else if (at.is("--json"))
+        a.json = true;
+    else if (at.is("--quick"))
+        a.rounds = 3;
+    else
+        return false;
+    return true;
 }
 
 const decode::text_member* find_text(std::string_view key) {
@@ -561,5 +554,5 @@ int run(const arguments& args) {
 } // namespace
 
 int main(int argc, char** argv) {
-    return command_line::main_of("decode", usage, argc, argv, parse, run);
+    return command_line::main_of<arguments>("decode", usage, argc, argv, take, run);
 }

@@ -50,25 +50,18 @@ struct arguments {
     std::string folder;
     std::uint16_t port = 0;
     std::chrono::milliseconds delay{20};
-    bool help = false;
 };
 
-arguments parse(int argc, char** argv) {
-    arguments args;
-    command_line::cursor at{argc, argv};
-    while (at.next()) {
-        if (at.is("--help") || at.is("-h"))
-            args.help = true;
-        else if (at.is("--folder"))
-            args.folder = at.value();
-        else if (at.is("--port"))
-            args.port = at.number<std::uint16_t>(1, 65535);
-        else if (at.is("--delay-ms"))
-            args.delay = std::chrono::milliseconds{at.number(0, 60'000)};
-        else if (!at.is("--quick"))
-            at.unknown();
-    }
-    return args;
+bool take(arguments& args, command_line::cursor& at) {
+    if (at.is("--folder"))
+        args.folder = at.value();
+    else if (at.is("--port"))
+        args.port = at.number<std::uint16_t>(1, 65535);
+    else if (at.is("--delay-ms"))
+        args.delay = std::chrono::milliseconds{at.number(0, 60'000)};
+    else
+        return at.is("--quick");
+    return true;
 }
 
 std::string answer(const std::string& file) {
@@ -137,5 +130,5 @@ int run(const arguments& args) {
 } // namespace
 
 int main(int argc, char** argv) {
-    return command_line::main_of("delay_server", usage, argc, argv, parse, run);
+    return command_line::main_of<arguments>("delay_server", usage, argc, argv, take, run);
 }

@@ -43,29 +43,20 @@ public:
     std::size_t rounds = 2000;
     std::string only;
     bool json = false;
-    bool help = false;
 };
 
-arguments parse(int argc, char** argv) {
-    arguments a;
-    command_line::cursor at{argc, argv};
-    while (at.next()) {
-        if (at.is("--help") || at.is("-h"))
-            a.help = true;
-        else if (at.is("--rounds"))
-            a.rounds = at.number<std::size_t>(1, 1'000'000);
-        else if (at.is("--only"))
-            a.only = at.value();
-        else if (at.is("--json"))
-            a.json = true;
-        else if (at.is("--quick"))
-            a.rounds = 10;
-        else
-            at.unknown();
-    }
-    if (!a.only.empty() && a.only != "highlevel" && a.only != "serialize")
-        throw command_line::usage_error{"--only: highlevel or serialize"};
-    return a;
+bool take(arguments& a, command_line::cursor& at) {
+    if (at.is("--rounds"))
+        a.rounds = at.number<std::size_t>(1, 1'000'000);
+    else if (at.is("--only"))
+        a.only = at.value();
+    else if (at.is("--json"))
+        a.json = true;
+    else if (at.is("--quick"))
+        a.rounds = 10;
+    else
+        return false;
+    return true;
 }
 
 /// The body; a new one each time, as each call has its own.
@@ -139,6 +130,8 @@ double time_of(std::string (*write)(), std::size_t expected) {
 }
 
 int run(const arguments& args) {
+    if (!args.only.empty() && args.only != "highlevel" && args.only != "serialize")
+        throw command_line::usage_error{"--only: highlevel or serialize"};
     auto const size = by_library().size();
     std::vector<double> library;
     std::vector<double> serialize;
@@ -168,5 +161,5 @@ int run(const arguments& args) {
 } // namespace
 
 int main(int argc, char** argv) {
-    return command_line::main_of("encode", usage, argc, argv, parse, run);
+    return command_line::main_of<arguments>("encode", usage, argc, argv, take, run);
 }

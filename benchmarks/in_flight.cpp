@@ -53,33 +53,26 @@ struct arguments {
     std::chrono::milliseconds latency{200};
     std::size_t connections = 256;
     bool json = false;
-    bool help = false;
 };
 
-arguments parse(int argc, char** argv) {
-    arguments a;
-    command_line::cursor at{argc, argv};
-    while (at.next()) {
-        if (at.is("--help") || at.is("-h"))
-            a.help = true;
-        else if (at.is("--calls"))
-            a.calls = at.number<std::size_t>(1, 10'000'000);
-        else if (at.is("--locations"))
-            a.locations = at.number<std::size_t>(1, 10'000);
-        else if (at.is("--latency-ms"))
-            a.latency = std::chrono::milliseconds{at.number<std::int64_t>(0, 60'000)};
-        else if (at.is("--connections"))
-            a.connections = at.number<std::size_t>(1, 10'000);
-        else if (at.is("--json"))
-            a.json = true;
-        else if (at.is("--quick")) {
-            a.calls = 200;
-            a.locations = 20;
-            a.latency = std::chrono::milliseconds{20};
-        } else
-            at.unknown();
-    }
-    return a;
+bool take(arguments& a, command_line::cursor& at) {
+    if (at.is("--calls"))
+        a.calls = at.number<std::size_t>(1, 10'000'000);
+    else if (at.is("--locations"))
+        a.locations = at.number<std::size_t>(1, 10'000);
+    else if (at.is("--latency-ms"))
+        a.latency = std::chrono::milliseconds{at.number<std::int64_t>(0, 60'000)};
+    else if (at.is("--connections"))
+        a.connections = at.number<std::size_t>(1, 10'000);
+    else if (at.is("--json"))
+        a.json = true;
+    else if (at.is("--quick")) {
+        a.calls = 200;
+        a.locations = 20;
+        a.latency = std::chrono::milliseconds{20};
+    } else
+        return false;
+    return true;
 }
 
 std::string location_id(std::size_t n) {
@@ -185,5 +178,5 @@ int run(const arguments& args) {
 } // namespace
 
 int main(int argc, char** argv) {
-    return command_line::main_of("in_flight", usage, argc, argv, parse, run);
+    return command_line::main_of<arguments>("in_flight", usage, argc, argv, take, run);
 }

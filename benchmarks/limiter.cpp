@@ -57,32 +57,25 @@ struct arguments {
     std::size_t pairs = 5'000'000;
     std::size_t cancels = 1'000'000;
     bool json = false;
-    bool help = false;
 };
 
-arguments parse(int argc, char** argv) {
-    arguments a;
-    command_line::cursor at{argc, argv};
-    while (at.next()) {
-        if (at.is("--help") || at.is("-h")) {
-            a.help = true;
-        } else if (at.is("--buckets")) {
-            a.buckets = at.number<std::size_t>(1, 1'000'000);
-        } else if (at.is("--waiters")) {
-            a.waiters = at.number<std::size_t>(1, 10'000'000);
-        } else if (at.is("--pairs")) {
-            a.pairs = at.number<std::size_t>(1, 1'000'000'000);
-        } else if (at.is("--cancels")) {
-            a.cancels = at.number<std::size_t>(1, 1'000'000'000);
-        } else if (at.is("--json")) {
-            a.json = true;
-        } else if (at.is("--quick")) {
-            a = {100, 1'000, 50'000, 10'000, a.json, a.help};
-        } else {
-            at.unknown();
-        }
+bool take(arguments& a, command_line::cursor& at) {
+    if (at.is("--buckets")) {
+        a.buckets = at.number<std::size_t>(1, 1'000'000);
+    } else if (at.is("--waiters")) {
+        a.waiters = at.number<std::size_t>(1, 10'000'000);
+    } else if (at.is("--pairs")) {
+        a.pairs = at.number<std::size_t>(1, 1'000'000'000);
+    } else if (at.is("--cancels")) {
+        a.cancels = at.number<std::size_t>(1, 1'000'000'000);
+    } else if (at.is("--json")) {
+        a.json = true;
+    } else if (at.is("--quick")) {
+        a = {100, 1'000, 50'000, 10'000, a.json};
+    } else {
+        return false;
     }
-    return a;
+    return true;
 }
 
 /// A clock that stands still until it is moved, at the price of a real one.
@@ -331,5 +324,5 @@ void operator delete(void* p, std::size_t) noexcept {
 }
 
 int main(int argc, char** argv) {
-    return command_line::main_of("limiter", usage, argc, argv, parse, run);
+    return command_line::main_of<arguments>("limiter", usage, argc, argv, take, run);
 }

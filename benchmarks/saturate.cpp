@@ -91,76 +91,67 @@ struct arguments {
     std::string trace;
     bool json = false;
     bool http = false;
-    bool help = false;
     sandbox::limiter_kind limiter = sandbox::limiter_kind::fixed;
     std::chrono::milliseconds latency_min{0};
     std::chrono::milliseconds latency_max{0};
 };
 
-arguments parse(int argc, char** argv) {
-    arguments a;
-    command_line::cursor at{argc, argv};
-    while (at.next()) {
-        if (at.is("--help") || at.is("-h")) {
-            a.help = true;
-        } else if (at.is("--base-url")) {
-            a.base_url = at.value();
-        } else if (at.is("--ca")) {
-            a.ca = at.value();
-        } else if (at.is("--resources")) {
-            a.resources = at.number<std::size_t>(1, 1'000'000);
-        } else if (at.is("--seconds")) {
-            a.seconds = static_cast<double>(at.number<std::uint32_t>(1, 86'400));
-        } else if (at.is("--threads")) {
-            a.threads = at.number<std::size_t>(1, 256);
-        } else if (at.is("--token")) {
-            a.token = at.value();
-        } else if (at.is("--path")) {
-            a.path = at.value();
-        } else if (at.is("--max")) {
-            a.max = at.number<std::uint32_t>(1, 60'000);
-        } else if (at.is("--interval-ms")) {
-            a.interval = std::chrono::milliseconds{at.number<std::int64_t>(100, 86'400'000)};
-        } else if (at.is("--in-flight")) {
-            a.in_flight = at.number<std::size_t>(1, 10'000);
-        } else if (at.is("--lane-mix")) {
-            a.lane_mix = true;
-        } else if (at.is("--not-exclusive")) {
-            a.exclusive = false;
-        } else if (at.is("--simple")) {
-            a.simple = true;
-        } else if (at.is("--any-status")) {
-            a.any_status = true;
-        } else if (at.is("--trace")) {
-            a.trace = at.value();
-        } else if (at.is("--json")) {
-            a.json = true;
-        } else if (at.is("--http")) {
-            a.http = true;
-        } else if (at.is("--limiter")) {
-            auto const kind = sandbox::limiter_kind_from(at.value());
-            if (!kind)
-                throw usage_error{"--limiter: give fixed, first, log, counter, bucket or gcra"};
-            a.limiter = *kind;
-        } else if (at.is("--latency-ms")) {
-            auto const text = at.value();
-            auto const dash = std::min(text.find('-'), text.size());
-            auto const least = at.parse_number<std::int64_t>(text.substr(0, dash), 0, 60'000);
-            a.latency_min = a.latency_max = std::chrono::milliseconds{least};
-            if (dash != text.size())
-                a.latency_max = std::chrono::milliseconds{
-                    at.parse_number<std::int64_t>(text.substr(dash + 1), least, 60'000)};
-        } else if (at.is("--quick")) {
-            a.seconds = 1;
-            a.resources = 3;
-            a.max = 20;
-            a.interval = 200ms;
-        } else {
-            at.unknown();
-        }
+bool take(arguments& a, command_line::cursor& at) {
+    if (at.is("--base-url")) {
+        a.base_url = at.value();
+    } else if (at.is("--ca")) {
+        a.ca = at.value();
+    } else if (at.is("--resources")) {
+        a.resources = at.number<std::size_t>(1, 1'000'000);
+    } else if (at.is("--seconds")) {
+        a.seconds = static_cast<double>(at.number<std::uint32_t>(1, 86'400));
+    } else if (at.is("--threads")) {
+        a.threads = at.number<std::size_t>(1, 256);
+    } else if (at.is("--token")) {
+        a.token = at.value();
+    } else if (at.is("--path")) {
+        a.path = at.value();
+    } else if (at.is("--max")) {
+        a.max = at.number<std::uint32_t>(1, 60'000);
+    } else if (at.is("--interval-ms")) {
+        a.interval = std::chrono::milliseconds{at.number<std::int64_t>(100, 86'400'000)};
+    } else if (at.is("--in-flight")) {
+        a.in_flight = at.number<std::size_t>(1, 10'000);
+    } else if (at.is("--lane-mix")) {
+        a.lane_mix = true;
+    } else if (at.is("--not-exclusive")) {
+        a.exclusive = false;
+    } else if (at.is("--simple")) {
+        a.simple = true;
+    } else if (at.is("--any-status")) {
+        a.any_status = true;
+    } else if (at.is("--trace")) {
+        a.trace = at.value();
+    } else if (at.is("--json")) {
+        a.json = true;
+    } else if (at.is("--http")) {
+        a.http = true;
+    } else if (at.is("--limiter")) {
+        auto const kind = sandbox::limiter_kind_from(at.value());
+        if (!kind) throw usage_error{"--limiter: give fixed, first, log, counter, bucket or gcra"};
+        a.limiter = *kind;
+    } else if (at.is("--latency-ms")) {
+        auto const text = at.value();
+        auto const dash = std::min(text.find('-'), text.size());
+        auto const least = at.parse_number<std::int64_t>(text.substr(0, dash), 0, 60'000);
+        a.latency_min = a.latency_max = std::chrono::milliseconds{least};
+        if (dash != text.size())
+            a.latency_max = std::chrono::milliseconds{
+                at.parse_number<std::int64_t>(text.substr(dash + 1), least, 60'000)};
+    } else if (at.is("--quick")) {
+        a.seconds = 1;
+        a.resources = 3;
+        a.max = 20;
+        a.interval = 200ms;
+    } else {
+        return false;
     }
-    if (a.in_flight == 0) a.in_flight = std::min<std::size_t>(a.max, 100);
-    return a;
+    return true;
 }
 
 std::string numbered(std::string text, std::size_t number) {
@@ -336,7 +327,8 @@ double processor_seconds() {
     return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
-int run(const arguments& args) {
+int run(arguments args) {
+    if (args.in_flight == 0) args.in_flight = std::min<std::size_t>(args.max, 100);
     highlevel::client_options options;
     highlevel::auth::private_integration tokens;
     options.limits.max = args.max;
@@ -471,5 +463,5 @@ int run(const arguments& args) {
 } // namespace
 
 int main(int argc, char** argv) {
-    return command_line::main_of("saturate", usage, argc, argv, parse, run);
+    return command_line::main_of<arguments>("saturate", usage, argc, argv, take, run);
 }

@@ -67,6 +67,12 @@ constexpr std::string_view usage = R"(Soaks a client in faults and balances the 
 )";
 
 struct arguments {
+    arguments() {
+        faults.reset_rate = 0.05;
+        faults.server_error_rate = 0.02;
+        faults.stall_rate = 0.01;
+    }
+
     double seconds = 60;
     std::size_t locations = 1000;
     std::size_t workers = 2;
@@ -77,54 +83,41 @@ struct arguments {
     std::chrono::milliseconds interval{5000};
     std::uint64_t seed = 1;
     bool http = false;
-    bool help = false;
 };
 
-arguments parse(int argc, char** argv) {
-    arguments a;
-    a.faults.reset_rate = 0.05;
-    a.faults.server_error_rate = 0.02;
-    a.faults.stall_rate = 0.01;
-    command_line::cursor at{argc, argv};
-    while (at.next()) {
-        if (at.is("--help") || at.is("-h"))
-            a.help = true;
-        else if (at.is("--seconds"))
-            a.seconds = at.number<double>(0.5, 1e7);
-        else if (at.is("--locations"))
-            a.locations = at.number<std::size_t>(1, 10'000);
-        else if (at.is("--workers"))
-            a.workers = at.number<std::size_t>(1, 1000);
-        else if (at.is("--threads"))
-            a.threads = at.number<std::size_t>(1, 256);
-        else if (at.is("--reset-rate"))
-            a.faults.reset_rate = at.number<double>(0, 1);
-        else if (at.is("--5xx-rate"))
-            a.faults.server_error_rate = at.number<double>(0, 1);
-        else if (at.is("--stall-rate"))
-            a.faults.stall_rate = at.number<double>(0, 1);
-        else if (at.is("--token-seconds"))
-            a.token_seconds = at.number<double>(0.1, 1e7);
-        else if (at.is("--max"))
-            a.max = at.number<std::uint32_t>(1, 60'000);
-        else if (at.is("--interval-ms"))
-            a.interval = std::chrono::milliseconds{at.number<std::int64_t>(100, 86'400'000)};
-        else if (at.is("--seed"))
-            a.seed = at.number<std::uint64_t>(0, UINT64_MAX);
-        else if (at.is("--http"))
-            a.http = true;
-        else if (at.is("--quick")) {
-            a.seconds = 2;
-            a.locations = 20;
-            a.max = 50;
-            a.interval = 500ms;
-        } else
-            at.unknown();
-    }
-    if (a.token_seconds == 0) a.token_seconds = a.seconds / 6;
-    a.faults.token_lifetime =
-        std::chrono::milliseconds{static_cast<std::int64_t>(1000 * a.token_seconds)};
-    return a;
+bool take(arguments& a, command_line::cursor& at) {
+    if (at.is("--seconds"))
+        a.seconds = at.number<double>(0.5, 1e7);
+    else if (at.is("--locations"))
+        a.locations = at.number<std::size_t>(1, 10'000);
+    else if (at.is("--workers"))
+        a.workers = at.number<std::size_t>(1, 1000);
+    else if (at.is("--threads"))
+        a.threads = at.number<std::size_t>(1, 256);
+    else if (at.is("--reset-rate"))
+        a.faults.reset_rate = at.number<double>(0, 1);
+    else if (at.is("--5xx-rate"))
+        a.faults.server_error_rate = at.number<double>(0, 1);
+    else if (at.is("--stall-rate"))
+        a.faults.stall_rate = at.number<double>(0, 1);
+    else if (at.is("--token-seconds"))
+        a.token_seconds = at.number<double>(0.1, 1e7);
+    else if (at.is("--max"))
+        a.max = at.number<std::uint32_t>(1, 60'000);
+    else if (at.is("--interval-ms"))
+        a.interval = std::chrono::milliseconds{at.number<std::int64_t>(100, 86'400'000)};
+    else if (at.is("--seed"))
+        a.seed = at.number<std::uint64_t>(0, UINT64_MAX);
+    else if (at.is("--http"))
+        a.http = true;
+    else if (at.is("--quick")) {
+        a.seconds = 2;
+        a.locations = 20;
+        a.max = 50;
+        a.interval = 500ms;
+    } else
+        return false;
+    return true;
 }
 
 std::string location_id(std::size_t number) {
@@ -433,7 +426,10 @@ std::string number(std::uint64_t n) {
     return std::to_string(n);
 }
 
-int run(const arguments& args) {
+int run(arguments args) {
+    if (args.token_seconds == 0) args.token_seconds = args.seconds / 6;
+    args.faults.token_lifetime =
+        std::chrono::milliseconds{static_cast<std::int64_t>(1000 * args.token_seconds)};
     house server{args}; // before any thread: it forks
 
     auto const tokens = std::make_shared<rotating_tokens>(args.locations);
@@ -596,5 +592,5 @@ int run(const arguments& args) {
 } // namespace
 
 int main(int argc, char** argv) {
-    return command_line::main_of("soak", usage, argc, argv, parse, run);
+    return command_line::main_of<arguments>("soak", usage, argc, argv, take, run);
 }

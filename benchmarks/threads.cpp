@@ -50,29 +50,22 @@ struct arguments {
     std::size_t locations = 1000;
     std::size_t workers = 256;
     std::vector<int> threads{1, 2, 4, 8};
-    bool help = false;
 };
 
-arguments parse(int argc, char** argv) {
-    arguments a;
-    command_line::cursor at{argc, argv};
-    while (at.next()) {
-        if (at.is("--help") || at.is("-h"))
-            a.help = true;
-        else if (at.is("--seconds"))
-            a.seconds = at.number<double>(0.01, 3600);
-        else if (at.is("--locations"))
-            a.locations = at.number<std::size_t>(1, 10'000);
-        else if (at.is("--workers"))
-            a.workers = at.number<std::size_t>(1, 100'000);
-        else if (at.is("--threads"))
-            a.threads = {at.number<int>(1, 256)};
-        else if (at.is("--quick"))
-            a.seconds = 0.1;
-        else
-            at.unknown();
-    }
-    return a;
+bool take(arguments& a, command_line::cursor& at) {
+    if (at.is("--seconds"))
+        a.seconds = at.number<double>(0.01, 3600);
+    else if (at.is("--locations"))
+        a.locations = at.number<std::size_t>(1, 10'000);
+    else if (at.is("--workers"))
+        a.workers = at.number<std::size_t>(1, 100'000);
+    else if (at.is("--threads"))
+        a.threads = {at.number<int>(1, 256)};
+    else if (at.is("--quick"))
+        a.seconds = 0.1;
+    else
+        return false;
+    return true;
 }
 
 /// Answers every request with the same contact, after one turn of the executor, as a network would.
@@ -162,5 +155,5 @@ int run(const arguments& args) {
 } // namespace
 
 int main(int argc, char** argv) {
-    return command_line::main_of("threads", usage, argc, argv, parse, run);
+    return command_line::main_of<arguments>("threads", usage, argc, argv, take, run);
 }

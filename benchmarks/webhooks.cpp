@@ -71,29 +71,22 @@ struct arguments {
     std::size_t connections = 16;
     std::size_t threads = 2;
     std::uint32_t seed = 1;
-    bool help = false;
 };
 
-arguments parse(int argc, char** argv) {
-    arguments a;
-    command_line::cursor at{argc, argv};
-    while (at.next()) {
-        if (at.is("--help") || at.is("-h"))
-            a.help = true;
-        else if (at.is("--deliveries"))
-            a.deliveries = at.number<std::size_t>(100, 10'000'000);
-        else if (at.is("--connections"))
-            a.connections = at.number<std::size_t>(1, 200);
-        else if (at.is("--threads"))
-            a.threads = at.number<std::size_t>(1, 64);
-        else if (at.is("--seed"))
-            a.seed = at.number<std::uint32_t>(0, 1'000'000'000);
-        else if (at.is("--quick"))
-            a.deliveries = 3000;
-        else
-            at.unknown();
-    }
-    return a;
+bool take(arguments& a, command_line::cursor& at) {
+    if (at.is("--deliveries"))
+        a.deliveries = at.number<std::size_t>(100, 10'000'000);
+    else if (at.is("--connections"))
+        a.connections = at.number<std::size_t>(1, 200);
+    else if (at.is("--threads"))
+        a.threads = at.number<std::size_t>(1, 64);
+    else if (at.is("--seed"))
+        a.seed = at.number<std::uint32_t>(0, 1'000'000'000);
+    else if (at.is("--quick"))
+        a.deliveries = 3000;
+    else
+        return false;
+    return true;
 }
 
 const std::chrono::system_clock::time_point start{
@@ -577,5 +570,5 @@ int run(const arguments& args) {
 } // namespace
 
 int main(int argc, char** argv) {
-    return command_line::main_of("webhooks", usage, argc, argv, parse, run);
+    return command_line::main_of<arguments>("webhooks", usage, argc, argv, take, run);
 }

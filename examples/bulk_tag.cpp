@@ -87,37 +87,30 @@ struct arguments {
     std::size_t concurrency = 16;
     std::uint64_t alike = 20;
     bool quiet = false;
-    bool help = false;
 };
 
-arguments parse(int argc, char** argv) {
-    arguments a;
-    command_line::cursor at{argc, argv};
-    while (at.next()) {
-        if (at.is("--help") || at.is("-h"))
-            a.help = true;
-        else if (at.is("--quiet"))
-            a.quiet = true;
-        else if (at.is("--tag"))
-            a.tags.emplace_back(at.value());
-        else if (at.is("--token"))
-            a.token = at.value();
-        else if (at.is("--base-url"))
-            a.base_url = at.value();
-        else if (at.is("--location"))
-            a.location = at.value();
-        else if (at.is("--state"))
-            a.state = at.value();
-        else if (at.is("--rejects"))
-            a.rejects = at.value();
-        else if (at.is("--alike"))
-            a.alike = at.number<std::uint64_t>(0, 1'000'000);
-        else if (at.is("--concurrency"))
-            a.concurrency = at.number<std::size_t>(1, 1000);
-        else
-            at.unknown();
-    }
-    return a;
+bool take(arguments& a, command_line::cursor& at) {
+    if (at.is("--quiet"))
+        a.quiet = true;
+    else if (at.is("--tag"))
+        a.tags.emplace_back(at.value());
+    else if (at.is("--token"))
+        a.token = at.value();
+    else if (at.is("--base-url"))
+        a.base_url = at.value();
+    else if (at.is("--location"))
+        a.location = at.value();
+    else if (at.is("--state"))
+        a.state = at.value();
+    else if (at.is("--rejects"))
+        a.rejects = at.value();
+    else if (at.is("--alike"))
+        a.alike = at.number<std::uint64_t>(0, 1'000'000);
+    else if (at.is("--concurrency"))
+        a.concurrency = at.number<std::size_t>(1, 1000);
+    else
+        return false;
+    return true;
 }
 
 /// A line of the input, so that a stream of them is a range.
@@ -463,5 +456,5 @@ int run(arguments args) {
 } // namespace
 
 int main(int argc, char** argv) {
-    return command_line::main_of("bulk_tag", usage, argc, argv, parse, run);
+    return command_line::main_of<arguments>("bulk_tag", usage, argc, argv, take, run);
 }

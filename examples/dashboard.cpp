@@ -81,29 +81,22 @@ struct arguments {
     std::size_t locations = 6;
     bool strangers = false;
     std::int64_t seconds = 0;
-    bool help = false;
 };
 
-arguments parse(int argc, char** argv) {
-    arguments a;
-    command_line::cursor at{argc, argv};
-    while (at.next()) {
-        if (at.is("--help") || at.is("-h"))
-            a.help = true;
-        else if (at.is("--port"))
-            a.port = at.number<std::uint16_t>(0, 65535);
-        else if (at.is("--load"))
-            a.load = at.number<double>(0, 1000);
-        else if (at.is("--locations"))
-            a.locations = at.number<std::size_t>(1, 60);
-        else if (at.is("--strangers"))
-            a.strangers = true;
-        else if (at.is("--seconds"))
-            a.seconds = at.number<std::int64_t>(1, 86'400);
-        else
-            at.unknown();
-    }
-    return a;
+bool take(arguments& a, command_line::cursor& at) {
+    if (at.is("--port"))
+        a.port = at.number<std::uint16_t>(0, 65535);
+    else if (at.is("--load"))
+        a.load = at.number<double>(0, 1000);
+    else if (at.is("--locations"))
+        a.locations = at.number<std::size_t>(1, 60);
+    else if (at.is("--strangers"))
+        a.strangers = true;
+    else if (at.is("--seconds"))
+        a.seconds = at.number<std::int64_t>(1, 86'400);
+    else
+        return false;
+    return true;
 }
 
 double milliseconds(std::chrono::nanoseconds time) {
@@ -461,5 +454,5 @@ int run(const arguments& args) {
 } // namespace
 
 int main(int argc, char** argv) {
-    return command_line::main_of("dashboard", usage, argc, argv, parse, run);
+    return command_line::main_of<arguments>("dashboard", usage, argc, argv, take, run);
 }

@@ -96,7 +96,6 @@ struct arguments {
     std::optional<highlevel::time::point> since;
     bool csv = false;
     bool quiet = false;
-    bool help = false;
     std::size_t sandbox_locations = 50;
     std::size_t sandbox_contacts = 2000;
     std::int64_t sandbox_interval = 1000;
@@ -113,46 +112,40 @@ void add_location(std::vector<std::string>& to, std::string_view id) {
     to.emplace_back(id);
 }
 
-arguments parse(int argc, char** argv) {
-    arguments a;
-    command_line::cursor at{argc, argv};
-    while (at.next()) {
-        if (at.is("--help") || at.is("-h"))
-            a.help = true;
-        else if (at.is("--quiet"))
-            a.quiet = true;
-        else if (at.is("--token"))
-            a.token = at.value();
-        else if (at.is("--base-url"))
-            a.base_url = at.value();
-        else if (at.is("--location"))
-            add_location(a.locations, at.value());
-        else if (at.is("--out"))
-            a.out = at.value();
-        else if (at.is("--limit"))
-            a.limit = at.number<std::uint64_t>(1, 1U << 31U);
-        else if (at.is("--page-size"))
-            a.page_size = at.number<std::int64_t>(1, 500);
-        else if (at.is("--csv"))
-            a.csv = true;
-        else if (at.is("--since")) {
-            auto const text = at.value();
-            a.since = highlevel::time::parse(text);
-            if (!a.since) throw usage_error{"--since: '" + std::string{text} + "' is not a time"};
-        } else if (at.is("--sandbox-seed"))
-            a.sandbox_seed = at.number<std::uint64_t>(0, 1U << 31U);
-        else if (at.is("--sandbox-locations"))
-            a.sandbox_locations = at.number<std::size_t>(1, 100'000);
-        else if (at.is("--sandbox-contacts"))
-            a.sandbox_contacts = at.number<std::size_t>(0, 1'000'000);
-        else if (at.is("--sandbox-interval"))
-            a.sandbox_interval = at.number<std::int64_t>(100, 3'600'000);
-        else if (at.is("--sandbox-max"))
-            a.sandbox_max = at.number<std::uint32_t>(1, 60'000);
-        else
-            at.unknown();
-    }
-    return a;
+bool take(arguments& a, command_line::cursor& at) {
+    if (at.is("--quiet"))
+        a.quiet = true;
+    else if (at.is("--token"))
+        a.token = at.value();
+    else if (at.is("--base-url"))
+        a.base_url = at.value();
+    else if (at.is("--location"))
+        add_location(a.locations, at.value());
+    else if (at.is("--out"))
+        a.out = at.value();
+    else if (at.is("--limit"))
+        a.limit = at.number<std::uint64_t>(1, 1U << 31U);
+    else if (at.is("--page-size"))
+        a.page_size = at.number<std::int64_t>(1, 500);
+    else if (at.is("--csv"))
+        a.csv = true;
+    else if (at.is("--since")) {
+        auto const text = at.value();
+        a.since = highlevel::time::parse(text);
+        if (!a.since) throw usage_error{"--since: '" + std::string{text} + "' is not a time"};
+    } else if (at.is("--sandbox-seed"))
+        a.sandbox_seed = at.number<std::uint64_t>(0, 1U << 31U);
+    else if (at.is("--sandbox-locations"))
+        a.sandbox_locations = at.number<std::size_t>(1, 100'000);
+    else if (at.is("--sandbox-contacts"))
+        a.sandbox_contacts = at.number<std::size_t>(0, 1'000'000);
+    else if (at.is("--sandbox-interval"))
+        a.sandbox_interval = at.number<std::int64_t>(100, 3'600'000);
+    else if (at.is("--sandbox-max"))
+        a.sandbox_max = at.number<std::uint32_t>(1, 60'000);
+    else
+        return false;
+    return true;
 }
 
 /// Counts what the client sends. Told from whichever thread runs a call.
@@ -576,5 +569,5 @@ int run(arguments args) {
 } // namespace
 
 int main(int argc, char** argv) {
-    return command_line::main_of("export_contacts", usage, argc, argv, parse, run);
+    return command_line::main_of<arguments>("export_contacts", usage, argc, argv, take, run);
 }

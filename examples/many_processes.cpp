@@ -56,7 +56,6 @@ constexpr char client_secret[] = "not a secret: the sandbox's";
 struct arguments {
     std::uint32_t processes = 4;
     std::size_t calls = 20;
-    bool help = false;
 };
 
 /// What a process has to know; told by its parent through a pipe.
@@ -197,24 +196,18 @@ int run_all(const arguments& args) {
     return good && counted.refused == 0 && renewed == 1 ? 0 : 1;
 }
 
-arguments parse(int argc, char** argv) {
-    arguments args;
-    command_line::cursor at{argc, argv};
-    while (at.next()) {
-        if (at.is("--help") || at.is("-h"))
-            args.help = true;
-        else if (at.is("--processes"))
-            args.processes = at.number<std::uint32_t>(1, limit);
-        else if (at.is("--calls"))
-            args.calls = at.number<std::size_t>(1, 100'000);
-        else
-            at.unknown();
-    }
-    return args;
+bool take(arguments& args, command_line::cursor& at) {
+    if (at.is("--processes"))
+        args.processes = at.number<std::uint32_t>(1, limit);
+    else if (at.is("--calls"))
+        args.calls = at.number<std::size_t>(1, 100'000);
+    else
+        return false;
+    return true;
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-    return command_line::main_of("many_processes", usage, argc, argv, parse, run_all);
+    return command_line::main_of<arguments>("many_processes", usage, argc, argv, take, run_all);
 }

@@ -63,11 +63,15 @@ Prints "base-url", "token" and "company" lines when it listens, and what it coun
 )";
 
 struct arguments {
+    arguments() {
+        app.client_id = "sandbox-12345678";
+        app.client_secret = "made-up";
+    }
+
     sandbox::options server;
     sandbox::app_settings app;
     std::string ca_out;
     bool print = false;
-    bool help = false;
 };
 
 std::chrono::milliseconds milliseconds(
@@ -75,79 +79,71 @@ std::chrono::milliseconds milliseconds(
     return std::chrono::milliseconds{at.parse_number<std::int64_t>(text, least, 86'400'000)};
 }
 
-arguments parse(int argc, char** argv) {
-    arguments a;
-    a.app.client_id = "sandbox-12345678";
-    a.app.client_secret = "made-up";
-    command_line::cursor at{argc, argv};
-    while (at.next()) {
-        if (at.is("--help") || at.is("-h"))
-            a.help = true;
-        else if (at.is("--tls"))
-            a.server.tls = true;
-        else if (at.is("--print"))
-            a.print = true;
-        else if (at.is("--port"))
-            a.server.port = at.number<std::uint16_t>(0, 65535);
-        else if (at.is("--address"))
-            a.server.address = at.value();
-        else if (at.is("--client-id"))
-            a.app.client_id = at.value();
-        else if (at.is("--client-secret"))
-            a.app.client_secret = at.value();
-        else if (at.is("--redirect-uri"))
-            a.app.redirect_uri = at.value();
-        else if (at.is("--ca-out")) {
-            a.ca_out = at.value();
-            a.server.tls = true;
-        } else if (at.is("--locations"))
-            a.server.locations = at.number<std::size_t>(0, 1'000'000);
-        else if (at.is("--contacts"))
-            a.server.contacts_per_location = at.number<std::size_t>(0, 10'000'000);
-        else if (at.is("--seed"))
-            a.server.seed = at.number<std::uint64_t>(0, UINT64_MAX);
-        else if (at.is("--token"))
-            a.server.token = at.value();
-        else if (at.is("--limiter")) {
-            auto const text = at.value();
-            auto const kind = sandbox::limiter_kind_from(text);
-            if (!kind)
-                throw command_line::usage_error{
-                    "--limiter: '" + std::string{text} +
-                    "' is none of fixed, first, log, counter, bucket, gcra"};
-            a.server.limiter = *kind;
-        } else if (at.is("--max"))
-            a.server.max = at.number<std::uint32_t>(1, 1'000'000);
-        else if (at.is("--interval-ms"))
-            a.server.interval = milliseconds(at, at.value(), 1);
-        else if (at.is("--daily"))
-            a.server.daily_limit = at.number<std::uint64_t>(1, UINT64_MAX);
-        else if (at.is("--latency-ms")) {
-            auto const text = at.value();
-            auto const dash = std::min(text.find('-'), text.size());
-            a.server.latency_min = milliseconds(at, text.substr(0, dash), 0);
-            a.server.latency_max = dash == text.size()
-                ? a.server.latency_min
-                : milliseconds(at, text.substr(dash + 1), a.server.latency_min.count());
-        } else if (at.is("--search-lag-ms"))
-            a.server.search_lag = milliseconds(at, at.value(), 0);
-        else if (at.is("--threads"))
-            a.server.threads = at.number<std::size_t>(1, 1024);
-        else if (at.is("--reset-rate"))
-            a.server.faults.reset_rate = at.number<double>(0, 1);
-        else if (at.is("--5xx-rate"))
-            a.server.faults.server_error_rate = at.number<double>(0, 1);
-        else if (at.is("--timed-out-rate"))
-            a.server.faults.gateway_timeout_rate = at.number<double>(0, 1);
-        else if (at.is("--stall-rate"))
-            a.server.faults.stall_rate = at.number<double>(0, 1);
-        else if (at.is("--token-seconds"))
-            a.server.faults.token_lifetime =
-                std::chrono::seconds{at.number<std::int64_t>(1, 31'536'000)};
-        else
-            at.unknown();
-    }
-    return a;
+bool take(arguments& a, command_line::cursor& at) {
+    if (at.is("--tls"))
+        a.server.tls = true;
+    else if (at.is("--print"))
+        a.print = true;
+    else if (at.is("--port"))
+        a.server.port = at.number<std::uint16_t>(0, 65535);
+    else if (at.is("--address"))
+        a.server.address = at.value();
+    else if (at.is("--client-id"))
+        a.app.client_id = at.value();
+    else if (at.is("--client-secret"))
+        a.app.client_secret = at.value();
+    else if (at.is("--redirect-uri"))
+        a.app.redirect_uri = at.value();
+    else if (at.is("--ca-out")) {
+        a.ca_out = at.value();
+        a.server.tls = true;
+    } else if (at.is("--locations"))
+        a.server.locations = at.number<std::size_t>(0, 1'000'000);
+    else if (at.is("--contacts"))
+        a.server.contacts_per_location = at.number<std::size_t>(0, 10'000'000);
+    else if (at.is("--seed"))
+        a.server.seed = at.number<std::uint64_t>(0, UINT64_MAX);
+    else if (at.is("--token"))
+        a.server.token = at.value();
+    else if (at.is("--limiter")) {
+        auto const text = at.value();
+        auto const kind = sandbox::limiter_kind_from(text);
+        if (!kind)
+            throw command_line::usage_error{
+                "--limiter: '" + std::string{text} +
+                "' is none of fixed, first, log, counter, bucket, gcra"};
+        a.server.limiter = *kind;
+    } else if (at.is("--max"))
+        a.server.max = at.number<std::uint32_t>(1, 1'000'000);
+    else if (at.is("--interval-ms"))
+        a.server.interval = milliseconds(at, at.value(), 1);
+    else if (at.is("--daily"))
+        a.server.daily_limit = at.number<std::uint64_t>(1, UINT64_MAX);
+    else if (at.is("--latency-ms")) {
+        auto const text = at.value();
+        auto const dash = std::min(text.find('-'), text.size());
+        a.server.latency_min = milliseconds(at, text.substr(0, dash), 0);
+        a.server.latency_max = dash == text.size()
+            ? a.server.latency_min
+            : milliseconds(at, text.substr(dash + 1), a.server.latency_min.count());
+    } else if (at.is("--search-lag-ms"))
+        a.server.search_lag = milliseconds(at, at.value(), 0);
+    else if (at.is("--threads"))
+        a.server.threads = at.number<std::size_t>(1, 1024);
+    else if (at.is("--reset-rate"))
+        a.server.faults.reset_rate = at.number<double>(0, 1);
+    else if (at.is("--5xx-rate"))
+        a.server.faults.server_error_rate = at.number<double>(0, 1);
+    else if (at.is("--timed-out-rate"))
+        a.server.faults.gateway_timeout_rate = at.number<double>(0, 1);
+    else if (at.is("--stall-rate"))
+        a.server.faults.stall_rate = at.number<double>(0, 1);
+    else if (at.is("--token-seconds"))
+        a.server.faults.token_lifetime =
+            std::chrono::seconds{at.number<std::int64_t>(1, 31'536'000)};
+    else
+        return false;
+    return true;
 }
 
 int run(const arguments& args) {
@@ -185,5 +181,5 @@ int run(const arguments& args) {
 } // namespace
 
 int main(int argc, char** argv) {
-    return command_line::main_of("sandbox", usage, argc, argv, parse, run);
+    return command_line::main_of<arguments>("sandbox", usage, argc, argv, take, run);
 }

@@ -85,23 +85,16 @@ boost::asio::awaitable<void> search(highlevel::account location, std::string mes
 struct arguments {
     std::string location;
     std::string recording;
-    bool help = false;
 };
 
-arguments parse(int argc, char** argv) {
-    arguments a;
-    command_line::cursor at{argc, argv};
-    while (at.next()) {
-        if (at.is("--help") || at.is("-h"))
-            a.help = true;
-        else if (at.is("--location"))
-            a.location = at.value();
-        else if (at.is("--recording"))
-            a.recording = at.value();
-        else
-            at.unknown();
-    }
-    return a;
+bool take(arguments& a, command_line::cursor& at) {
+    if (at.is("--location"))
+        a.location = at.value();
+    else if (at.is("--recording"))
+        a.recording = at.value();
+    else
+        return false;
+    return true;
 }
 
 int run(arguments args) {
@@ -129,5 +122,5 @@ int run(arguments args) {
 } // namespace
 
 int main(int argc, char** argv) {
-    return command_line::main_of("search_and_download", usage, argc, argv, parse, run);
+    return command_line::main_of<arguments>("search_and_download", usage, argc, argv, take, run);
 }

@@ -189,23 +189,16 @@ void follow_installs_in_a_sandbox() {
 struct arguments {
     std::optional<std::uint16_t> port;
     std::string app;
-    bool help = false;
 };
 
-arguments parse(int argc, char** argv) {
-    arguments a;
-    command_line::cursor at{argc, argv};
-    while (at.next()) {
-        if (at.is("--help") || at.is("-h"))
-            a.help = true;
-        else if (at.is("--port"))
-            a.port = at.number<std::uint16_t>(1, 65535);
-        else if (at.is("--app"))
-            a.app = at.value();
-        else
-            at.unknown();
-    }
-    return a;
+bool take(arguments& a, command_line::cursor& at) {
+    if (at.is("--port"))
+        a.port = at.number<std::uint16_t>(1, 65535);
+    else if (at.is("--app"))
+        a.app = at.value();
+    else
+        return false;
+    return true;
 }
 
 int run(const arguments& args) {
@@ -222,5 +215,5 @@ int run(const arguments& args) {
 } // namespace
 
 int main(int argc, char** argv) {
-    return command_line::main_of("webhook_receiver", usage, argc, argv, parse, run);
+    return command_line::main_of<arguments>("webhook_receiver", usage, argc, argv, take, run);
 }

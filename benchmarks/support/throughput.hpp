@@ -29,7 +29,6 @@ public:
     std::size_t in_flight = 64;
     /// What is done with an answer; each program knows some.
     std::string mode;
-    bool help = false;
 
     /// The target of the request.
     [[nodiscard]] std::string target() const {
@@ -38,31 +37,24 @@ public:
     [[nodiscard]] std::string url() const { return "https://" + host + ':' + std::to_string(port); }
 };
 
-inline arguments parse(int argc, char** argv, std::string_view default_mode) {
-    arguments a;
-    a.mode = default_mode;
-    command_line::cursor at{argc, argv};
-    while (at.next()) {
-        if (at.is("--help") || at.is("-h"))
-            a.help = true;
-        else if (at.is("--port"))
-            a.port = at.number<std::uint16_t>(1, 65535);
-        else if (at.is("--ca"))
-            a.ca_file = at.value();
-        else if (at.is("--large"))
-            a.large = true;
-        else if (at.is("--requests"))
-            a.requests = at.number<std::size_t>(1, 1'000'000'000);
-        else if (at.is("--in-flight"))
-            a.in_flight = at.number<std::size_t>(1, 10'000);
-        else if (at.is("--mode"))
-            a.mode = at.value();
-        else if (at.is("--quick"))
-            a.requests = 200;
-        else
-            at.unknown();
-    }
-    return a;
+inline bool take(arguments& a, command_line::cursor& at) {
+    if (at.is("--port"))
+        a.port = at.number<std::uint16_t>(1, 65535);
+    else if (at.is("--ca"))
+        a.ca_file = at.value();
+    else if (at.is("--large"))
+        a.large = true;
+    else if (at.is("--requests"))
+        a.requests = at.number<std::size_t>(1, 1'000'000'000);
+    else if (at.is("--in-flight"))
+        a.in_flight = at.number<std::size_t>(1, 10'000);
+    else if (at.is("--mode"))
+        a.mode = at.value();
+    else if (at.is("--quick"))
+        a.requests = 200;
+    else
+        return false;
+    return true;
 }
 
 /// Hands out so many turns, first those that open the connections, then those that count.
@@ -123,10 +115,9 @@ int main(
 
 benchmarks/run starts the server and runs this against its peers.
 )";
-    return command_line::main_of(
-        name, std::string{usage} + std::string{shared}, argc, argv,
-        [&](int count, char** values) { return parse(count, values, default_mode); },
-        [&](const arguments& args) {
+    return command_line::main_of<arguments>(
+        name, std::string{usage} + std::string{shared}, argc, argv, take, [&](arguments args) {
+            if (args.mode.empty()) args.mode = default_mode;
             if (args.port != 0) return run(args);
             std::cerr << name << ": no --port; benchmarks/run starts a server and gives it\n";
             return 0;

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace command_line {
 
@@ -58,10 +59,6 @@ public:
         return made;
     }
 
-    [[noreturn]] void unknown() const {
-        throw usage_error{"unknown option " + std::string{option_} + "; see --help"};
-    }
-
 private:
     int count_;
     char** values_;
@@ -69,24 +66,30 @@ private:
     std::string_view option_;
 };
 
-/// The whole of main(): what `parse(argc, argv)` makes of the command line goes to `run`, unless
-/// its member `help` asks for the usage. The exit status is run's, 2 for a command line that cannot
-/// be used, and 1 for any other exception; both say on standard error why.
-template <class Parse, class Run>
+/// The whole of main(): `take(arguments, cursor)` is called on each option, and says whether it is
+/// one that the program knows; `run(arguments)` gives the exit status. `--help` and `-h` print the
+/// usage. The exit status is 2 for a command line that cannot be used, which `run` may find too,
+/// and 1 for any other exception; both say on standard error why.
+template <class Arguments, class Take, class Run>
 int main_of(
     std::string_view name,
     std::string_view usage,
     int argc,
     char** argv,
-    Parse parse,
+    Take take,
     Run run) noexcept {
     try {
-        auto const args = parse(argc, argv);
-        if (args.help) {
-            std::cout << usage;
-            return 0;
+        Arguments args;
+        cursor at{argc, argv};
+        while (at.next()) {
+            if (at.is("--help") || at.is("-h")) {
+                std::cout << usage;
+                return 0;
+            }
+            if (!take(args, at))
+                throw usage_error{"unknown option " + std::string{at.option()} + "; see --help"};
         }
-        return run(args);
+        return run(std::move(args));
     } catch (const usage_error& e) {
         std::cerr << name << ": " << e.what() << '\n';
         return 2;

@@ -46,7 +46,7 @@ public:
         if (version[0] == 0xff || is_zero(made.trace_) || is_zero(made.span_)) return std::nullopt;
         bool const longer = text.size() > length;
         if (longer && (version[0] == 0 || text[length] != '-')) return std::nullopt;
-        made.flags_ = flags[0];
+        made.flags_ = flags[0] & known_flags;
         return made;
     }
 
@@ -73,6 +73,9 @@ public:
     friend bool operator==(const trace_parent&, const trace_parent&) = default;
 
 private:
+    /// Sampled, and random trace id; the others are to be sent as zero.
+    static constexpr std::uint8_t known_flags = 0x03;
+
     trace_parent() = default;
 
     template <std::size_t N>

@@ -51,35 +51,26 @@ public:
     std::uint32_t rate = 10;
     std::string samples = HIGHLEVEL_CONFORMANCE_SAMPLES;
     bool diagnostics = false;
-    bool help = false;
 };
 
-settings parse(int count, char** values) {
-    settings made;
-    command_line::cursor line{count, values};
-    while (line.next()) {
-        if (line.is("--help"))
-            made.help = true;
-        else if (line.is("--base-url"))
-            made.base_url = line.value();
-        else if (line.is("--version"))
-            made.version = line.value();
-        else if (line.is("--family"))
-            made.family = line.value();
-        else if (line.is("--operation"))
-            made.operation = line.value();
-        else if (line.is("--rate"))
-            made.rate = line.number<std::uint32_t>(1, 60'000);
-        else if (line.is("--samples"))
-            made.samples = line.value();
-        else if (line.is("--diagnostics"))
-            made.diagnostics = true;
-        else
-            line.unknown();
-    }
-    if (!made.help && made.base_url.empty())
-        throw command_line::usage_error{"--base-url is missing; see --help"};
-    return made;
+bool take(settings& made, command_line::cursor& line) {
+    if (line.is("--base-url"))
+        made.base_url = line.value();
+    else if (line.is("--version"))
+        made.version = line.value();
+    else if (line.is("--family"))
+        made.family = line.value();
+    else if (line.is("--operation"))
+        made.operation = line.value();
+    else if (line.is("--rate"))
+        made.rate = line.number<std::uint32_t>(1, 60'000);
+    else if (line.is("--samples"))
+        made.samples = line.value();
+    else if (line.is("--diagnostics"))
+        made.diagnostics = true;
+    else
+        return false;
+    return true;
 }
 
 /// One token for every operation, also for those that take OAuth tokens only.
@@ -213,6 +204,8 @@ asio::awaitable<void> send_all(
 }
 
 int run(const settings& wanted) {
+    if (wanted.base_url.empty())
+        throw command_line::usage_error{"--base-url is missing; see --help"};
     asio::io_context context;
     highlevel::client_options options;
     options.base_url = wanted.base_url;
@@ -247,5 +240,5 @@ int run(const settings& wanted) {
 } // namespace
 
 int main(int count, char** values) {
-    return command_line::main_of("send_all", usage, count, values, parse, run);
+    return command_line::main_of<settings>("send_all", usage, count, values, take, run);
 }

@@ -164,24 +164,31 @@ private:
     bool ended_ = false;
 };
 
-/// Gives a permit back as not used, unless it was taken out to send a request.
-class unused_permit {
+/// A permit and what is to become of it if nobody settles it: it counts as not used until send(),
+/// and as lost from then on. The observer is told; `report` may be null.
+class held_permit {
 public:
-    explicit unused_permit(quota::permit&& p, call_report* report = nullptr) noexcept
+    explicit held_permit(quota::permit&& p, call_report* report = nullptr) noexcept
         : permit_(std::move(p)),
           report_(report) {}
-    unused_permit(const unused_permit&) = delete;
-    unused_permit& operator=(const unused_permit&) = delete;
-    ~unused_permit() {
-        if (permit_ && report_ != nullptr) report_->settled(permit_end::unsent);
-        permit_.unsent();
+    held_permit(const held_permit&) = delete;
+    held_permit& operator=(const held_permit&) = delete;
+    ~held_permit() {
+        if (!permit_) return;
+        if (report_ != nullptr) report_->settled(sent_ ? permit_end::lost : permit_end::unsent);
+        if (!sent_) permit_.unsent();
     }
 
-    [[nodiscard]] quota::permit use() noexcept { return std::move(permit_); }
+    /// A request is about to be sent on it.
+    [[nodiscard]] quota::permit& send() noexcept {
+        sent_ = true;
+        return permit_;
+    }
 
 private:
     quota::permit permit_;
     call_report* report_;
+    bool sent_ = false;
 };
 
 /// A question to a source of tokens that may not end by itself, and what the source said. It keeps
@@ -524,10 +531,10 @@ private:
                 out.error = translate(got.error());
                 co_return out;
             }
-            unused_permit held{std::move(got).permit()};
+            held_permit held{std::move(got).permit()};
             auto const stop = co_await asio::this_coro::cancellation_state;
             if (is_terminal(stop)) co_return out;
-            auto permit = held.use();
+            auto& permit = held.send();
             out = co_await client_core::exchange(*core->transport_, r, options);
             quota::rate_headers learned;
             (void)settle(permit, out, learned);
@@ -731,7 +738,9 @@ private:
         } catch (...) {
             return; // tracing must not fail calls
         }
-        if (trace_parent::parse(header)) fields.add("traceparent", header);
+        // In our own words: what follows in a later version's header is not known to be a field value.
+        if (auto const valid = trace_parent::parse(header))
+            fields.add("traceparent", valid->text());
     }
 
     double random() noexcept {
@@ -765,7 +774,7 @@ private:
             auto permit = co_await admit(call, state, out);
             if (!permit) co_return;
             // What ends the call before it is sent, an exception too, leaves the permit unused.
-            unused_permit held{std::move(*permit), state.report};
+            held_permit held{std::move(*permit), state.report};
             wanted.deadline = state.deadline;
             if (state.waited > fresh && !co_await authorize(call, state, wanted, token, out))
                 co_return;
@@ -914,7 +923,7 @@ private:
     asio::awaitable<bool> attempt(
         prepared_call& call,
         progress& state,
-        unused_permit& held,
+        held_permit& held,
         auth::token_request wanted,
         std::shared_ptr<const auth::secret>& token,
         call_outcome& out) {
@@ -938,7 +947,7 @@ private:
         // A sink knows its own bound.
         if (bounds.sink != nullptr) bounds.max_body = std::numeric_limits<std::size_t>::max();
         auto const started = clock::now();
-        auto permit = held.use();
+        auto& permit = held.send();
         auto answer = co_await exchange(*transport_, call.request, bounds);
         state.took = clock::now() - started;
         state.add(answer.times);
