@@ -175,7 +175,8 @@ public:
         o.store = std::move(store);
         o.refresh.base_delay = 1ms;
         o.refresh.max_delay = 5ms;
-        o.refresh.store_timeout = 50ms;
+        // No test gets there but those that are about it.
+        o.refresh.store_timeout = 20s;
         return o;
     }
 
@@ -183,16 +184,22 @@ public:
         return static_cast<auth::credentials>(app).source();
     }
 
-    /// Puts a token into the store that has ended.
-    void hold_ended() {
+    /// Puts a token of the location into the store that has ended.
+    void hold_ended(const std::string& id = "loc") {
         auth::token t;
         t.access = auth::secret{"old"};
         t.refresh = auth::secret{"refresh of old"};
         t.issued_at = auth::timestamp{1000ms};
         t.expires_at = auth::timestamp{2000ms};
-        t.location_id = "loc";
+        t.location_id = id;
         t.company_id = "com";
-        (void)run(store->inner.replace(what, 0, t));
+        (void)run(store->inner.replace(auth::resource::location(id), 0, t));
+    }
+
+    /// Installs the app on what the answer names.
+    void install(http::exchange_result answer) {
+        network->answers = {std::move(answer)};
+        (void)run(app.exchange_code(auth::secret{"code"}));
     }
 
     template <class T>
@@ -340,7 +347,7 @@ TEST_CASE("a_refresh_that_is_under_way_is_stored_though_its_client_has_ended", "
 }
 
 TEST_CASE("a_store_that_never_answers_fails_the_call_and_not_the_app", "[auth]") {
-    bench b;
+    bench b{[](auth::oauth_options& o) { o.refresh.store_timeout = 50ms; }};
     b.hold_ended();
     b.store->hanging = true;
     auto const got = b.ask();
@@ -542,7 +549,10 @@ TEST_CASE("a_caller_that_is_cancelled_as_it_asks_leaves_no_flight_that_never_beg
 }
 
 TEST_CASE("a_store_lives_as_long_as_a_function_of_it_that_took_too_long", "[auth]") {
-    bench b{[](auth::oauth_options& o) { o.refresh.attempts = 1; }};
+    bench b{[](auth::oauth_options& o) {
+        o.refresh.attempts = 1;
+        o.refresh.store_timeout = 50ms;
+    }};
     b.hold_ended();
     b.store->loads.closed = true;
     CHECK(b.ask().error == errc::timeout);
@@ -557,10 +567,14 @@ TEST_CASE("a_store_lives_as_long_as_a_function_of_it_that_took_too_long", "[auth
 }
 
 TEST_CASE("a_lease_that_comes_too_late_is_given_back", "[auth]") {
-    bench b{[](auth::oauth_options& o) { o.refresh.attempts = 1; }};
+    bench b{[](auth::oauth_options& o) {
+        o.refresh.attempts = 1;
+        o.refresh.store_timeout = 50ms;
+    }};
     b.hold_ended();
     b.store->leases.closed = true;
     CHECK(b.ask().error == errc::timeout);
+    REQUIRE(b.store->leases.waiting() == 1);
     b.store->leases.open();
     b.context.restart();
     b.context.poll();
@@ -629,6 +643,135 @@ TEST_CASE("a_list_of_locations_that_cannot_be_read_is_told_as_such", "[auth]") {
         CHECK(e.failure().cause() == highlevel::cause::bad_response);
         CHECK(e.failure().status() == 200);
     }
+}
+
+TEST_CASE("times_without_end_do_not_end_at_once", "[auth]") {
+    bench b{
+        [](auth::oauth_options& o) { o.refresh.store_timeout = std::chrono::milliseconds::max(); }};
+    b.hold_ended();
+    b.store->loads.closed = true;
+    b.network->answers = {pair_of("new")};
+    std::optional<auth::grant> got;
+    std::optional<bool> finished;
+    asio::co_spawn(
+        b.context, b.source()->authorize(bench::wanted()),
+        [&](std::exception_ptr, auth::grant g) { got = std::move(g); });
+    b.run_until([&] { return b.store->loads.waiting() == 1; });
+    asio::co_spawn(
+        b.context, b.app.finish(std::chrono::milliseconds::max()),
+        [&](std::exception_ptr, bool all) { finished = all; });
+    b.context.restart();
+    b.context.poll();
+    CHECK_FALSE(got);
+    CHECK_FALSE(finished);
+    b.store->loads.open();
+    b.run_until([&] { return got && finished; });
+    CHECK(text(*got) == "new");
+    CHECK(*finished);
+}
+
+namespace {
+
+http::exchange_result list_of(const std::string& locations, int count) {
+    return test::scripted_transport::reply(
+        200, R"({"locations":[)" + locations + R"(],"count":)" + std::to_string(count) + '}');
+}
+
+http::exchange_result used_up() {
+    return test::scripted_transport::reply(
+        400, R"({"message":"Invalid grant: refresh token is invalid"})");
+}
+
+} // namespace
+
+TEST_CASE("a_locations_own_token_tells_where_its_companys_list_does_not", "[auth]") {
+    bool const lives = GENERATE(true, false);
+    CAPTURE(lives);
+    bench b;
+    b.hold_ended();
+    std::vector<http::exchange_result> answers;
+    SECTION("since the company has no token") {}
+    SECTION("since that may not ask") {
+        b.install(company_pair_of("agency"));
+        answers = {test::scripted_transport::reply(403, R"({"message":"Forbidden resource"})")};
+    }
+    SECTION("since it is short of its own count") {
+        b.install(company_pair_of("agency"));
+        answers = {list_of(R"({"_id":"other"})", 2), list_of({}, 2)};
+    }
+    answers.push_back(lives ? pair_of("new") : used_up());
+    b.network->answers = answers;
+    CHECK(b.run(b.app.still_installed(b.what)) == lives);
+    auto const stored = b.run(b.store->inner.load(b.what));
+    REQUIRE(stored);
+    CHECK(stored->access == auth::secret{lives ? "new" : "old"});
+}
+
+TEST_CASE("a_list_tells_of_a_location_whether_the_app_is_installed_there", "[auth]") {
+    bench b;
+    b.hold_ended();
+    b.install(company_pair_of("agency"));
+    b.network->answers = {
+        list_of(R"({"_id":"loc"})", 1), list_of(R"({"_id":"loc","isInstalled":false})", 1),
+        list_of(R"({"_id":"other"})", 1)};
+    CHECK(b.run(b.app.still_installed(b.what)));
+    CHECK_FALSE(b.run(b.app.still_installed(b.what)));
+    CHECK_FALSE(b.run(b.app.still_installed(b.what)));
+    CHECK(b.network->targets.size() == 4); // nothing was renewed
+}
+
+TEST_CASE("an_installation_that_is_not_stored_yet_is_not_taken_for_gone", "[auth]") {
+    bench b;
+    b.network->answers = {pair_of("bought")};
+    b.store->failures = 1'000'000;
+    CHECK_THROWS_AS(b.run(b.app.exchange_code(auth::secret{"code"})), highlevel::error);
+    try {
+        (void)b.run(b.app.still_installed(b.what));
+        FAIL("a token that is only in memory was told of as if it were stored, or not there");
+    } catch (const highlevel::error& e) {
+        CHECK(e.code() == boost::system::errc::operation_in_progress);
+    }
+    b.store->failures = 0;
+    CHECK(b.run(b.app.finish()));
+    b.network->answers = {pair_of("renewed")};
+    CHECK(b.run(b.app.still_installed(b.what)));
+}
+
+TEST_CASE("a_token_that_only_the_store_has_lost_says_which_company_to_ask", "[auth]") {
+    bool const lives = GENERATE(true, false);
+    bench b;
+    b.install(company_pair_of("agency"));
+    b.install(pair_of("bought"));
+    bool erased = false;
+    asio::co_spawn(
+        b.context, b.store->inner.erase(b.what), [&](std::exception_ptr) { erased = true; });
+    b.run_until([&] { return erased; });
+    b.network->answers = {list_of(lives ? R"({"_id":"loc"})" : R"({"_id":"other"})", 1)};
+    CHECK(b.run(b.app.still_installed(b.what)) == lives);
+}
+
+TEST_CASE("a_company_without_a_token_is_installed_where_a_location_of_its_is_renewed", "[auth]") {
+    bool const lives = GENERATE(true, false);
+    bench b;
+    b.hold_ended();
+    b.network->answers = {lives ? pair_of("new") : used_up()};
+    CHECK_FALSE(b.run(b.app.still_installed(auth::resource::company("another"))));
+    CHECK(b.network->targets.empty());
+    CHECK(b.run(b.app.still_installed(auth::resource::company("com"))) == lives);
+    CHECK(b.network->targets == std::vector<std::string>{"/oauth/token"});
+}
+
+TEST_CASE("a_location_that_cannot_tell_of_its_company_leaves_it_to_another", "[auth]") {
+    bench b;
+    b.hold_ended();
+    auto const company = auth::resource::company("com");
+    auto const inactive =
+        test::scripted_transport::reply(400, R"({"message":"Location is not active"})");
+    b.network->answers = {inactive};
+    CHECK_THROWS_AS(b.run(b.app.still_installed(company)), highlevel::error);
+    b.hold_ended("loc2");
+    b.network->answers = {inactive, pair_of("new")};
+    CHECK(b.run(b.app.still_installed(company)));
 }
 
 TEST_CASE("a_bulk_installation_ends_though_one_of_its_parts_throws", "[auth]") {

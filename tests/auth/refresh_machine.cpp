@@ -635,10 +635,13 @@ TEST_CASE("a removed token is not brought back by the flight that was up", "[aut
     SECTION("which could not store it") {
         REQUIRE(b.machine.obtained(make("minted", 0), at(start)).what == todo::replace);
         REQUIRE(b.machine.store_failed(problem(), at(start)).what == todo::pause);
+        CHECK_FALSE(b.machine.forgotten());
         b.machine.forget();
+        CHECK(b.machine.forgotten()); // which ends the pause
         REQUIRE(b.machine.paused(at(start)).what == todo::unlock);
     }
     REQUIRE(b.machine.unlocked().what == todo::done);
+    CHECK_FALSE(b.machine.forgotten());
     CHECK(b.machine.settled(at(start)).problem.code == errc::no_token);
     CHECK_FALSE(b.machine.unsaved());
     // Installed again, it is there again.
@@ -812,6 +815,41 @@ TEST_CASE("a token refused while its flight gives the lease back is renewed by i
     REQUIRE(b.machine.unlocked().what == todo::done);
     CHECK(text(b.machine.settled(at(now))) == "newer");
     CHECK_FALSE(b.machine.insisting());
+}
+
+TEST_CASE(
+    "a token refused while its flight gives the lease back is not renewed too often", "[auth]") {
+    bench b;
+    b.hold(make("old", 1), start);
+    auto const now = start + 1h;
+    REQUIRE(b.machine.refuse(secret{"old"}, at(now)).start);
+    REQUIRE(b.renewal(make("old", 1), now).what == todo::refresh);
+    REQUIRE(b.machine.obtained(make("new", 0, now), at(now)).what == todo::replace);
+    REQUIRE(b.machine.replaced(2, at(now)).what == todo::unlock);
+    SECTION("but left as it is") {
+        CHECK(b.machine.refuse(secret{"new"}, at(now + 2s)).what == verdict::failed);
+        CHECK(b.machine.release_waiters());
+        CHECK(b.machine.unlocked().what == todo::done);
+    }
+    SECTION("but when the time has come") {
+        CHECK(b.machine.refuse(secret{"new"}, at(now + 11s)).what == verdict::wait);
+        CHECK(b.machine.unlocked().what == todo::load);
+    }
+    SECTION("but waited for when another one is asked for anyway") {
+        CHECK_FALSE(b.machine.force());
+        CHECK(b.machine.refuse(secret{"new"}, at(now + 2s)).what == verdict::wait);
+        CHECK(b.machine.unlocked().what == todo::load);
+    }
+}
+
+TEST_CASE("an endless pause between renewals of refused tokens has no end", "[auth]") {
+    bench b;
+    b.options.refused_interval = std::chrono::milliseconds::max();
+    b.hold(make("old", 1), start);
+    REQUIRE(b.machine.refuse(secret{"old"}, at(start)).start);
+    REQUIRE(b.machine.begin().what == todo::load);
+    REQUIRE(b.machine.loaded(make("theirs", 2), at(start)).what == todo::done);
+    CHECK(b.machine.refuse(secret{"theirs"}, at(start + 20h)).what == verdict::failed);
 }
 
 TEST_CASE("who asks while a failed flight gives its lease back learns why it failed", "[auth]") {

@@ -75,11 +75,12 @@ public:
 /// share the store; a new pair is stored before it is used. refresh_machine.hpp has the rules.
 ///
 /// An app works through the client that it was given to: construct the client before calling any of
-/// the awaitable functions. Given to several clients, it works through the latest that lives.
+/// the awaitable functions. Given to several clients, it works through the latest that lives on the
+/// caller's event loop; where none does, through the latest at all.
 ///
 /// - Errors: awaitable functions throw `highlevel::error`.
-/// - Executor: those of the awaiting coroutine; renewals run on that of a client, of several that
-///   have the app one whose event loop is the caller's.
+/// - Executor: those of the awaiting coroutine; renewals run on that of the client that the app
+///   works through.
 /// - Cancellation: terminal, but for what would lose a token: an exchange or a renewal that has
 ///   begun goes on. Calls of a client that wait for a token end with that client.
 /// - Thread safety: shared objects: safe.
@@ -149,9 +150,10 @@ public:
     /// UNINSTALL webhook, which may be the repetition of an old one.
     ///
     /// Of a location the list of its company's installations tells, where the company has a token
-    /// that may ask for it; otherwise a renewal of the token, which then is a new one. False also
-    /// when there is no token, or one that is of no more use. Throws what keeps it from being
-    /// known.
+    /// that may ask for it and the list is whole; otherwise a renewal of the token, which then is a
+    /// new one. Of a company without a token the tokens of its locations tell, in the same way.
+    /// False also when there is no token, or one that is of no more use. Throws what keeps it from
+    /// being known, and while the token is kept in memory because the store has not taken it.
     [[nodiscard]] boost::asio::awaitable<bool> still_installed(resource what);
 
     /// Forgets a token, here and in the store: what to do when the app is no longer installed. An

@@ -213,8 +213,10 @@ public:
         answer out;
         if (!access_) return out;
         if (*access_ == token && refused_ != held_->version) {
-            // A flight that is up already fetches a new one, so it counts as this one's.
-            if (!flying_ && forced_ && at.now < *forced_ + options_->refused_interval) return out;
+            // A flight that is up fetches a new one, so it counts as this one's; but not one that
+            // only gives its lease back.
+            bool const fetching = flying_ && (state_ != state::leaving || once_more_);
+            if (!fetching && forced_ && at.now - *forced_ < options_->refused_interval) return out;
             refused_ = held_->version;
             forced_ = at.now;
             retry_at_ = timestamp::min();
@@ -497,6 +499,8 @@ public:
     /// A client is there again.
     void resume() noexcept { stopping_ = false; }
     [[nodiscard]] bool stopping() const noexcept { return stopping_; }
+    /// Whether the token was removed while the flight was up, which is to end then.
+    [[nodiscard]] bool forgotten() const noexcept { return forgotten_; }
 
     /// The flight that was asked for cannot begin, or breaks off; a lease that it has is no more
     /// its own. A pair that is not stored stays, unless the application has removed it.

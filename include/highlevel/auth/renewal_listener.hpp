@@ -37,7 +37,9 @@ public:
     boost::system::error_code error;
     /// The HTTP status of a refusal; 0 when there was none, or no response.
     unsigned status = 0;
-    /// From the request to the end of its answer, permits that were waited for included.
+    /// From the beginning of the attempt to the end of its answer, permits that were waited for
+    /// included; of a mint also what comes before its request: reads of the store, and the renewal
+    /// of the company's own token.
     std::chrono::nanoseconds took{0};
 };
 

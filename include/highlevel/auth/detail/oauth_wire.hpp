@@ -345,7 +345,8 @@ public:
 
     std::vector<installed_location> locations;
     std::string next;
-    /// How many there are on all pages, where the server tells it (v2).
+    /// How many there are on all pages, where the server tells it (v2). The API describes it as
+    /// "Total location count under the company", which may count those without the app, too.
     std::optional<std::size_t> count;
 };
 

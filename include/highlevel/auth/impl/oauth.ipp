@@ -7,9 +7,11 @@
 #include <highlevel/auth/memory_token_store.hpp>
 #include <highlevel/auth/oauth.hpp>
 #include <highlevel/auth/renewal_listener.hpp>
+#include <highlevel/detail/beside.hpp>
 #include <highlevel/detail/config.hpp>
+#include <highlevel/detail/deadline.hpp>
+#include <highlevel/detail/listen.hpp>
 #include <highlevel/detail/one_shot.hpp>
-#include <highlevel/detail/ring_at_end.hpp>
 #include <highlevel/http/transport.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -17,8 +19,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/execution/context.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -38,7 +38,9 @@ namespace highlevel::auth {
 namespace detail {
 
 namespace asio = boost::asio;
-using highlevel::detail::ring_at_end;
+using highlevel::detail::after;
+using highlevel::detail::listen;
+using highlevel::detail::side_work;
 
 using steady_time = std::chrono::steady_clock::time_point;
 
@@ -60,59 +62,36 @@ using steady_time = std::chrono::steady_clock::time_point;
     return caught_problem("the token store: ");
 }
 
-/// Waits for the bell until `until`, and gives the code that it was rung with, or `late`.
-///
-/// Ends with operation_aborted when the event loop of the awaiting coroutine is destroyed: the bell
-/// may be held elsewhere, and would keep the coroutine, and all that it holds, for ever.
-inline asio::awaitable<error_code> listen(
-    std::shared_ptr<highlevel::detail::one_shot> bell,
-    steady_time until = steady_time::max(),
-    error_code late = {}) {
-    asio::steady_timer timer{co_await asio::this_coro::executor, until};
-    timer.async_wait(ring_at_end{bell, late});
-    error_code ec;
-    co_await bell->async_wait(asio::redirect_error(asio::use_awaitable, ec));
-    co_return ec;
+/// Work with what it uses, and so what has to live as long.
+inline asio::awaitable<void> keeping(
+    std::shared_ptr<const void> /*owner*/, asio::awaitable<void> work) {
+    co_await std::move(work);
 }
 
-/// What work beside the caller has come to.
 template <class T>
-class outcome_of {
-public:
-    outcome_of() = default;
-
-    std::optional<T> value;
-    std::exception_ptr thrown;
-    std::shared_ptr<highlevel::detail::one_shot> done =
-        std::make_shared<highlevel::detail::one_shot>();
-};
-
-/// `owner`: what the work uses, and so has to live as long.
-template <class T>
-asio::awaitable<void> work_apart(
-    std::shared_ptr<const void> /*owner*/,
-    asio::awaitable<T> work,
-    std::shared_ptr<outcome_of<T>> into) {
-    try {
-        into->value.emplace(co_await std::move(work));
-    } catch (...) {
-        into->thrown = std::current_exception();
-    }
-    into->done->ring();
+asio::awaitable<void> put_into(std::shared_ptr<std::optional<T>> place, asio::awaitable<T> work) {
+    place->emplace(co_await std::move(work));
 }
 
 /// Waits for work that is done beside the caller, but only until `until`; what takes longer goes on
 /// unheard, and keeps `owner`.
-template <class T>
-asio::awaitable<T> bounded(
-    std::shared_ptr<const void> owner, asio::awaitable<T> work, steady_time until) {
-    auto const made = std::make_shared<outcome_of<T>>();
+inline asio::awaitable<void> within(
+    std::shared_ptr<const void> owner, asio::awaitable<void> work, steady_time until) {
+    auto const beside = std::make_shared<side_work>();
     auto const executor = co_await asio::this_coro::executor;
-    asio::co_spawn(executor, work_apart(std::move(owner), std::move(work), made), asio::detached);
-    if (auto const ec = co_await listen(made->done, until, make_error_code(errc::timeout)))
-        throw boost::system::system_error{ec, "no answer"};
-    if (made->thrown) std::rethrow_exception(made->thrown);
-    co_return std::move(*made->value);
+    beside->start(executor, keeping(std::move(owner), std::move(work)));
+    auto const ec = co_await beside->wait(until, side_work::left::alone);
+    if (ec) throw boost::system::system_error{ec, "no answer"};
+    if (beside->thrown()) std::rethrow_exception(beside->thrown());
+}
+
+/// The same for work that gives something.
+template <class T>
+asio::awaitable<T> within(
+    std::shared_ptr<const void> owner, asio::awaitable<T> work, steady_time until) {
+    auto const made = std::make_shared<std::optional<T>>();
+    co_await within(std::move(owner), put_into(made, std::move(work)), until);
+    co_return *std::move(*made);
 }
 
 /// A lease on its way, which may come after nobody waits for it any more.
@@ -152,7 +131,7 @@ inline asio::awaitable<std::optional<lease>> take_lease(
     auto const transit = std::make_shared<lease_in_transit>();
     std::exception_ptr thrown;
     try {
-        (void)co_await bounded(store, fetch_lease(store, std::move(what), time, transit), until);
+        (void)co_await within(store, fetch_lease(store, std::move(what), time, transit), until);
     } catch (...) {
         thrown = std::current_exception();
     }
@@ -160,12 +139,6 @@ inline asio::awaitable<std::optional<lease>> take_lease(
     transit->unwanted = true;
     if (thrown && !transit->value) std::rethrow_exception(thrown);
     co_return std::move(transit->value);
-}
-
-/// A function that gives nothing, as one that gives true.
-inline asio::awaitable<bool> done(asio::awaitable<void> work) {
-    co_await std::move(work);
-    co_return true;
 }
 
 /// Overwrites the body of a request, however its exchange ends.
@@ -308,33 +281,8 @@ public:
 
     asio::awaitable<std::vector<installed_location>> installed(std::string company_id) {
         auto const self = shared_from_this();
-        auto const company = resource::company(company_id);
-        std::vector<installed_location> all;
-        std::set<std::string, std::less<>> seen;
-        std::size_t received = 0;
-        std::string page_token;
-        for (;;) {
-            auto target =
-                installed_target(options_.wire, company_id, app_id(), received, page_token);
-            call_request asked{method::get, std::move(target)};
-            auto reply = co_await call("installed_locations", company, std::move(asked));
-            auto page = read_installed(reply.reply.body);
-            if (!page) throw_problem("installed_locations", no_list(reply.reply));
-            received += page->locations.size();
-            bool anything_new = false;
-            for (auto& location : page->locations) {
-                if (!seen.insert(location.id).second) continue;
-                anything_new = true;
-                all.push_back(std::move(location));
-            }
-            // A server may give fewer than it was asked for, so a short page is not the last; and
-            // one that repeats itself would be asked for ever.
-            bool const last = options_.wire == generation::v3
-                ? page->next.empty() || page->next == page_token
-                : page->count && received >= *page->count;
-            page_token = std::move(page->next);
-            if (!anything_new || last) co_return all;
-        }
+        auto list = co_await list_installed(std::move(company_id));
+        co_return std::move(list.locations);
     }
 
     asio::awaitable<bulk_install_report> install_all(
@@ -375,36 +323,44 @@ public:
         std::optional<std::string> company;
         token_problem problem;
         try {
-            auto const held = co_await bounded(store, store->load(what), store_limit());
-            if (held) company = held->company_id;
+            auto const stored = co_await within(store, store->load(what), store_limit());
+            if (stored) company = stored->company_id;
         } catch (...) {
             problem = store_problem();
         }
+        if (!company && !problem.code) {
+            auto const e = entry_of(what);
+            std::lock_guard const lock{e->mutex};
+            auto const& held = e->machine.current();
+            if (held) company = held->company_id;
+            // An installation that the store does not have yet: it would be gone for good.
+            if (e->machine.unsaved())
+                problem = {
+                    boost::system::errc::make_error_code(
+                        boost::system::errc::operation_in_progress),
+                    "its token is kept in memory, and not stored yet"};
+        }
         if (problem.code) throw_problem("still_installed", problem);
-        if (!company) co_return false;
-        auto const no_token = [](const error& e) {
-            return e.code() == errc::no_token || e.code() == errc::reinstall_required;
-        };
+        if (!company) {
+            if (what.kind == resource_kind::location) co_return false;
+            co_return co_await any_renews(what.id, store);
+        }
         if (what.kind == resource_kind::location && !company->empty()) {
             try {
-                auto const all = co_await installed(*company);
-                co_return std::any_of(all.begin(), all.end(), [&](const installed_location& l) {
-                    return l.id == what.id;
-                });
+                auto const all = co_await list_installed(*company);
+                bool const there = std::any_of(
+                    all.locations.begin(), all.locations.end(),
+                    [&](const installed_location& l) { return l.installed && l.id == what.id; });
+                // What a part of the list does not name, the location's own token tells.
+                if (there || all.whole) co_return there;
             } catch (const error& e) {
                 // The company has no token, or may not ask: then the location's own one tells.
                 bool const may_ask =
                     e.code() != make_status_code(401) && e.code() != make_status_code(403);
-                if (may_ask && !no_token(e)) throw;
+                if (may_ask && !lacks_token(e)) throw;
             }
         }
-        try {
-            co_await force(what);
-        } catch (const error& e) {
-            if (!no_token(e)) throw;
-            co_return false;
-        }
-        co_return true;
+        co_return co_await renews(std::move(what));
     }
 
     asio::awaitable<void> forget(resource what) {
@@ -415,7 +371,7 @@ public:
     /// Waits until no flight is up and no code is being exchanged, for a limited time.
     asio::awaitable<bool> finish(std::chrono::milliseconds patience) {
         auto const self = shared_from_this();
-        auto const until = std::chrono::steady_clock::now() + patience;
+        auto const until = after(std::chrono::steady_clock::now(), patience);
         save_all(co_await asio::this_coro::executor);
         for (;;) {
             std::shared_ptr<entry> busy;
@@ -451,7 +407,7 @@ public:
         token_problem problem;
         std::vector<resource> all;
         try {
-            all = co_await bounded(store, store->list(), store_limit());
+            all = co_await within(store, store->list(), store_limit());
         } catch (...) {
             problem = store_problem();
         }
@@ -534,6 +490,16 @@ private:
         std::optional<wire_form> form;
     };
 
+    class installed_list {
+    public:
+        installed_list() = default;
+
+        std::vector<installed_location> locations;
+        /// False where there may be more. No error: a `count` may be that of all the company's
+        /// locations.
+        bool whole = false;
+    };
+
     class bulk_job {
     public:
         std::mutex mutex;
@@ -608,7 +574,7 @@ private:
     }
     /// When a function of the store that begins now counts as failed.
     [[nodiscard]] steady_time store_limit() const {
-        return std::chrono::steady_clock::now() + options_.refresh.store_timeout;
+        return after(std::chrono::steady_clock::now(), options_.refresh.store_timeout);
     }
 
     /// The client to work through: of those on the event loop of `here` the latest, since that one
@@ -870,7 +836,7 @@ private:
     /// Gives a lease back; one that cannot be given back ends by itself.
     asio::awaitable<void> give_back(std::shared_ptr<token_store> store, lease held) {
         try {
-            (void)co_await bounded(store, done(store->unlock(std::move(held))), store_limit());
+            co_await within(store, store->unlock(std::move(held)), store_limit());
         } catch (...) {
             co_return;
         }
@@ -893,7 +859,7 @@ private:
             case todo::load: {
                 std::optional<token> found;
                 try {
-                    found = co_await bounded(store, store->load(e->what), store_limit());
+                    found = co_await within(store, store->load(e->what), store_limit());
                 } catch (...) {
                     problem = store_problem();
                 }
@@ -924,7 +890,7 @@ private:
                 bool longer = false;
                 try {
                     if (held)
-                        longer = co_await bounded(store, store->extend(*held, time), store_limit());
+                        longer = co_await within(store, store->extend(*held, time), store_limit());
                 } catch (...) {
                     problem = store_problem(); // then it is taken anew
                 }
@@ -940,18 +906,18 @@ private:
             case todo::refresh:
             case todo::mint: {
                 bool const minting = step.what == todo::mint;
+                // Made before: once the answer is here, a lack of memory would lose the only copy.
+                auto const key = e->what.key();
+                token_refresh_event event;
+                event.resource = key;
+                event.how = minting ? renewal_kind::mint : renewal_kind::refresh;
                 auto const began = std::chrono::steady_clock::now();
                 auto renewing = minting ? mint(e) : refresh(e);
                 auto outcome = co_await std::move(renewing);
-                if (listener) {
-                    token_refresh_event event;
-                    auto const key = e->what.key();
-                    event.resource = key;
-                    event.how = minting ? renewal_kind::mint : renewal_kind::refresh;
-                    event.error = outcome.fresh ? error_code{} : outcome.refused.problem.code;
-                    event.status = outcome.fresh ? 0 : outcome.refused.problem.status;
-                    event.took = std::chrono::steady_clock::now() - began;
-                    listener->on_token_refresh(event);
+                event.took = std::chrono::steady_clock::now() - began;
+                if (!outcome.fresh) {
+                    event.error = outcome.refused.problem.code;
+                    event.status = outcome.refused.problem.status;
                 }
                 step = report(*e, [&](refresh_machine& m, moment_type at) {
                     if (outcome.fresh) return m.obtained(*std::move(outcome.fresh), at);
@@ -959,6 +925,7 @@ private:
                         outcome.refused.how, std::move(outcome.refused.problem),
                         outcome.refused.retry_after, at);
                 });
+                if (listener) listener->on_token_refresh(event);
                 break;
             }
             case todo::replace: {
@@ -971,7 +938,7 @@ private:
                 }
                 std::optional<std::uint64_t> version;
                 try {
-                    version = co_await bounded(
+                    version = co_await within(
                         store, store->replace(e->what, expected, *std::move(value)), store_limit());
                 } catch (...) {
                     problem = store_problem();
@@ -991,9 +958,10 @@ private:
         {
             std::lock_guard const lock{e.mutex};
             e.pause = mine;
-            if (e.machine.stopping()) mine->ring();
+            // forget() may have come since the machine asked for the pause, and found none to end.
+            if (e.machine.stopping() || e.machine.forgotten()) mine->ring();
         }
-        (void)co_await listen(mine, std::chrono::steady_clock::now() + time);
+        (void)co_await listen(mine, after(std::chrono::steady_clock::now(), time));
         std::lock_guard const lock{e.mutex};
         e.pause.reset();
     }
@@ -1063,7 +1031,7 @@ private:
             token_problem problem;
             auto const store = store_of(*lend);
             try {
-                companies = co_await bounded(store, store->list(), store_limit());
+                companies = co_await within(store, store->list(), store_limit());
             } catch (...) {
                 problem = store_problem();
             }
@@ -1166,7 +1134,7 @@ private:
     asio::awaitable<http::exchange_result> exchange_apart(
         attachment lend, http::request r, std::shared_ptr<const secret> bearer, std::string group) {
         lend.store.reset();
-        co_return co_await bounded(
+        co_return co_await within(
             lend.transport,
             exchange(options_.wire, lend, std::move(r), std::move(bearer), std::move(group)),
             steady_time::max());
@@ -1212,6 +1180,45 @@ private:
         }
     }
 
+    /// The locations of a company that the app is installed on, as far as the server lists them.
+    asio::awaitable<installed_list> list_installed(std::string company_id) {
+        auto const company = resource::company(company_id);
+        installed_list all;
+        std::set<std::string, std::less<>> seen;
+        std::size_t received = 0;
+        std::string page_token;
+        for (;;) {
+            auto target =
+                installed_target(options_.wire, company_id, app_id(), received, page_token);
+            call_request asked{method::get, std::move(target)};
+            auto reply = co_await call("installed_locations", company, std::move(asked));
+            auto page = read_installed(reply.reply.body);
+            if (!page) throw_problem("installed_locations", no_list(reply.reply));
+            received += page->locations.size();
+            bool anything_new = false;
+            for (auto& location : page->locations) {
+                if (!seen.insert(location.id).second) continue;
+                anything_new = true;
+                all.locations.push_back(std::move(location));
+            }
+            // A server may give fewer than it was asked for, so a short page is not the last; and
+            // one that repeats itself would be asked for ever.
+            bool const v3 = options_.wire == generation::v3;
+            bool const last = v3 ? page->next.empty() || page->next == page_token
+                                 : page->count && received >= *page->count;
+            if (!anything_new || last) {
+                if (v3)
+                    all.whole = page->next.empty();
+                else if (page->count)
+                    all.whole = all.locations.size() >= *page->count;
+                else
+                    all.whole = page->locations.empty();
+                co_return all;
+            }
+            page_token = std::move(page->next);
+        }
+    }
+
     /// A pause that the end of the client cuts short, with an error.
     asio::awaitable<void> rest(std::string_view name, std::chrono::milliseconds time) {
         auto const mine = std::make_shared<highlevel::detail::one_shot>();
@@ -1221,7 +1228,7 @@ private:
             pauses_.push_back(mine);
             if (clients_.empty()) mine->ring(asio::error::operation_aborted);
         }
-        auto const ec = co_await listen(mine, std::chrono::steady_clock::now() + time);
+        auto const ec = co_await listen(mine, after(std::chrono::steady_clock::now(), time));
         if (ec) throw_problem(name, {ec, "while waiting to try again"});
     }
 
@@ -1288,17 +1295,9 @@ private:
         auto const store = store_of(lend);
         token_problem problem;
         try {
-            std::set<resource> gone{what};
-            if (what.kind == resource_kind::company) {
-                for (auto const& r : locations_of(what.id))
-                    gone.insert(r);
-                auto const all = co_await bounded(store, store->list(), store_limit());
-                for (auto const& r : all) {
-                    if (r.kind != resource_kind::location) continue;
-                    auto const held = co_await bounded(store, store->load(r), store_limit());
-                    if (held && held->company_id == what.id) gone.insert(r);
-                }
-            }
+            std::set<resource> gone;
+            if (what.kind == resource_kind::company) gone = co_await locations_of(what.id, store);
+            gone.insert(what);
             for (auto const& r : gone)
                 co_await forget_one(r, store, lend);
         } catch (const error&) {
@@ -1324,7 +1323,7 @@ private:
         // Once more after a flight that stored at this very moment, and after one that it met.
         constexpr int enough = 3;
         for (int i = 0; i < enough; ++i) {
-            (void)co_await bounded(store, done(store->erase(what)), store_limit());
+            co_await within(store, store->erase(what), store_limit());
             bool const flew = co_await landed(e);
             std::lock_guard const lock{e->mutex};
             if (e->machine.offers() != offers) break;
@@ -1340,24 +1339,72 @@ private:
             installed = *e->machine.current();
         }
         // The removal may have come after the installation was stored.
-        auto const found = co_await bounded(store, store->load(what), store_limit());
+        auto const found = co_await within(store, store->load(what), store_limit());
         if (found) co_return;
         auto const kept = co_await keep(*std::move(installed), std::move(lend));
         if (kept.code) throw_problem("forget", kept);
     }
 
-    /// The locations of a company that are known here, stored or not.
-    [[nodiscard]] std::vector<resource> locations_of(const std::string& company_id) {
-        std::vector<resource> all;
-        std::lock_guard const lock{mutex_};
-        for (auto const& [what, e] : entries_) {
-            if (what.kind != resource_kind::location) continue;
-            std::lock_guard const inner{e->mutex};
-            auto const& held = e->machine.current();
-            if (e->company_id == company_id || (held && held->company_id == company_id))
-                all.push_back(what);
+    /// The locations of a company that are known here or in the store.
+    asio::awaitable<std::set<resource>> locations_of(
+        std::string company_id, std::shared_ptr<token_store> store) {
+        std::set<resource> found;
+        {
+            std::lock_guard const lock{mutex_};
+            for (auto const& [what, e] : entries_) {
+                if (what.kind != resource_kind::location) continue;
+                std::lock_guard const inner{e->mutex};
+                auto const& held = e->machine.current();
+                if (e->company_id == company_id || (held && held->company_id == company_id))
+                    found.insert(what);
+            }
         }
-        return all;
+        auto const all = co_await within(store, store->list(), store_limit());
+        for (auto const& r : all) {
+            if (r.kind != resource_kind::location || found.contains(r)) continue;
+            auto const held = co_await within(store, store->load(r), store_limit());
+            if (held && held->company_id == company_id) found.insert(r);
+        }
+        co_return found;
+    }
+
+    [[nodiscard]] static bool lacks_token(const error& e) {
+        return e.code() == errc::no_token || e.code() == errc::reinstall_required;
+    }
+
+    /// Whether the server still renews a token; throws what keeps it from being known.
+    asio::awaitable<bool> renews(resource what) {
+        try {
+            co_await force(std::move(what));
+        } catch (const error& e) {
+            if (!lacks_token(e)) throw;
+            co_return false;
+        }
+        co_return true;
+    }
+
+    /// Whether the server still renews the token of one of the company's locations: on some of them
+    /// the app may have been installed again, which gives the company no token.
+    asio::awaitable<bool> any_renews(std::string company_id, std::shared_ptr<token_store> store) {
+        std::set<resource> locations;
+        token_problem problem;
+        try {
+            locations = co_await locations_of(std::move(company_id), std::move(store));
+        } catch (...) {
+            problem = store_problem();
+        }
+        if (problem.code) throw_problem("still_installed", problem);
+        std::exception_ptr unknown;
+        for (auto const& r : locations) {
+            try {
+                bool const lives = co_await renews(r);
+                if (lives) co_return true;
+            } catch (const error&) {
+                unknown = std::current_exception(); // another one may tell
+            }
+        }
+        if (unknown) std::rethrow_exception(unknown);
+        co_return false;
     }
 
     /// Waits for the flight to be over; whether there was one.
