@@ -212,6 +212,27 @@ TEST_CASE("an UNINSTALL that comes again after the next install takes no token",
     CHECK_FALSE(h.run(h.app.still_installed(auth::resource::location(h.ids[0]))));
 }
 
+TEST_CASE("an old UNINSTALL of a company leaves a location alone that came back", "[e2e]") {
+    house h;
+    (void)h.run(h.app.exchange_code(auth::secret{h.server.issue_code(client_id, {}, h.ids)}));
+    CHECK(h.follow(h.next()) == install_step::none);
+    for (std::size_t i = 0; i < h.ids.size(); ++i)
+        CHECK(h.follow(h.next()) == install_step::installed);
+    CHECK(h.uninstall(auth::resource::company(h.server.company_id())) == 200);
+    CHECK(h.follow(h.next()) == install_step::removed);
+    CHECK(h.run(h.app.resources()).empty());
+    // The next installation is on one location, and gives the company no token.
+    (void)h.run(h.app.exchange_code(auth::secret{h.server.issue_code(client_id, h.ids[0])}));
+    CHECK(h.follow(h.next()) == install_step::installed);
+    sandbox::install_change late;
+    late.event = "UNINSTALL";
+    late.app_id = h.app.app_id();
+    late.company_id = h.server.company_id();
+    h.sender.install_hook()(late);
+    CHECK(h.follow(h.next()) == install_step::outdated);
+    CHECK(h.works(h.ids[0]));
+}
+
 TEST_CASE("an UNINSTALL of another app leaves the tokens alone", "[e2e]") {
     house h;
     (void)h.run(h.app.exchange_code(auth::secret{h.server.issue_code(client_id, h.ids[0])}));

@@ -181,6 +181,28 @@ TEST_CASE("ledger_that_lost_everything_lets_nobody_grow_before_all_have_reported
     CHECK(b.report("a", a, a, 100).share + b.report("b", c, c, 100).share <= 100);
 }
 
+TEST_CASE("ledger_that_was_away_lets_nobody_grow_before_all_have_reported", "[quota]") {
+    bench b;
+    b.subject.set_away(true);
+    boost::system::error_code failed;
+    ledger::claim c;
+    c.resource = b.resource;
+    c.limit = 100;
+    c.interval = 10s;
+    c.wanted = 100;
+    b.subject.renew("a", {c}, [&](auto ec, auto) { failed = ec; });
+    CHECK(failed == boost::system::errc::host_unreachable);
+    b.subject.set_away(false);
+    // It knows of nobody, but there are some.
+    CHECK(b.report("a", 40, 40, 100).share == 40);
+    b.now += 1s;
+    CHECK(b.report("b", 40, 40, 100).share == 40);
+    CHECK(b.report("a", 40, 40, 100).share == 40);
+    b.now += 1s;
+    CHECK(b.report("a", 40, 40, 100).share == 50);
+    CHECK(b.report("b", 40, 40, 100).share == 50);
+}
+
 TEST_CASE("process_that_is_done_gives_its_share_back_but_not_what_still_counts", "[quota]") {
     bench b;
     (void)b.report("a", 0, 0, 100);
@@ -555,6 +577,44 @@ TEST_CASE("ledger_hears_of_each_of_many_buckets_in_one_report", "[quota]") {
         CHECK(b.subject->try_acquire(name, lane::bulk));
 }
 
+TEST_CASE("answer_is_for_those_it_was_asked_of_and_for_no_bucket_that_came_since", "[quota]") {
+    limits l;
+    l.ledger_hold = 2s;
+    leased_bench b{l};
+    b.book->share = 5;
+    for (auto const* name : {"r", "s"})
+        CHECK_FALSE(b.subject->try_acquire(name, lane::bulk));
+    b.time->settle();
+    auto const share = [&](const char* name) { return b.subject->snapshot(name).allowance; };
+    CHECK(share("r") == 5);
+    CHECK(share("s") == 5);
+    // Until r is given back, s is in use.
+    auto used = b.subject->try_acquire("s", lane::bulk);
+    REQUIRE(used);
+    b.book->share.reset();
+    bool given_back = false;
+    for (int i = 0; i < 40 && !given_back; ++i) {
+        b.time->advance(100ms);
+        if (b.book->questions.empty()) continue;
+        for (auto const& c : b.book->questions.front().claims)
+            given_back |= c.resource == "r" && c.wanted == 0;
+        if (!given_back) b.book->answer(5);
+    }
+    REQUIRE(given_back);
+    // While that answer is on its way r is needed again, and t is new.
+    for (auto const* name : {"r", "t"})
+        CHECK_FALSE(b.subject->try_acquire(name, lane::bulk));
+    b.book->answer(7);
+    CHECK(share("s") == 7);
+    CHECK(share("r") == 0);
+    b.time->settle();
+    REQUIRE(b.book->questions.size() == 1);
+    CHECK(b.book->questions.front().claims.size() == 3);
+    b.book->answer(9);
+    for (auto const* name : {"r", "s", "t"})
+        CHECK(share(name) == 9);
+}
+
 TEST_CASE("late_answer_of_the_ledger_is_ignored", "[quota]") {
     leased_bench b;
     CHECK(b.take() == 0);
@@ -730,6 +790,51 @@ TEST_CASE("ledger_for_tests_can_be_away_and_come_back", "[quota]") {
     book->set_away(false);
     use(10);
     CHECK(subject.snapshot("r").allowance > 10);
+}
+
+TEST_CASE("limiters_that_began_while_the_ledger_was_away_stay_within_the_limit", "[quota]") {
+    asio::io_context context;
+    auto const clock = std::make_shared<manual_time>(context);
+    auto const book = std::make_shared<in_process_ledger>(30s, [clock] { return clock->now(); });
+    book->set_away(true);
+    limits l;
+    l.ledger = book;
+    l.static_share = 40;
+    l.exclusive = true;
+    l.seed = 1;
+    std::vector<std::shared_ptr<manual_time>> times;
+    std::vector<std::unique_ptr<limiter>> all;
+    for (int i = 0; i < 2; ++i) {
+        times.push_back(std::make_shared<manual_time>(context));
+        all.push_back(std::make_unique<limiter>(context.get_executor(), l, times.back()));
+    }
+    rate_headers h;
+    h.max = 100;
+    h.interval_ms = 10'000;
+    // Both want all that there is.
+    auto const step = [&] {
+        clock->leap(50ms);
+        std::uint32_t sum = 0;
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            times[i]->advance(50ms);
+            for (int k = 0; k < 100; ++k)
+                if (auto p = all[i]->try_acquire("r", lane::interactive)) p->settle(h, 200);
+            sum += all[i]->snapshot("r").allowance;
+        }
+        return sum;
+    };
+    for (int i = 0; i < 100; ++i)
+        (void)step();
+    REQUIRE(step() == 80);
+    book->set_away(false);
+    std::uint32_t most = 0;
+    std::uint32_t last = 0;
+    for (int i = 0; i < 120; ++i) {
+        last = step();
+        most = std::max(most, last);
+    }
+    CHECK(most <= 100);
+    CHECK(last > 80);
 }
 
 TEST_CASE("report_that_crosses_the_shutdown_does_not_bring_the_process_back", "[quota]") {

@@ -688,6 +688,52 @@ TEST_CASE("unknown_bucket_is_described_by_what_is_assumed", "[quota]") {
     CHECK(b.subject->snapshots()[0].in_flight == 9);
 }
 
+TEST_CASE("what_bulk_work_waits_for_is_not_what_interactive_calls_have_at_once", "[quota]") {
+    auto l = ten();
+    l.reserve = l.idle_reserve = 2;
+    l.bulk_turn = GENERATE(17U, 2U);
+    bench b{l};
+    auto first = b.subject->try_acquire("r", lane::interactive);
+    REQUIRE(first);
+    first->settle(says(), 200);
+    std::vector<permit> held;
+    while (auto p = b.subject->try_acquire("r", lane::bulk))
+        held.push_back(std::move(*p));
+    auto& waiting = b.acquire(1, {.lane = lane::bulk});
+    b.time->settle();
+    REQUIRE_FALSE(waiting.done);
+    auto const free = b.subject->snapshot("r").available;
+    CHECK(b.subject->snapshot("r").waiting_in(lane::bulk) == 1);
+    CHECK(b.subject->snapshot("r").next_release == 0ms);
+    REQUIRE(free == 2);
+    held.push_back(*b.subject->try_acquire("r", lane::interactive));
+    if (l.bulk_turn == 2) {
+        // It is bulk work's turn.
+        CHECK(b.subject->snapshot("r").available == 0);
+        CHECK_FALSE(b.subject->try_acquire("r", lane::interactive));
+        b.time->settle();
+        CHECK(waiting.done);
+    } else {
+        CHECK(b.subject->snapshot("r").available == 1);
+        CHECK(b.subject->try_acquire("r", lane::interactive));
+        CHECK(b.subject->snapshot("r").available == 0);
+        CHECK_FALSE(waiting.done);
+    }
+}
+
+TEST_CASE("what_is_free_is_not_for_a_call_behind_others", "[quota]") {
+    bench b;
+    auto held = b.use_up();
+    auto& waiting = b.acquire(1);
+    b.time->settle();
+    REQUIRE_FALSE(waiting.done);
+    // A permit comes back, and is the waiting call's.
+    held.back().unsent();
+    CHECK(b.subject->snapshot("r").available == 0);
+    b.time->settle();
+    CHECK(waiting.done);
+}
+
 TEST_CASE("idle_buckets_are_forgotten_once_they_cannot_matter", "[quota]") {
     bench b;
     auto held = b.use_up("busy");

@@ -24,6 +24,11 @@ namespace test {
 
 /// A sandbox that notes what it is asked, and a client of it.
 class sandbox_bench {
+    // Before the server, whose threads note what they are asked until it is gone.
+    mutable std::mutex mutex_;
+    std::vector<std::string> asked_;
+    std::vector<std::string> bodies_;
+
 public:
     explicit sandbox_bench(std::size_t contacts = 5) : server(house(contacts)) {
         server.set_hook([this](const highlevel::sandbox::request_view& r) {
@@ -74,11 +79,6 @@ public:
     boost::asio::io_context context;
     std::optional<highlevel::client> client;
     std::string id;
-
-private:
-    mutable std::mutex mutex_;
-    std::vector<std::string> asked_;
-    std::vector<std::string> bodies_;
 };
 
 } // namespace test

@@ -44,8 +44,9 @@ public:
     // What HighLevel would say; nothing: it does not answer.
     std::optional<bool> installed = true;
     std::vector<std::string> calls;
-    // What an attempt waits for, when it is set.
+    // What an attempt waits for, and what HighLevel's answer does, when they are set.
     std::shared_ptr<highlevel::detail::one_shot> gate;
+    std::shared_ptr<highlevel::detail::one_shot> answer;
 
     webhooks::installs_options options() {
         webhooks::installs_options made;
@@ -79,6 +80,7 @@ private:
     }
     asio::awaitable<bool> ask(auth::resource what) {
         calls.push_back("ask " + what.key());
+        if (answer) co_await answer->async_wait(asio::use_awaitable);
         if (!installed)
             throw highlevel::error{highlevel::failure{make_error_code(errc::timeout), {}}};
         co_return *installed;
@@ -438,6 +440,36 @@ TEST_CASE("an_install_that_was_overtaken_goes_by_what_highlevel_says", "[webhook
         }
         CHECK(waiting.result() == install_step::removed);
     }
+}
+
+TEST_CASE("an_install_that_comes_while_highlevel_is_asked_is_not_overtaken", "[webhooks]") {
+    app fake;
+    fake_clock clock;
+    auto options = fake.asking_options();
+    options.wait = 1min;
+    clock.set(options);
+    webhooks::installs const installs{options};
+    auto const* const gone = GENERATE(
+        R"({"type":"UNINSTALL","locationId":"loc"})", R"({"type":"UNINSTALL","companyId":"comp"})");
+    fake.installed = false;
+    fake.without_token = 2;
+    fake.answer = std::make_shared<highlevel::detail::one_shot>();
+    // One INSTALL before the UNINSTALL, and one while HighLevel is asked about it.
+    following before{installs, install};
+    following removing{installs, gone};
+    following after{installs, install};
+    REQUIRE_FALSE(removing.done());
+    fake.answer->ring();
+    removing.poll();
+    CHECK(removing.result() == install_step::removed);
+    fake.answer.reset();
+    clock.advance(1s);
+    after.poll();
+    CHECK(after.result() == install_step::installed);
+    CHECK(fake.calls.back() == "install comp loc");
+    before.poll();
+    CHECK(before.result() == install_step::removed);
+    CHECK(fake.calls.back() == "forget location:loc");
 }
 
 TEST_CASE("an_event_loop_that_ends_takes_along_what_is_being_followed", "[webhooks]") {

@@ -119,7 +119,7 @@ TEST_CASE("the_oldest_makes_room_and_it_is_counted_when_it_was_too_early", "[web
     for (std::size_t i = 0; i < 1000; ++i)
         CHECK(insert(store, 1000 + i, start + 60s, start + 70s));
     CHECK(store.size() == 100);
-    CHECK(insert(store, 5000, start + 80s, start + 90s));
+    CHECK(insert(store, 5000, start + 2min, start + 3min));
     CHECK(store.size() < 100); // what is over goes by and by
     CHECK_THROWS_AS(memory_replay_store{0}, std::invalid_argument);
 }
@@ -129,18 +129,65 @@ TEST_CASE("what_is_over_makes_room_whenever_it_came", "[webhooks]") {
     // Kept for long, and before those that are kept for a moment.
     CHECK(insert(store, 0, start, start + 24h));
     for (std::size_t i = 1; i < 4; ++i)
-        CHECK(insert(store, i, start, start + 10s));
+        CHECK(insert(store, i, start, start + 1min));
     for (std::size_t i = 10; i < 13; ++i)
-        CHECK(insert(store, i, start + 10s, start + 1h));
+        CHECK(insert(store, i, start + 1min, start + 1h));
     CHECK(store.forced_out() == 0);
     CHECK(store.size() == 4);
     for (auto const id : {0, 10, 11, 12})
-        CHECK(claim(store, static_cast<std::size_t>(id), start + 11s) == claim_state::seen);
+        CHECK(claim(store, static_cast<std::size_t>(id), start + 61s) == claim_state::seen);
     // When nothing is over the oldest goes, though it would be kept for longest.
-    CHECK(insert(store, 13, start + 11s, start + 12s));
+    CHECK(insert(store, 13, start + 61s, start + 62s));
     CHECK(store.forced_out() == 1);
-    CHECK_FALSE(store.knows(key(0), start + 11s));
-    CHECK(store.knows(key(13), start + 11s));
+    CHECK_FALSE(store.knows(key(0), start + 61s));
+    CHECK(store.knows(key(13), start + 61s));
+}
+
+TEST_CASE("what_is_over_keeps_its_place_to_the_end_of_its_minute", "[webhooks]") {
+    memory_replay_store store{4};
+    CHECK(insert(store, 1, start, start + 1s));
+    CHECK(insert(store, 2, start, start + 59s));
+    CHECK(insert(store, 3, start, start + 61s));
+    CHECK_FALSE(store.knows(key(1), start + 1s));
+    CHECK(insert(store, 4, start + 59s, start + 10min));
+    CHECK(store.size() == 4);
+    // One that is over and makes room by its age was not forced out.
+    CHECK(insert(store, 5, start + 59s, start + 10min));
+    CHECK(store.size() == 4);
+    CHECK(store.forced_out() == 0);
+    CHECK(insert(store, 6, start + 1min, start + 10min));
+    CHECK_FALSE(store.knows(key(2), start + 58s));
+    CHECK(store.knows(key(3), start + 1min));
+    CHECK(store.size() == 4);
+    CHECK(store.forced_out() == 0);
+}
+
+TEST_CASE("ends_of_any_order_and_at_the_ends_of_time_are_kept", "[webhooks]") {
+    memory_replay_store store{8};
+    store.commit(key(1), start, wall_time::max());
+    store.commit(key(2), start, start + 5min);
+    store.commit(key(3), start, start - 24h);
+    store.commit(key(4), start, wall_time{});
+    store.commit(key(5), start, start + 5min);
+    store.commit(key(6), start, start + 3min);
+    CHECK(store.size() == 6);
+    for (auto const id : {1, 2, 5, 6})
+        CHECK(store.knows(key(static_cast<std::size_t>(id)), start));
+    CHECK_FALSE(store.knows(key(3), start));
+    // Those that are over go first, the earliest before others.
+    CHECK(claim(store, 7) == claim_state::taken);
+    CHECK(store.size() == 4);
+    CHECK(claim(store, 8, start + 3min) == claim_state::taken);
+    CHECK(store.size() == 3);
+    // What moves to another minute is over with that one.
+    store.commit(key(2), start + 3min, start + 20min);
+    CHECK(claim(store, 9, start + 5min) == claim_state::taken);
+    CHECK(store.size() == 2);
+    CHECK(store.knows(key(2), start + 5min));
+    CHECK(store.knows(key(1), start + 5min));
+    auto const last = wall_time::max();
+    CHECK(store.claim(key(1), last - 1s, last, last) == claim_state::seen);
+    CHECK(store.size() + store.owed() < 5);
 }
 
 TEST_CASE("what_is_committed_late_makes_no_room_by_its_own_end", "[webhooks]") {

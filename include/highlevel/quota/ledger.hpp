@@ -31,9 +31,11 @@ namespace highlevel::quota {
 /// until its holder has reported to hold less. The timing of reports is then of no importance, but
 /// after it was away or lost what it knew: a process that is alive asks again within two seconds,
 /// and until then nobody may get more than he holds. (Not so of a bucket that is merely new to it:
-/// who asks first may have all of that at once.) It forgets a process that was silent for `ttl`,
-/// which must be longer than two intervals, the client's time-out and `limits::lost_grace`
-/// together, so that nothing of it can still count.
+/// who asks first may have all of that at once.) Processes may have begun while nobody could reach
+/// it, and use what it knows nothing of; so a store that finds itself empty, without a word of
+/// anybody, must take itself for one that lost what it knew. It forgets a process that was silent
+/// for `ttl`, which must be longer than two intervals, the client's time-out and
+/// `limits::lost_grace` together, so that nothing of it can still count.
 ///
 /// Thread safety of implementations: all functions may be called from any thread.
 class ledger {
@@ -91,7 +93,8 @@ public:
 /// A ledger for limiters of one process (say, one per thread), and the model for distributed ones:
 /// `renew` is what a script in a shared store has to do atomically. It is also the double for tests
 /// of programs that use a distributed one: its clock can be moved, it can be away, and it can lose
-/// everything.
+/// everything. Empty at first, it does not take itself for lost: nobody can have asked before it
+/// was there.
 ///
 /// Thread safety: shared objects: safe.
 class in_process_ledger final : public ledger {
@@ -113,6 +116,8 @@ public:
             std::lock_guard const lock{mutex_};
             auto const now = now_ ? now_() : std::chrono::steady_clock::now();
             if (away_) {
+                // Who asks in vain for the first time uses what he must take from then on.
+                lost_ = true;
                 ec = boost::system::errc::make_error_code(boost::system::errc::host_unreachable);
             } else {
                 if (lost_ || (now - last_ > silence && somebody_is_missed())) resumed_ = now;
@@ -267,7 +272,7 @@ private:
     std::function<time_point()> now_;
     std::mutex mutex_;
     bool away_ = false;
-    bool lost_ = false;
+    bool lost_ = false;                 // somebody may hold what is not known here
     time_point last_{};                 // when anybody reported
     std::optional<time_point> resumed_; // when reports came again after a silence or a loss
     std::unordered_map<std::string, bucket> buckets_;

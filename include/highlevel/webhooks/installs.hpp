@@ -38,6 +38,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace highlevel::webhooks {
 
@@ -137,9 +138,11 @@ public:
         if (what.kind == event_kind::app_uninstall && !bare) {
             if (is_outdated(head)) co_return install_step::outdated;
             auto gone = resource_of(head);
+            // An INSTALL that comes while HighLevel is asked is the newer of the two.
+            auto const before = waiting_for(head);
             bool const kept = co_await is_installed(gone);
             if (kept) co_return install_step::outdated;
-            overtake(head);
+            overtake(before);
             co_await options_.forget(std::move(gone));
             co_return install_step::removed;
         }
@@ -272,13 +275,22 @@ private:
         co_return co_await options_.still_installed(std::move(what));
     }
 
-    void overtake(const envelope& head) const {
+    // The INSTALLs that are being followed of the place that an UNINSTALL names.
+    [[nodiscard]] std::vector<std::shared_ptr<pending>> waiting_for(const envelope& head) const {
+        std::vector<std::shared_ptr<pending>> found;
         std::lock_guard const lock{ledger_->mutex};
         for (auto const& each : ledger_->open) {
             if (head.location_id.empty() ? each->company_id == head.company_id
                                          : each->location_id == head.location_id)
-                each->overtaken = true;
+                found.push_back(each);
         }
+        return found;
+    }
+
+    void overtake(const std::vector<std::shared_ptr<pending>>& those) const {
+        std::lock_guard const lock{ledger_->mutex};
+        for (auto const& each : those)
+            each->overtaken = true;
     }
 
     // Whether a failure may pass once the user's browser has brought the code.

@@ -13,10 +13,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <list>
 #include <map>
 #include <mutex>
 #include <new>
+#include <ratio>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -88,7 +90,12 @@ public:
 
 /// Remembers a bounded number of webhooks in memory: so many that were seen, and as many that are
 /// owed, so that neither costs the other its place. What is over makes room, and when nothing is,
-/// the oldest. Each call costs logarithmic time, and an entry about 190 bytes.
+/// the oldest. What is over keeps its place up to a minute, but is no longer known.
+///
+/// Cost: a call takes constant time, amortised and on average, where times of each kind end no
+/// earlier than those before them, but for the same minute; else logarithmic time in the number of
+/// different minutes in which they end. Neither depends on how many are remembered. An entry takes
+/// about 170 bytes.
 ///
 /// Thread safety: shared objects: safe.
 class memory_replay_store final : public replay_store {
@@ -103,7 +110,7 @@ public:
     bool knows(const replay_key& key, time_point now) override {
         std::lock_guard const lock{mutex_};
         auto const found = where_.find(key);
-        return found != where_.end() && now < found->second->until();
+        return found != where_.end() && now < found->second->until;
     }
 
     claim_state claim(
@@ -116,10 +123,10 @@ public:
             return claim_state::taken;
         }
         auto const at = found->second;
-        if (at->seen && now < at->until()) return claim_state::seen;
+        if (at->seen && now < at->until) return claim_state::seen;
         if (!at->seen && now < at->lapses) return claim_state::open;
         // What is owed stays so for as long as it was at first, however often it is claimed.
-        auto const until = at->seen || at->until() <= now ? owed : at->until();
+        auto const until = at->seen || at->until <= now ? owed : at->until;
         move(at, false, std::max(until, lapses), now);
         at->lapses = lapses;
         return claim_state::taken;
@@ -144,12 +151,12 @@ public:
     /// How many are remembered as seen, some of those included whose time is over.
     [[nodiscard]] std::size_t size() const {
         std::lock_guard const lock{mutex_};
-        return seen_.size();
+        return seen_.all.size();
     }
     /// How many are claimed or owed, some of those included whose time is over.
     [[nodiscard]] std::size_t owed() const {
         std::lock_guard const lock{mutex_};
-        return owed_.size();
+        return owed_.all.size();
     }
     /// How many of each are remembered at most.
     [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
@@ -162,69 +169,109 @@ public:
 
 private:
     class entry;
-    // In the order in which they came to be what they are.
     using entries = std::list<entry>;
-    // In the order in which they end, which is another: times differ from one to the next.
-    using ends = std::multimap<time_point, entries::iterator>;
+    // The whole minute by which all is over that ends in the minute before it.
+    using minutes = std::chrono::duration<std::int64_t, std::ratio<60>>;
+    using minute = std::chrono::time_point<std::chrono::system_clock, minutes>;
+    using places = std::list<entries::iterator>;
+    using ends = std::map<minute, places>;
     class entry {
     public:
-        entry(const replay_key& k, bool s) : key(k), seen(s) {}
-
-        [[nodiscard]] time_point until() const { return end->first; }
+        entry(const replay_key& k, bool s, time_point u) : key(k), until(u), seen(s) {}
 
         replay_key key;
-        ends::iterator end{};
+        time_point until;
         time_point lapses{};
+        ends::iterator end{};
+        places::iterator place{}; // in that minute
         bool seen;
     };
+    // Those that were seen, or those that are owed.
+    class kind {
+    public:
+        entries all; // in the order in which they came to be what they are
+        ends over;   // no minute is empty
+    };
 
-    [[nodiscard]] entries& list_of(bool seen) { return seen ? seen_ : owed_; }
+    [[nodiscard]] kind& kind_of(bool seen) { return seen ? seen_ : owed_; }
 
     entries::iterator add(const replay_key& key, bool seen, time_point until, time_point now) {
+        keep_a_spare();
         entries made;
-        auto const at = made.emplace(made.end(), key, seen);
-        ends end;
-        end.emplace(until, at);
+        auto const at = made.emplace(made.end(), key, seen, until);
+        places place;
+        place.push_back(at);
         where_.emplace(key, at);
         // Nothing fails from here on.
         make_room(seen, now);
-        at->end = ends_.insert(end.extract(end.begin()));
-        auto& to = list_of(seen);
-        to.splice(to.end(), made);
+        kind_of(seen).all.splice(kind_of(seen).all.end(), made);
+        put(at, place);
         return at;
     }
     // It is not among the others while one of them makes room.
     void move(entries::iterator at, bool seen, time_point until, time_point now) {
-        auto end = ends_.extract(at->end);
+        keep_a_spare();
+        // Nothing fails from here on.
+        auto place = take(at);
         if (at->seen != seen) make_room(seen, now);
-        auto& to = list_of(seen);
-        to.splice(to.end(), list_of(at->seen), at);
+        auto& to = kind_of(seen).all;
+        to.splice(to.end(), kind_of(at->seen).all, at);
         at->seen = seen;
-        end.key() = until;
-        at->end = ends_.insert(std::move(end));
+        at->until = until;
+        put(at, place);
     }
-    void make_room(bool seen, time_point now) {
-        auto& in = list_of(seen);
-        while (in.size() >= capacity_ && drop_over(now)) {
+
+    // The node of a minute that is yet to come, so that putting an entry there cannot fail.
+    void keep_a_spare() {
+        if (!spare_.empty()) return;
+        ends one;
+        one.try_emplace(minute{});
+        spare_ = one.extract(one.begin());
+    }
+    void put(entries::iterator at, places& place) {
+        auto& over = kind_of(at->seen).over;
+        auto const end = std::chrono::ceil<minutes>(at->until);
+        auto in = over.end();
+        if (!over.empty() && std::prev(in)->first == end) {
+            --in;
+        } else {
+            spare_.key() = end;
+            in = over.insert(in, std::move(spare_)); // it stays a spare where there is that minute
         }
-        if (in.size() < capacity_) return;
-        ++forced_;
-        drop(in.begin());
+        at->end = in;
+        at->place = place.begin();
+        in->second.splice(in->second.end(), place);
+    }
+    places take(entries::iterator at) {
+        places place;
+        auto const in = at->end;
+        place.splice(place.end(), in->second, at->place);
+        if (in->second.empty()) kind_of(at->seen).over.erase(in);
+        return place;
+    }
+
+    void make_room(bool seen, time_point now) {
+        auto& in = kind_of(seen);
+        if (in.all.size() < capacity_ || drop_over(in, now)) return;
+        if (now < in.all.front().until) ++forced_;
+        drop(in.all.begin());
     }
     // Two at a time are enough for what is over not to pile up, and keep each call short.
     void drop_old(time_point now) {
-        for (int i = 0; i < 2 && drop_over(now); ++i) {
-        }
+        for (auto* const in : {&seen_, &owed_})
+            for (int i = 0; i < 2 && drop_over(*in, now); ++i) {
+            }
     }
-    bool drop_over(time_point now) {
-        if (ends_.empty() || now < ends_.begin()->first) return false;
-        drop(ends_.begin()->second);
+    bool drop_over(kind& in, time_point now) {
+        if (in.over.empty() || std::chrono::floor<minutes>(now) < in.over.begin()->first)
+            return false;
+        drop(in.over.begin()->second.front());
         return true;
     }
     void drop(entries::iterator at) {
-        ends_.erase(at->end);
+        take(at);
         where_.erase(at->key);
-        list_of(at->seen).erase(at);
+        kind_of(at->seen).all.erase(at);
     }
 
     // The key is a digest of its own, salted here against those who choose ids to collide.
@@ -246,9 +293,9 @@ private:
 
     std::size_t capacity_;
     mutable std::mutex mutex_;
-    entries seen_;
-    entries owed_;
-    ends ends_;
+    kind seen_;
+    kind owed_;
+    ends::node_type spare_;
     std::unordered_map<replay_key, entries::iterator, hash> where_;
     std::uint64_t forced_ = 0;
 };

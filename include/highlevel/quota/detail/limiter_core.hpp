@@ -30,7 +30,6 @@
 #include <mutex>
 #include <optional>
 #include <random>
-#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -107,6 +106,7 @@ public:
     bool leased = false;
     nanos leased_at = 0;      // or, before that, since when it is asked for
     std::uint32_t denied = 0; // since the last report
+    std::uint32_t place = 0;  // among the reported ones
     bucket state;
 };
 
@@ -334,7 +334,9 @@ private:
         home.state.describe(now, result);
         for (std::size_t i = 0; i < home.lanes.size(); ++i)
             result.waiting[i] = home.lanes[i].size();
-        if (home.waited_for()) result.available = 0;
+        // Those of its lane that wait go before a call, and bulk work where it has its turn.
+        bool const bulk_first = bulk_is_due(home) && !bucket{home.state}.day_over(now, lane::bulk);
+        if (bulk_first || !home.queue(lane::interactive).empty()) result.available = 0;
         result.queued = home.queued;
         result.rejected = home.rejected;
         result.cancelled = home.cancelled;
@@ -546,7 +548,7 @@ private:
     void forget(entry& home) noexcept {
         put(home, entry::list::none);
         alarms_.clear(home);
-        if (home.reported) --reported_;
+        if (home.reported) end_reports(home);
         entries_.erase(entries_.find(*home.key));
     }
 
@@ -807,12 +809,35 @@ private:
     void use_ledger(entry& home, nanos now) {
         if (!options_.ledger || home.reported || stopped_) return;
         make_room_for_alarms(1);
+        reports_.push_back(&home);
+        home.place = static_cast<std::uint32_t>(reports_.size() - 1);
         home.reported = true;
         home.leased = false;
         home.leased_at = now;
         if (++reported_ == 1) ledger_seen_ = now;
         alarms_.set(reporter_, now);
         rearm();
+    }
+
+    /// Leaves its place empty, so that an answer on its way does not take another bucket for it.
+    void end_reports(entry& home) noexcept {
+        home.reported = false;
+        reports_[home.place] = nullptr;
+        --reported_;
+    }
+
+    /// Fills the places that are empty. An answer that is on its way is of no more use after it.
+    void close_ranks() noexcept {
+        for (std::size_t i = 0; i < reports_.size();) {
+            if (reports_[i] != nullptr) {
+                ++i;
+                continue;
+            }
+            reports_[i] = reports_.back();
+            reports_.pop_back();
+            if (i < reports_.size() && reports_[i] != nullptr)
+                reports_[i]->place = static_cast<std::uint32_t>(i);
+        }
     }
 
     [[nodiscard]] static nanos nanoseconds(std::chrono::milliseconds d) noexcept {
@@ -841,9 +866,10 @@ private:
     void report() noexcept {
         std::uint64_t turn = 0;
         bool busy = false;
+        std::size_t count = 0;
         std::vector<ledger::claim> claims;
+        std::vector<std::uint32_t> places; // of the claims' buckets
         try {
-            std::vector<std::string> keys;
             {
                 std::lock_guard const lock{mutex_};
                 if (stopped_) return;
@@ -854,19 +880,18 @@ private:
                 if (!busy) {
                     ledger_asked_ = now;
                     ++ledger_turn_;
+                    close_ranks();
+                    looked_at_ = reports_.size();
                 }
                 turn = ledger_turn_;
                 report_again(now);
-                keys.reserve(reported_);
-                for (auto const& [key, home] : entries_)
-                    if (home.reported) keys.push_back(key);
+                count = reports_.size();
             }
-            claims.reserve(busy ? 0 : keys.size());
+            claims.reserve(busy ? 0 : count);
+            places.reserve(busy ? 0 : count);
             // A part under the lock at a time, so that calls need not wait for all of it.
-            for (std::size_t i = 0; i < keys.size(); i += described_at_once)
-                look_at(
-                    std::span{keys}.subspan(i, std::min(described_at_once, keys.size() - i)), busy,
-                    claims);
+            for (std::size_t i = 0; i < count; i += described_at_once)
+                look_at(i, std::min(i + described_at_once, count), turn, busy, claims, places);
         } catch (...) { // no memory: as if the ledger could not be reached
             claims.clear();
         }
@@ -874,7 +899,7 @@ private:
             std::lock_guard const lock{mutex_};
             if (turn == ledger_turn_) ledger_asked_ = never;
         }
-        renew(std::move(claims), turn);
+        renew(std::move(claims), std::move(places), turn);
     }
 
     void report_again(nanos now) noexcept {
@@ -888,20 +913,28 @@ private:
 
     /// What each of some buckets does without the ledger's answer, and, unless an answer is waited
     /// for, what to tell of it.
-    void look_at(std::span<const std::string> keys, bool busy, std::vector<ledger::claim>& claims) {
+    void look_at(
+        std::size_t begin,
+        std::size_t end,
+        std::uint64_t turn,
+        bool busy,
+        std::vector<ledger::claim>& claims,
+        std::vector<std::uint32_t>& places) {
         waiter_list done;
         {
             std::lock_guard const lock{mutex_};
-            if (stopped_) return;
+            // Where a newer report has begun, the places are no longer these.
+            if (stopped_ || turn != ledger_turn_) return;
             auto const at = time_->now();
             auto const now = to_nanos(at);
             bool const away = now - ledger_seen_ > nanoseconds(options_.ledger_timeout);
-            for (auto const& key : keys) {
-                auto const found = entries_.find(key);
-                if (found == entries_.end() || !found->second.reported) continue;
-                auto& home = found->second;
+            for (auto i = begin; i < end; ++i) {
+                if (reports_[i] == nullptr) continue;
+                auto& home = *reports_[i];
                 if (away || (!home.leased && now - home.leased_at > first_lease)) doubt(home, now);
-                if (!busy) claims.push_back(claim_of(home, at));
+                if (busy) continue;
+                claims.push_back(claim_of(home, at));
+                places.push_back(static_cast<std::uint32_t>(i));
             }
             run(at, done);
         }
@@ -918,8 +951,7 @@ private:
         c.day_age = home.state.day_age(at);
         bool const unused = home.permits == 0 && !home.waited_for();
         if (unused && to_nanos(at) - home.idle_since >= nanoseconds(options_.ledger_hold)) {
-            home.reported = false;
-            --reported_;
+            end_reports(home);
             home.state.set_share(0);
             home.state.return_day();
             return c;
@@ -934,20 +966,19 @@ private:
         return c;
     }
 
-    void renew(std::vector<ledger::claim> claims, std::uint64_t turn) noexcept {
+    void renew(
+        std::vector<ledger::claim> claims,
+        std::vector<std::uint32_t> places,
+        std::uint64_t turn) noexcept {
         if (claims.empty()) return;
         try {
-            std::vector<std::string> resources;
-            resources.reserve(claims.size());
-            for (auto const& c : claims)
-                resources.push_back(c.resource);
-            auto take = [weak = weak_from_this(), turn, resources = std::move(resources)](
+            auto take = [weak = weak_from_this(), turn, places = std::move(places)](
                             const boost::system::error_code& ec,
                             const std::vector<ledger::lease>& leases) {
                 auto const self = weak.lock();
                 if (!self) return;
-                bool const good = !ec && leases.size() == resources.size();
-                self->take_leases(turn, good, resources, leases);
+                bool const good = !ec && leases.size() == places.size();
+                self->take_leases(turn, good, places, leases);
             };
             options_.ledger->renew(process_, std::move(claims), std::move(take));
         } catch (...) { // as if it could not be reached
@@ -964,7 +995,7 @@ private:
     void take_leases(
         std::uint64_t turn,
         bool good,
-        const std::vector<std::string>& resources,
+        const std::vector<std::uint32_t>& places,
         const std::vector<ledger::lease>& leases) noexcept {
         waiter_list done;
         {
@@ -975,10 +1006,8 @@ private:
             auto const at = time_->now();
             ledger_seen_ = to_nanos(at);
             for (std::size_t i = 0; i < leases.size(); ++i) {
-                auto const found = entries_.find(resources[i]);
-                if (found == entries_.end()) continue;
-                auto& home = found->second;
-                if (!home.reported) continue; // given back meanwhile
+                if (reports_[places[i]] == nullptr) continue; // given back meanwhile
+                auto& home = *reports_[places[i]];
                 home.leased = true;
                 home.leased_at = ledger_seen_;
                 home.state.set_share(leases[i].share);
@@ -987,7 +1016,7 @@ private:
                 if (home.waited_for()) make_ready(home);
             }
             // Those that came to be while the ledger was asked wait for their first share.
-            if (reported_ > leases.size()) alarms_.set(reporter_, ledger_seen_);
+            if (reports_.size() > looked_at_) alarms_.set(reporter_, ledger_seen_);
             run(at, done);
         }
         complete(done);
@@ -1001,9 +1030,12 @@ private:
     time_source* time_ = nullptr;
     std::uint64_t seed_;
     std::string process_;
-    // Shares: when to report next, how many buckets, since when there is no answer, and to what.
+    // Shares: when to report next, which buckets (null: an empty place), how many they are, how
+    // many places the last report looked at, since when there is no answer, and to what.
     ledger_alarm reporter_;
+    std::vector<entry*> reports_;
     std::size_t reported_ = 0;
+    std::size_t looked_at_ = 0;
     nanos ledger_seen_ = 0;
     nanos ledger_asked_ = never;
     std::uint64_t ledger_turn_ = 0;

@@ -26,7 +26,7 @@ inline void api::create_record(context& c) {
     c.out.status = 201;
     json_writer out(c.out.body);
     out.begin_object().key("record").begin_object();
-    out.member("id", made_up_id(scatter(c.place->seed() ^ 0x0b1) ^ scatter(traces_)));
+    out.member("id", made_up_id(scatter(c.place->seed() ^ 0x0b1) ^ scatter(traces_++)));
     out.key("properties").raw(boost::json::serialize(*properties));
     for (auto const* const name : {"owner", "followers"})
         if (auto const* const given = c.body.as_object().if_contains(name))
