@@ -447,6 +447,7 @@ int run(arguments args) {
     if (at_end) return 0;
     std::printf("Not all was done. Run the same command again for the rest.\n");
     if (report && report->cancelled) return 130;
+    if (report && report->range_failure) std::rethrow_exception(report->range_failure);
     if (report && !report->failures.empty())
         std::rethrow_exception(report->failures.front().thrown());
     if (input.bad()) throw std::runtime_error{"the input cannot be read"};

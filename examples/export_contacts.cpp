@@ -214,8 +214,11 @@ public:
     void commit() {
         file_.close();
         fs::rename(part_, target_);
-        fs::remove(place_);
+        clear(target_);
     }
+
+    /// Removes the note of a complete export: a run may be killed before it has done so.
+    static void clear(const fs::path& target) { fs::remove(beside(target, ".place")); }
 
 private:
     static fs::path beside(fs::path target, const char* ending) {
@@ -292,6 +295,7 @@ asio::awaitable<void> export_location(
     const highlevel::client& client, const arguments& args, job& work) {
     auto const target = args.out / (work.id + (args.csv ? ".csv" : ".jsonl"));
     if (fs::exists(target)) {
+        export_file::clear(target);
         work.at = stage::skipped;
         co_return;
     }

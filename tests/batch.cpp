@@ -664,3 +664,23 @@ TEST_CASE("a_caller_that_was_cancelled_already_begins_nothing", "[batch]") {
     CHECK(report->started == 0);
     CHECK(begun == 0);
 }
+
+TEST_CASE("a_cancellation_that_comes_with_the_last_item_finds_everything_done", "[batch]") {
+    asio::io_context context;
+    asio::cancellation_signal stop;
+    std::vector<int> const numbers{1, 2, 3};
+    auto const work = [&](int n) -> asio::awaitable<void> {
+        if (n == 3) stop.emit(asio::cancellation_type::terminal);
+        co_return;
+    };
+    std::optional<batch_report> report;
+    auto const job = [&]() -> asio::awaitable<void> {
+        report = co_await highlevel::try_for_each(numbers, 1, work);
+    };
+    test::run_cancellable(context, job(), stop);
+    REQUIRE(report);
+    CHECK(report->cancelled);
+    CHECK(report->exhausted);
+    CHECK(report->succeeded == 3);
+    CHECK(report->settled_before == 3);
+}

@@ -15,19 +15,25 @@
 #include <highlevel/v2/contacts.hpp>
 #include <highlevel/v2/conversation_ai.hpp>
 #include <highlevel/v2/conversations.hpp>
+#include <highlevel/v2/emails.hpp>
 #include <highlevel/v2/forms.hpp>
 #include <highlevel/v2/knowledge_base.hpp>
 #include <highlevel/v2/objects.hpp>
 #include <highlevel/v2/opportunities.hpp>
 #include <highlevel/v2/phone_system.hpp>
+#include <highlevel/v2/products.hpp>
 #include <highlevel/v2/saas_api.hpp>
 #include <highlevel/v2/snapshots.hpp>
 #include <highlevel/v2/users.hpp>
 #include <highlevel/v2/voice_ai.hpp>
 
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -128,6 +134,25 @@ std::string search_page(int first, int count, int total) {
     }
     return made + R"(],"total":)" + std::to_string(total) + "}";
 }
+
+/// Answers one request, and no other.
+class one_answer final : public highlevel::http::transport {
+public:
+    asio::awaitable<highlevel::http::exchange_result> exchange(
+        const highlevel::http::request& /*r*/,
+        highlevel::http::exchange_options /*options*/) override {
+        if (std::exchange(answered_, true)) {
+            asio::steady_timer never{co_await asio::this_coro::executor};
+            never.expires_at(asio::steady_timer::time_point::max());
+            co_await never.async_wait(asio::use_awaitable);
+        }
+        co_return scripted_transport::reply(200, search_page(0, 2, 9));
+    }
+    void close() noexcept override {}
+
+private:
+    bool answered_ = false;
+};
 
 contacts::search_contacts_advanced search_by(std::int64_t size) {
     contacts::search_contacts_advanced op;
@@ -699,4 +724,111 @@ TEST_CASE("a_list_refuses_a_sink_before_a_byte_is_sent", "[pages]") {
     };
     f.run(read());
     CHECK(f.network->requests().empty());
+}
+
+TEST_CASE("a_context_that_is_destroyed_takes_a_wait_for_a_page_ahead_along", "[pages]") {
+    std::weak_ptr<int> frame;
+    int got = 0;
+    {
+        fixture f;
+        f.options.transport = std::make_shared<one_answer>();
+        highlevel::page_options options;
+        options.prefetch = 1;
+        auto const read = [&]() -> asio::awaitable<void> {
+            auto const held = std::make_shared<int>(0);
+            frame = held;
+            auto pages = f.account().pages(search_by(2), options);
+            while (auto page = co_await pages.next())
+                ++got;
+        };
+        asio::co_spawn(f.context, read(), asio::detached);
+        f.context.poll();
+        CHECK(got == 1);
+        CHECK_FALSE(frame.expired());
+    }
+    CHECK(got == 1);
+    CHECK(frame.expired());
+}
+
+TEST_CASE("a_fetch_ahead_that_is_destroyed_wakes_who_waits_for_it", "[pages]") {
+    fixture f;
+    f.options.transport = std::make_shared<one_answer>();
+    highlevel::page_options options;
+    options.prefetch = 1;
+    auto list = f.account().pages(search_by(2), options);
+    std::optional<boost::system::error_code> first;
+    std::optional<boost::system::error_code> second;
+    auto const read = [&](std::optional<boost::system::error_code>& into) -> asio::awaitable<void> {
+        auto const got = co_await list.try_next();
+        into = got.has_error() ? got.error().code() : boost::system::error_code{};
+    };
+    {
+        // The fetch of the second page is under way here.
+        asio::io_context other;
+        asio::co_spawn(other, read(first), asio::detached);
+        other.poll();
+        REQUIRE(first);
+        CHECK_FALSE(*first);
+        asio::co_spawn(f.context, read(second), asio::detached);
+        f.context.poll();
+        CHECK_FALSE(second);
+    }
+    f.context.restart();
+    f.context.poll();
+    REQUIRE(second);
+    CHECK(*second == asio::error::operation_aborted);
+}
+
+TEST_CASE("a_page_whose_list_is_not_where_its_type_has_it_is_not_given", "[pages]") {
+    // With a size of two the page is also the last one.
+    for (int const size : {1, 2}) {
+        INFO(size);
+        fixture f;
+        f.answers({R"({"contacts":{"contacts":[{"id":"a","searchAfter":[1,"a"]}]}})"});
+        auto const read = [&]() -> asio::awaitable<void> {
+            auto list = f.account().pages(search_by(size));
+            for (int i = 0; i < 2; ++i) {
+                auto const got = co_await list.try_next();
+                REQUIRE(got.has_error());
+                CHECK(got.error().code() == errc::paging_stuck);
+            }
+            CHECK(list.page_token().find("\"end\"") == std::string::npos);
+        };
+        f.run(read());
+        CHECK(f.network->requests().size() == 1);
+    }
+}
+
+TEST_CASE("items_of_any_type_in_another_place_are_no_end_of_a_list_that_does_not_page", "[pages]") {
+    // The last is an object in place of the list, which decodes as a list of one.
+    for (auto const* const body :
+         {R"({"reviews":[{"rating":5}]})", R"({"result":{"data":[{"rating":5}]}})",
+          R"({"data":{"data":[{"rating":5}]}})"}) {
+        INFO(body);
+        fixture f;
+        f.answers({body});
+        auto const read = [&]() -> asio::awaitable<void> {
+            auto list = f.account().items(v2::products::get_reviews_count{});
+            for (int i = 0; i < 2; ++i) {
+                auto const got = co_await list.try_next();
+                REQUIRE(got.has_error());
+                CHECK(got.error().code() == errc::paging_stuck);
+            }
+        };
+        f.run(read());
+    }
+    fixture f;
+    f.answers({R"({"data":[{"rating":5},{"rating":4}]})"});
+    CHECK(f.run(count_items(f.account().items(v2::products::get_reviews_count{}))) == 2);
+}
+
+TEST_CASE("a_list_whose_place_is_not_described_stays_the_same_on_its_last_page", "[pages]") {
+    fixture f;
+    f.answers(
+        {R"({"builders":[{"id":"a"},{"id":"b"}],"errors":[]})",
+         R"({"builders":[],"errors":["x"]})"});
+    v2::emails::fetch_template op;
+    op.limit = 2;
+    CHECK(f.run(count_items(f.account().items(op))) == 2);
+    CHECK(f.network->requests().size() == 2);
 }

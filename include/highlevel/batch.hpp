@@ -25,8 +25,8 @@ namespace highlevel {
 ///
 /// An item is taken from the range only when there is room for it, so that the range may be
 /// unbounded (a generator, the lines of a file) and is never held in memory. Taking the next item
-/// must not block for long, as a pipe or a terminal does: it happens on the executor, and nothing
-/// else does meanwhile.
+/// must not block for long, as a pipe or a terminal does: it happens on the batch's strand, whose
+/// calls all wait meanwhile, and it keeps one thread of the context.
 ///
 /// A `result` with an error that `fn` gives is a failure as if thrown (`highlevel::error`).
 ///

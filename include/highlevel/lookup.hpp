@@ -32,7 +32,8 @@ public:
 
     /// In the order of the ids, each once.
     std::vector<T> found;
-    /// Ids that the search does not know, in the order in which they were asked for.
+    /// Ids that the search does not know, or is too long for (75 characters), in the order in which
+    /// they were asked for.
     std::vector<std::string> missing;
 };
 
@@ -51,7 +52,7 @@ namespace detail {
 
 /// One request's worth of ids.
 [[nodiscard]] inline v2::contacts::search_contacts_advanced lookup_of(
-    const std::vector<std::string>& ids, std::size_t first, std::size_t last) {
+    const std::vector<std::string_view>& ids, std::size_t first, std::size_t last) {
     json::array wanted;
     for (auto i = first; i < last; ++i)
         wanted.emplace_back(ids[i]);
@@ -84,14 +85,19 @@ namespace detail {
         // Moved within a vector that does not grow, so that views into it hold.
         seen.insert(unique.emplace_back(std::move(id)));
     }
+    // The search takes no longer text, and no contact has such an id.
+    std::vector<std::string_view> wanted;
+    wanted.reserve(unique.size());
+    for (auto const& id : unique)
+        if (search::detail::length_of(id) <= search::detail::longest_text) wanted.emplace_back(id);
     std::vector<std::size_t> firsts;
-    for (std::size_t first = 0; first < unique.size(); first += ids_per_lookup)
+    for (std::size_t first = 0; first < wanted.size(); first += ids_per_lookup)
         firsts.push_back(first);
 
     std::unordered_map<std::string, v2::contacts::types::searched_contact> by_id;
     auto const look_up = [&](std::size_t first) -> asio::awaitable<void> {
-        auto const last = std::min(first + ids_per_lookup, unique.size());
-        auto got = co_await of.call(detail::lookup_of(unique, first, last), options.call);
+        auto const last = std::min(first + ids_per_lookup, wanted.size());
+        auto got = co_await of.call(detail::lookup_of(wanted, first, last), options.call);
         for (auto& contact : got->contacts)
             if (contact.id) {
                 auto id = *contact.id;

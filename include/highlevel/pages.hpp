@@ -30,8 +30,9 @@ namespace highlevel {
 /// size is the operation's own. The list ends with a page that is shorter than that, an empty page
 /// or a "has more" that says no; where the API documents a missing cursor as the end, with that
 /// instead of a short or empty page. A total that says that items are missing keeps it going. When
-/// the server repeats a page or a cursor, gives no way on from a full page, or answers without the
-/// list (on the first page only if it has items in another place), the next call fails with
+/// the server repeats a page or a cursor, gives no way on from a full page, gives a hundred empty
+/// pages in a row, or answers without the list (on the first page only if it has items in another
+/// place) or with the list where the operation's type does not have it, the next call fails with
 /// errc::paging_stuck instead: what was read until then is not all. A list whose next position the
 /// API's description leaves out fails so after a full page. An operation that does not page gives
 /// one page.
@@ -101,8 +102,8 @@ private:
 ///     auto contacts = location.items(search);
 ///     while (auto* contact = co_await contacts.next()) use(*contact);
 ///
-/// Everything that `pages` says holds here too. A page whose items are not where the operation's
-/// type has them fails with errc::paging_stuck, and so does every call after it.
+/// Everything that `pages` says holds here too; every call after one that failed with
+/// errc::paging_stuck fails so too.
 template <operation Op>
 class items {
 public:

@@ -955,3 +955,50 @@ TEST_CASE("numbers_from_outside_do_not_overflow", "[pager]") {
     REQUIRE(observe(negative, page(0, 3)));
     CHECK_FALSE(negative.done());
 }
+
+TEST_CASE("a_hundred_empty_pages_in_a_row_are_no_list", "[pager]") {
+    auto const meta = meta_of(cursor);
+    auto const empty = [](int n) {
+        return page(0, 0, R"("nextCursor":"c)" + std::to_string(n) + "\"");
+    };
+    pager p{meta, start(2)};
+    int n = 0;
+    for (int i = 0; i < 99; ++i)
+        REQUIRE(observe(p, empty(++n)));
+    CHECK(p.problem().empty());
+    // Items begin the count anew.
+    REQUIRE(observe(p, page(0, 1, R"("nextCursor":"more")")));
+    for (int i = 0; i < 99; ++i)
+        REQUIRE(observe(p, empty(++n)));
+    CHECK(p.problem().empty());
+    pager ended = p;
+    REQUIRE(observe(ended, page(0, 0)));
+    CHECK(ended.done());
+    CHECK(ended.problem().empty());
+    REQUIRE(observe(p, empty(++n)));
+    CHECK_FALSE(p.done());
+    CHECK(p.problem() == "too many pages in a row are empty, and each says that more follows");
+}
+
+TEST_CASE("an_undescribed_list_stays_the_one_that_had_items", "[pager]") {
+    constexpr paging unknown{
+        .style = paging_style::skip_limit,
+        .position = "skip",
+        .size = "limit",
+        .items_known = false};
+    auto const meta = meta_of(unknown);
+    pager p{meta, start(2)};
+    REQUIRE(observe(p, R"({"builders":[{"id":"a"},{"id":"b"}]})"));
+    CHECK(p.list_name() == "builders");
+    pager resumed{meta, start(2)};
+    REQUIRE(resumed.resume(p.token()));
+    CHECK(resumed.token() == p.token());
+    for (auto* one : {&p, &resumed}) {
+        pager without = *one;
+        CHECK_FALSE(observe(without, R"({"errors":["x"]})"));
+        CHECK_FALSE(without.done());
+        REQUIRE(observe(*one, R"({"builders":[],"errors":["x"]})"));
+        CHECK(one->count() == 0);
+        CHECK(one->done());
+    }
+}

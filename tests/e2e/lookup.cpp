@@ -41,6 +41,24 @@ TEST_CASE("many_contacts_come_by_id_with_a_request_per_hundred", "[e2e][lookup]"
     CHECK(f.asked().size() == 3);
 }
 
+TEST_CASE("an_id_that_is_too_long_for_the_search_is_missing", "[e2e][lookup]") {
+    test::sandbox_bench f{3};
+    auto const ids = f.server.contact_ids(f.id);
+    std::string const longest(75, 'x');
+    std::string const too_long(76, 'x');
+    auto const got =
+        f.run(highlevel::get_many(f.location(), strings{too_long, ids.at(0), longest, ids.at(1)}));
+    CHECK(got.missing == strings{too_long, longest});
+    CHECK(got.found.size() == 2);
+    CHECK(f.asked().size() == 1);
+    CHECK(f.text(0).find(longest) != std::string::npos);
+    CHECK(f.text(0).find(too_long) == std::string::npos);
+
+    auto const none = f.run(highlevel::get_many(f.location(), strings{too_long}));
+    CHECK(none.missing == strings{too_long});
+    CHECK(f.asked().size() == 1);
+}
+
 TEST_CASE("a_lookup_that_fails_gives_its_failure", "[e2e][lookup]") {
     test::sandbox_bench f;
     f.script = [](const sandbox::request_view&) {

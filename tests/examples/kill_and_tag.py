@@ -28,7 +28,7 @@ def main() -> int:
     folder.mkdir(parents=True)
     server = subprocess.Popen(
         [sandbox, "--locations", "1", "--contacts", str(CONTACTS), "--print",
-         "--latency-ms", "5", "--max", "5000", "--interval-ms", "1000"],
+         "--latency-ms", "50", "--max", "5000", "--interval-ms", "1000"],
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:

@@ -48,14 +48,20 @@ public:
 
 /// What stands where the list of items should be: the list, null for "none", or nothing at all.
 /// Real responses put the list into one more object than described, or one less; both are looked
-/// at. Where no place is described it is the only list that there is; empty ones beside it are
-/// passed over.
+/// at. Where no place is described it is the member with this name; without a name the only list
+/// that there is, and empty ones beside it are passed over.
 [[nodiscard]] inline const json::value* raw_items(
-    const json::value& root, const paging& how) noexcept {
+    const json::value& root, const paging& how, std::string_view name = {}) noexcept {
+    auto const list_or_null = [](const json::value* v) {
+        return v != nullptr && (v->is_array() || v->is_null()) ? v : nullptr;
+    };
     if (root.is_array()) return &root;
     if (!how.items_known) {
         const json::value* only = nullptr;
         if (auto const* const members = root.if_object()) {
+            if (!name.empty())
+                return list_or_null(
+                    members->if_contains(boost::json::string_view(name.data(), name.size())));
             for (auto const& member : *members) {
                 auto const* const list = member.value().if_array();
                 if (list == nullptr || (only != nullptr && list->empty())) continue;
@@ -67,9 +73,6 @@ public:
     }
     auto const pointer = how.items;
     if (pointer.empty()) return nullptr;
-    auto const list_or_null = [](const json::value* v) {
-        return v != nullptr && (v->is_array() || v->is_null()) ? v : nullptr;
-    };
     auto const* const v = follow(root, pointer);
     auto const inner = pointer.substr(pointer.rfind('/'));
     // One object more: {"messages":{"messages":[...]}}.
@@ -96,6 +99,8 @@ public:
     item_list(const json::type& list, void* self) : list_(&list), self_(self) {}
     explicit item_list(json::array& list) : array_(&list) {}
 
+    /// Whether it stands in a json::value.
+    [[nodiscard]] bool raw() const noexcept { return array_ != nullptr; }
     [[nodiscard]] std::size_t size() const {
         if (array_ != nullptr) return array_->size();
         return list_ != nullptr ? list_->size(self_) : 0;
@@ -112,9 +117,14 @@ private:
     void* self_ = nullptr;
 };
 
-/// The list of `item` that `pages` names within the value at `self`, which `type` describes.
+/// The list of `item` that `pages` names within the value at `self`, which `type` describes; `name`
+/// as for raw_items().
 [[nodiscard]] inline item_list find_items(
-    const json::type& type, void* self, const paging* pages, const json::type& item) {
+    const json::type& type,
+    void* self,
+    const paging* pages,
+    const json::type& item,
+    std::string_view name = {}) {
     auto const* at = &type;
     auto rest = pages != nullptr ? pages->items : std::string_view{};
     bool const raw = &item == &json::type_of<json::value>;
@@ -130,7 +140,7 @@ private:
             paging here;
             here.items = rest;
             here.items_known = pages == nullptr || pages->items_known;
-            auto const* const list = raw_items(*v, here);
+            auto const* const list = raw_items(*v, here, name);
             if (list == nullptr || !list->is_array()) return {};
             return item_list{const_cast<json::value*>(list)->get_array()};
         }
@@ -138,11 +148,11 @@ private:
         if (at->what != json::kind::structure || rest.empty()) return {};
         rest.remove_prefix(1);
         auto const end = rest.find('/');
-        auto const name = rest.substr(0, end);
+        auto const step = rest.substr(0, end);
         rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end);
         const json::field* member = nullptr;
         for (auto const& f : at->fields())
-            if (f.name == name) member = &f;
+            if (f.name == step) member = &f;
         if (member == nullptr) return {};
         self = static_cast<char*>(self) + member->offset;
         at = member->of;

@@ -19,6 +19,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace highlevel::detail {
@@ -89,6 +90,10 @@ public:
 
 /// Without a page after the last one.
 using page_outcome = result<std::optional<fetched_page>>;
+
+/// Why a page is not given, in words.
+inline constexpr std::string_view not_as_typed =
+    "the items of the page are not where its type has them";
 
 /// What is to be listed.
 class listing {
@@ -179,16 +184,16 @@ public:
             pages_.advance(std::move(*page.place));
             page_ = std::move(page.content);
             auto const& meta = pages_.place().meta();
-            list_ = find_items(page_.type(), page_.value(), meta.pages, *item_);
+            list_ = find_items(
+                page_.type(), page_.value(), meta.pages, *item_, pages_.place().list_name());
             index_ = skip;
             // The way on was read from the body; what is given must be the same list. (An object in
-            // place of a list decodes as a list of one.)
+            // place of a list decodes as a list of one.) In a json::value it is found as in the
+            // body, wherever that has it.
             bool const same = list_.size() == pages_.place().count() &&
-                (pages_.place().as_described() || item_ == &json::type_of<json::value>);
+                (pages_.place().as_described() || (list_.size() != 0 && list_.raw()));
             if (meta.pages != nullptr && !same) {
-                problem_ = list_failure(
-                    meta, make_error_code(errc::paging_stuck),
-                    "the items of the page are not where its type has them");
+                problem_ = list_failure(meta, make_error_code(errc::paging_stuck), not_as_typed);
                 list_ = {};
                 at_problem_ = skip;
                 co_return *problem_;

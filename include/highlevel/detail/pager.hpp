@@ -75,13 +75,16 @@ public:
 /// keeps a list going that it says is not complete.
 ///
 /// It fails instead of going on when the server repeats a page or a cursor, gives no way on from a
-/// full page, or leaves the list out of a page that must have one: any but the first, and a first
-/// one with items in another place. Where the description has a cursor but not its place in the
-/// response, every page but a short or empty one has no way on.
+/// full page, gives nothing but empty pages, or leaves the list out of a page that must have one:
+/// any but the first, and a first one with items in another place. Where the description has a
+/// cursor but not its place in the response, every page but a short or empty one has no way on.
 class pager {
 public:
     /// The server serves no page of /contacts/search beyond this record; cursors have no bound.
     static constexpr std::int64_t page_window = 10'000;
+    /// So many empty pages in a row are taken, each with a position that was not met before. A
+    /// search that filters its pages gives some; a server that does so for ever is broken.
+    static constexpr std::size_t most_empty = 100;
 
     /// `meta` must outlive the pager.
     pager(const operation_meta& meta, page_start start)
@@ -166,6 +169,9 @@ public:
     [[nodiscard]] std::size_t count() const noexcept { return count_; }
     /// Whether they stood where the description has them.
     [[nodiscard]] bool as_described() const noexcept { return as_described_; }
+    /// The member that is the list, where the description does not say and a page had items; empty
+    /// otherwise.
+    [[nodiscard]] const std::string& list_name() const noexcept { return list_name_; }
     /// What the server last said of the number of items.
     [[nodiscard]] std::optional<std::int64_t> total() const noexcept { return total_; }
     /// How many items of the next page belong to what was read before.
@@ -188,6 +194,7 @@ public:
         if (seen_) made["seen"] = *seen_ + (counts_items ? static_cast<std::int64_t>(items) : 0);
         if (items != 0 && !counts_items) made["skip"] = items;
         if (fingerprint_ != 0) made["last"] = fingerprint_;
+        if (!list_name_.empty()) made["list"] = list_name_;
         if (!problem_.empty()) made["stuck"] = problem_;
         return boost::json::serialize(made);
     }
@@ -218,8 +225,13 @@ public:
         cursor_ = value_of(*from, "at");
         cursor_id_ = value_of(*from, "id");
         fingerprint_ = integer("last").value_or(0);
-        if (auto const* const why = from->if_contains("stuck"); why != nullptr && why->is_string())
-            problem_ = std::string_view(why->get_string());
+        auto const text = [&](const char* key) -> std::string_view {
+            auto const* const v = from->if_contains(key);
+            auto const* const found = v != nullptr ? v->if_string() : nullptr;
+            return found != nullptr ? std::string_view(*found) : std::string_view{};
+        };
+        list_name_ = text("list");
+        problem_ = text("stuck");
         resumed_ = true;
         return true;
     }
@@ -394,9 +406,10 @@ private:
             ended_ = true;
             return true;
         }
-        auto const* const place = raw_items(root, *how_);
+        auto const* const place = raw_items(root, *how_, list_name_);
         auto const* const list = place != nullptr ? place->if_array() : nullptr;
         count_ = list != nullptr ? list->size() : 0;
+        if (count_ != 0) learn_name(root, place);
         bool const elsewhere = place == nullptr && holds_items(root);
         as_described_ =
             !elsewhere && (count_ == 0 || !how_->items_known || place == follow(root, how_->items));
@@ -424,7 +437,17 @@ private:
         auto const* const last = count_ != 0 ? &list->back() : nullptr;
         advance(root, last);
         largest_ = std::max(largest_, count_);
+        empty_ = count_ == 0 ? empty_ + 1 : 0;
+        if (empty_ == most_empty && !ended_ && problem_.empty())
+            stuck("too many pages in a row are empty, and each says that more follows");
         return true;
+    }
+
+    /// Once a page had items, a later one that has none must not give another list's.
+    void learn_name(const json::value& root, const json::value* list) {
+        if (how_->items_known || !root.is_object()) return;
+        for (auto const& member : root.get_object())
+            if (&member.value() == list) list_name_ = std::string_view(member.key());
     }
 
     // -- deciding ---------------------------------------------------------------------------------
@@ -554,12 +577,15 @@ private:
     std::size_t pages_ = 0;
     std::size_t count_ = 0;
     std::size_t largest_ = 0;
+    /// Pages without items since the last one with some.
+    std::size_t empty_ = 0;
     std::size_t skip_ = 0;
     /// Of the page before; 0 when there is none.
     std::int64_t fingerprint_ = 0;
     /// Items from the beginning of the list to here, when known.
     std::optional<std::int64_t> seen_ = 0;
     std::optional<std::int64_t> total_;
+    std::string list_name_;
     std::string problem_;
     bool ended_ = false;
     bool resumed_ = false;

@@ -116,6 +116,8 @@ HIGHLEVEL_DECL asio::awaitable<batch_report> run_batch(
     co_await done->async_wait(asio::redirect_error(asio::use_awaitable, ec));
     if (ec) {
         asio::post(strand, [s] {
+            // The last worker has ended meanwhile, and the report is the caller's.
+            if (s->running == 0) return;
             s->stopping = true;
             s->report.cancelled = true;
             for (auto& signal : s->signals)

@@ -3,21 +3,24 @@
 // Fetches the pages of any operation, on demand or ahead of it.
 #pragma once
 
+#include <highlevel/detail/listen.hpp>
 #include <highlevel/detail/one_shot.hpp>
 #include <highlevel/detail/operation_member.hpp>
+#include <highlevel/detail/page_items.hpp>
 #include <highlevel/detail/page_source.hpp>
 #include <highlevel/detail/pager.hpp>
 #include <highlevel/json/decode.hpp>
+#include <highlevel/json/type.hpp>
 #include <highlevel/page_options.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -53,7 +56,7 @@ public:
         auto const executor = co_await asio::this_coro::executor;
         for (;;) {
             auto const bell = std::make_shared<highlevel::detail::one_shot>();
-            std::optional<page_outcome> got;
+            std::optional<page_ahead> got;
             bool start = false;
             {
                 std::lock_guard const lock{mutex_};
@@ -61,16 +64,18 @@ public:
                     got.emplace(std::move(ready_.front()));
                     ready_.pop_front();
                 }
-                bool const last = got && !(got->has_value() && got->value());
+                bool const last = got && !got->goes_on();
                 start = !running_ && !last && ready_.size() < options_.prefetch;
                 running_ = running_ || start;
                 if (!got) bell_ = bell;
             }
             // Not under the lock: it may run at once, here.
-            if (start) asio::co_spawn(executor, fetch_ahead(shared_from_this()), asio::detached);
-            if (got) co_return std::move(*got);
-            error_code ec;
-            co_await bell->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+            if (start)
+                asio::co_spawn(
+                    executor, fetch_ahead(run_ahead{shared_from_this()}), asio::detached);
+            if (got && got->thrown) std::rethrow_exception(got->thrown);
+            if (got) co_return std::move(*got->outcome);
+            auto const ec = co_await highlevel::detail::listen(bell);
             if (ec) co_return list_failure(*what_.meta, ec, {});
         }
     }
@@ -81,6 +86,47 @@ public:
     }
 
 private:
+    /// A page that was fetched ahead, or what was thrown instead.
+    class page_ahead {
+    public:
+        page_ahead() = default;
+
+        [[nodiscard]] bool goes_on() const { return outcome && *outcome && **outcome; }
+
+        std::optional<page_outcome> outcome;
+        std::exception_ptr thrown;
+    };
+
+    /// A fetch ahead that is under way. When it goes with its event loop, or by an exception, who
+    /// waits for its next page is told, and the next `take` begins another.
+    class run_ahead {
+    public:
+        explicit run_ahead(std::shared_ptr<page_fetcher> of) : of_(std::move(of)) {}
+        run_ahead(run_ahead&&) noexcept = default;
+        run_ahead& operator=(run_ahead&&) = delete;
+        ~run_ahead() {
+            if (!of_ || ended_) return;
+            std::shared_ptr<highlevel::detail::one_shot> bell;
+            {
+                std::lock_guard const lock{of_->mutex_};
+                of_->running_ = false;
+                bell = std::exchange(of_->bell_, nullptr);
+            }
+            if (bell) bell->ring(asio::error::operation_aborted);
+        }
+
+        [[nodiscard]] page_fetcher& fetcher() const noexcept { return *of_; }
+        /// It ends by itself. Under the lock.
+        void end() noexcept {
+            ended_ = true;
+            of_->running_ = false;
+        }
+
+    private:
+        std::shared_ptr<page_fetcher> of_;
+        bool ended_ = false;
+    };
+
     [[nodiscard]] page_start first_page() {
         page_start made;
         auto const& meta = *what_.meta;
@@ -104,8 +150,9 @@ private:
     asio::awaitable<page_outcome> fetch() {
         if (!refused_.empty())
             co_return list_failure(*what_.meta, make_error_code(errc::invalid_argument), refused_);
-        if (pager_.done() || limit_reached_) co_return page_outcome{std::optional<fetched_page>{}};
+        if (limit_reached_) co_return page_outcome{std::optional<fetched_page>{}};
         if (!pager_.problem().empty()) co_return stuck();
+        if (pager_.done()) co_return page_outcome{std::optional<fetched_page>{}};
         auto const& meta = *what_.meta;
         for (auto const& field : pager_.fields()) {
             if (write_member(meta, what_.op.get(), meta.pages->in, field.name, field.value))
@@ -120,6 +167,10 @@ private:
         if (outcome.failure) co_return std::move(*outcome.failure);
         auto const skipped = pager_.skip();
         if (!observe(outcome.parts.reply.body)) co_return stuck();
+        if (misplaced(page)) {
+            pager_.stuck(not_as_typed);
+            co_return stuck();
+        }
         page.parts() = std::move(outcome.parts);
         taken_ += pager_.count() > skipped ? pager_.count() - skipped : 0;
         limit_reached_ = options_.max_items != 0 && taken_ >= options_.max_items;
@@ -139,15 +190,33 @@ private:
         return pager_.observe(root);
     }
 
-    static asio::awaitable<void> fetch_ahead(std::shared_ptr<page_fetcher> self) {
+    /// Whether the list stands where the type of the page does not have it. A page that is a
+    /// json::value shows it wherever it is.
+    [[nodiscard]] bool misplaced(const erased_response& page) const {
+        auto const* const how = what_.meta->pages;
+        if (how == nullptr || !how->items_known || pager_.as_described() ||
+            page.type().what == json::kind::value)
+            return false;
+        auto const list =
+            find_items(page.type(), page.value(), how, json::type_of<json::value>, {});
+        return pager_.count() == 0 || !list.raw() || list.size() != pager_.count();
+    }
+
+    static asio::awaitable<void> fetch_ahead(run_ahead mine) {
+        auto& self = mine.fetcher();
         for (bool more = true; more;) {
-            auto got = co_await self->fetch();
-            more = got.has_value() && got.value();
-            std::lock_guard const lock{self->mutex_};
-            self->ready_.push_back(std::move(got));
-            more = more && !self->abandoned_ && self->ready_.size() < self->options_.prefetch;
-            if (!more) self->running_ = false;
-            if (auto const bell = std::exchange(self->bell_, nullptr)) bell->ring();
+            page_ahead got;
+            try {
+                got.outcome.emplace(co_await self.fetch());
+            } catch (...) {
+                got.thrown = std::current_exception();
+            }
+            std::lock_guard const lock{self.mutex_};
+            more = got.goes_on();
+            self.ready_.push_back(std::move(got));
+            more = more && !self.abandoned_ && self.ready_.size() < self.options_.prefetch;
+            if (!more) mine.end();
+            if (auto const bell = std::exchange(self.bell_, nullptr)) bell->ring();
         }
     }
 
@@ -163,7 +232,7 @@ private:
     std::string_view refused_;
 
     std::mutex mutex_;
-    std::deque<page_outcome> ready_;
+    std::deque<page_ahead> ready_;
     std::shared_ptr<highlevel::detail::one_shot> bell_;
     bool running_ = false;
     bool abandoned_ = false;
