@@ -196,12 +196,19 @@ void kill_again_and_again(const std::string& name, const opener& open) {
     for (int i = 0; i <= kills; ++i) {
         child_process worker{
             [&](const child_process::report& tell) { renew_for_ever(open, server.port, tell); }};
-        // The first renewal shows that what the killed one left is good.
+        // The first renewal shows that what the killed one left is good; the second, how long one
+        // takes here, so that the kill comes at any moment of the third.
+        using clock = std::chrono::steady_clock;
+        auto took = clock::duration::zero();
         if (worker.next()) {
             ++usable;
             ++renewals;
+            auto const began = clock::now();
+            if (worker.next()) ++renewals;
+            took = clock::now() - began;
         }
-        std::this_thread::sleep_for(std::chrono::microseconds{random() % 4000});
+        std::uniform_int_distribution<clock::rep> moment{0, took.count()};
+        std::this_thread::sleep_for(clock::duration{moment(random)});
         worker.kill();
         while (worker.next())
             ++renewals;
