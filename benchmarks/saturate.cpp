@@ -4,6 +4,7 @@
 // requests were refused. Works against any server that sends the limit headers; also a load tool.
 
 #include "../examples/support/command_line.hpp"
+#include "support/measure.hpp"
 
 #include <highlevel/highlevel.hpp>
 #include <highlevel/sandbox/server.hpp>
@@ -12,8 +13,6 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
@@ -317,16 +316,6 @@ asio::awaitable<void> worker(
     }
 }
 
-/// The processor time of this process so far, in seconds.
-double processor_seconds() {
-    rusage used{};
-    getrusage(RUSAGE_SELF, &used);
-    auto const seconds = [](const timeval& t) {
-        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-    };
-    return seconds(used.ru_utime) + seconds(used.ru_stime);
-}
-
 int run(arguments args) {
     if (args.in_flight == 0) args.in_flight = std::min<std::size_t>(args.max, 100);
     highlevel::client_options options;
@@ -391,7 +380,7 @@ int run(arguments args) {
     times.counted_from =
         std::min(times.begin + 2 * args.interval, times.begin + (times.end - times.begin) / 2);
     if (!args.trace.empty()) counts->first.begin(resources.front().name, times.begin);
-    auto const processor_before = processor_seconds();
+    auto const processor_before = measure::cpu_seconds();
     for (auto& r : resources)
         for (std::size_t i = 0; i < args.in_flight; ++i) {
             auto const lane = args.lane_mix && i % 10 == 0 ? highlevel::quota::lane::interactive
@@ -417,9 +406,7 @@ int run(arguments args) {
             (static_cast<double>(quota.limit) * counted / interval));
     }
     std::sort(used.begin(), used.end());
-    rusage usage_now{};
-    getrusage(RUSAGE_SELF, &usage_now);
-    auto const processor = processor_seconds() - processor_before;
+    auto const processor = measure::cpu_seconds() - processor_before;
     auto const ms = [](const histogram& h, double p) { return h.percentile(p); };
     auto const& bulk = counts->wait[1];
     auto const& interactive = counts->wait[0];
@@ -450,7 +437,7 @@ int run(arguments args) {
         used[used.size() / 2], ms(counts->latency, 0.5), ms(counts->latency, 0.99),
         ms(counts->in_limiter, 0.5), ms(counts->in_limiter, 0.9), ms(counts->in_limiter, 0.99),
         ms(bulk, 0.5), ms(bulk, 0.99), ms(interactive, 0.5), ms(interactive, 0.99), processor,
-        usage_now.ru_maxrss,
+        static_cast<long>(measure::peak_kb()),
         args.json ? (house ? "true" : "false") : (house ? " (sandbox included)" : ""));
     bool const good = counts->failed == 0 && (args.any_status || counts->errors() == 0);
     if (counts->errors() > 0 && !args.any_status)

@@ -71,7 +71,7 @@ highlevel_check_layer(
             error.hpp)
 
 # Layers know what is below them: of the three siblings no one includes another, but auth has http's
-# transport interface, and none knows the client. Failures name the phase of http that they reached,
+# transport interface, never what implements it, and none knows the client. Failures name the phase of http that they reached,
 # so that http/phase.hpp is everyone's.
 set(http "http/([^p]|p[^h])")
 set(above "client\\.hpp|pages\\.hpp|batch\\.hpp|v[0-9]/")
@@ -89,7 +89,7 @@ highlevel_check_layer(
     HEADERS quota/*.hpp)
 highlevel_check_layer(
     auth
-    FORBIDDEN "/highlevel/(quota/|webhooks/|sandbox/|${above})"
+    FORBIDDEN "/highlevel/(quota/|webhooks/|sandbox/|http/(impl/)?http1_transport|${above})"
     # Not sqlite_token_store.hpp: SQLite need not be there.
     HEADERS auth/[a-r]*.hpp auth/secret.hpp auth/[t-z]*.hpp)
 highlevel_check_layer(
@@ -104,7 +104,7 @@ highlevel_check_layer(
     HEADERS http/connection_listener.hpp auth/renewal_listener.hpp)
 
 # Judging and reading webhooks needs the codec and OpenSSL's digests, no sockets; with an inbox come
-# coroutines, and of http/ only its values and its bell.
+# coroutines and the library's bell, and of http/ only its values.
 highlevel_check_layer(
     webhooks
     FORBIDDEN "/(boost/(asio|beast)|highlevel/(quota|sandbox|v[0-9]))/|/openssl/ssl\\.h|/highlevel/client\\.hpp"

@@ -296,6 +296,7 @@ TEST_CASE("what_was_begun_is_ended_when_the_event_loop_is_destroyed", "[client][
     CHECK(seen->lines("start").size() == 2);
     CHECK(seen->lines("end").size() == 2);
     CHECK(seen->lines("permit 2").size() == 1);
+    CHECK(seen->lines("settled") == lines{"settled lost 0 -1"});
     CHECK(seen->ended.error == asio::error::operation_aborted);
 }
 
@@ -322,6 +323,12 @@ TEST_CASE("a_traceparent_is_sent_and_told", "[client][observer]") {
     CHECK(f.get());
     CHECK(asked == "contacts.get_contact location:loc1");
     CHECK(f.network->requests().back().fields.find("traceparent") == good);
+    SECTION("what follows in a later version is not passed on") {
+        header = "01" + std::string{good.substr(2)} + "-\r\nx-evil: 1";
+        f.network->then(scripted_transport::reply(200, "{}"));
+        CHECK(f.get());
+        CHECK(f.network->requests().back().fields.find("traceparent") == good);
+    }
 
     SECTION("an invalid one is not sent") {
         header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\nX: y";

@@ -59,6 +59,12 @@ TEST_CASE("a_later_version_counts_as_far_as_it_is_known", "[client][trace_parent
     }
 }
 
+TEST_CASE("flags_that_are_not_known_are_cleared", "[client][trace_parent]") {
+    auto const got = trace_parent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-ff");
+    REQUIRE(got);
+    CHECK(got->text().ends_with("-03"));
+}
+
 TEST_CASE("a_child_is_of_the_same_trace_with_a_span_of_its_own", "[client][trace_parent]") {
     auto const parent = trace_parent::random(false);
     auto const child = parent.child();

@@ -66,9 +66,9 @@ public:
 
 /// An observer that gives a line to `sink` for each event.
 ///
-/// Lines hold names, ids, numbers and the texts of error codes: no token, no header, no query, no
-/// body, and of what the server said only the place where it did not fit its type. They have no
-/// line break, whatever a path holds, and are UTF-8.
+/// Lines hold names, ids, numbers and the texts of error codes: no token, no query, no body, no
+/// header but `traceparent`, and of what the server said only the place where it did not fit its
+/// type. They have no line break, whatever a path or a header holds, and are UTF-8.
 ///
 /// Thread safety: shared objects: safe where the sink is, which many threads may call at once. What
 /// it throws is dropped with the line, since a log must not fail calls.

@@ -61,7 +61,8 @@ public:
 /// enumerators of this library: never an id, so that the number of series is bounded however many
 /// locations there are. A raw request is the operation "raw".
 ///
-/// An event takes a lock for as long as it takes to add a number.
+/// An event takes a lock for as long as it takes to add a number; a scrape holds it while it copies
+/// the numbers.
 ///
 /// Thread safety: shared objects: safe.
 class metrics final : public observer {
@@ -76,14 +77,14 @@ public:
     /// Throws std::invalid_argument that names the option that cannot be used.
     explicit metrics(metrics_options options = {}) : options_(std::move(options)) {
         options_.validate();
-        for (auto& of_class : classes_) {
+        for (auto& of_class : counted_.classes) {
             of_class.attempts_took.begin(options_.buckets);
             for (auto& waits : of_class.waited)
                 waits.begin(options_.buckets);
         }
-        for (auto& took : renewal_took_)
+        for (auto& took : counted_.renewal_took)
             took.begin(options_.buckets);
-        connect_took_.begin(options_.buckets);
+        counted_.connect_took.begin(options_.buckets);
     }
 
     /// All metrics in Prometheus' text format, version 0.0.4.
@@ -143,28 +144,28 @@ public:
     void on_token_refresh(const auth::token_refresh_event& event) noexcept override {
         update([&] {
             auto const how = index(event.how);
-            ++renewals_[class_of(event.resource)][how][event.error ? 1 : 0];
-            renewal_took_[how].add(event.took, options_.buckets);
+            ++counted_.renewals[class_of(event.resource)][how][event.error ? 1 : 0];
+            counted_.renewal_took[how].add(event.took, options_.buckets);
         });
     }
 
     void on_connection_open(const http::connection_open_event& event) noexcept override {
         update([&] {
             if (event.error) {
-                ++open_failures_;
+                ++counted_.open_failures;
                 return;
             }
-            ++connections_;
-            ++opened_[event.secure ? event.resumed ? 2U : 1U : 0U];
-            connect_took_.add(event.took, options_.buckets);
+            ++counted_.connections;
+            ++counted_.opened[event.secure ? event.resumed ? 2U : 1U : 0U];
+            counted_.connect_took.add(event.took, options_.buckets);
         });
     }
 
     void on_connection_close(const http::connection_close_event& event) noexcept override {
         update([&] {
-            --connections_;
-            ++closed_[index(event.reason)];
-            closed_requests_ += event.requests;
+            --counted_.connections;
+            ++counted_.closed[index(event.reason)];
+            counted_.closed_requests += event.requests;
         });
     }
 
@@ -306,8 +307,174 @@ private:
     [[nodiscard]] static std::string_view class_name(std::size_t at) noexcept {
         return at == 0 ? "location" : "company";
     }
+    /// All that is counted. A scrape copies it, and writes the text while events go on.
+    class tally {
+    public:
+        /// Locations, companies.
+        std::array<class_counts, 2> classes;
+        /// By class, kind, and whether it failed.
+        std::array<std::array<std::array<std::uint64_t, 2>, 2>, 2> renewals{};
+        std::array<histogram, 2> renewal_took;
+        std::int64_t connections = 0;
+        std::array<std::uint64_t, 3> opened{};
+        std::uint64_t open_failures = 0;
+        histogram connect_took;
+        std::array<std::uint64_t, 6> closed{};
+        std::uint64_t closed_requests = 0;
+
+        void write(writer& to) const {
+            render_calls(to);
+            render_permits(to);
+            render_attempts(to);
+            render_tokens(to);
+            render_connections(to);
+        }
+
+    private:
+        /// Calls `each(name of the class, its counts)`.
+        template <class Each>
+        void for_classes(Each each) const {
+            for (std::size_t i = 0; i < classes.size(); ++i)
+                each(class_name(i), classes[i]);
+        }
+        /// Calls `each(name of the class, name of the operation, its counts)`.
+        template <class Each>
+        void for_operations(Each each) const {
+            for_classes([&](std::string_view kind, const class_counts& counts) {
+                for (auto const& [name, operation] : counts.operations)
+                    each(kind, name, operation);
+            });
+        }
+
+        void render_calls(writer& to) const {
+            to.family("calls", "counter", "Calls that ended, by what came of them.");
+            for_operations([&](auto kind, const auto& name, const auto& counts) {
+                for (auto const& [outcome, count] : counts.calls)
+                    to.counter(
+                        {{"operation", name}, {"resource_class", kind}, {"outcome", outcome}},
+                        count);
+            });
+            to.family(
+                "call_duration_seconds", "histogram",
+                "Time from the beginning of a call to its decoded response.");
+            for_operations([&](auto kind, const auto& name, const auto& counts) {
+                // Begun by what had to be bent alone: no call has ended yet.
+                if (!counts.calls.empty())
+                    to.durations({{"operation", name}, {"resource_class", kind}}, counts.took);
+            });
+            to.family("calls_in_progress", "gauge", "Calls under way.");
+            for_classes([&](auto kind, const auto& counts) {
+                to.gauge({{"resource_class", kind}}, counts.in_progress);
+            });
+            to.family(
+                "decode_diagnostics", "counter",
+                "Places in which responses did not match their type and were decoded all the "
+                "same.");
+            for_operations([&](auto kind, const auto& name, const auto& counts) {
+                to.counter({{"operation", name}, {"resource_class", kind}}, counts.bent);
+            });
+        }
+
+        void render_permits(writer& to) const {
+            constexpr std::array lanes{quota::lane::interactive, quota::lane::bulk};
+            to.family("calls_waiting", "gauge", "Calls that wait for a permit of the rate limit.");
+            for_classes([&](auto kind, const auto& counts) {
+                for (auto const lane : lanes)
+                    to.gauge(
+                        {{"resource_class", kind}, {"lane", to_string(lane)}},
+                        counts.waiting[index(lane)]);
+            });
+            to.family("permit_wait_seconds", "histogram", "Time that calls waited for a permit.");
+            for_classes([&](auto kind, const auto& counts) {
+                for (auto const lane : lanes)
+                    to.durations(
+                        {{"resource_class", kind}, {"lane", to_string(lane)}},
+                        counts.waited[index(lane)]);
+            });
+            to.family("permits", "counter", "Permits asked for, by whether they were given.");
+            for_classes([&](auto kind, const auto& counts) {
+                to.counter({{"resource_class", kind}, {"outcome", "granted"}}, counts.granted);
+                to.counter({{"resource_class", kind}, {"outcome", "denied"}}, counts.denied);
+            });
+            to.family("permits_settled", "counter", "Permits given back, by what came of them.");
+            for_classes([&](auto kind, const auto& counts) {
+                for (auto const how : {permit_end::settled, permit_end::lost, permit_end::unsent})
+                    to.counter(
+                        {{"resource_class", kind}, {"outcome", to_string(how)}},
+                        counts.settled[index(how)]);
+            });
+        }
+
+        void render_attempts(writer& to) const {
+            to.family("attempts", "counter", "Requests sent, by the status of their response.");
+            for_classes([&](auto kind, const auto& counts) {
+                for (auto const& [status, count] : counts.attempts) {
+                    auto const text = status == 0 ? "none"
+                        : status == other_status  ? "other"
+                                                  : std::to_string(status);
+                    to.counter({{"resource_class", kind}, {"status", text}}, count);
+                }
+            });
+            to.family(
+                "attempt_duration_seconds", "histogram",
+                "Time from the permit of a request to the end of its response.");
+            for_classes([&](auto kind, const auto& counts) {
+                to.durations({{"resource_class", kind}}, counts.attempts_took);
+            });
+            to.family("retries", "counter", "Requests that were sent again, by why.");
+            for_classes([&](auto kind, const auto& counts) {
+                for (auto const why :
+                     {retry_reason::rate_limited, retry_reason::token_renewed,
+                      retry_reason::transient})
+                    to.counter(
+                        {{"resource_class", kind}, {"reason", to_string(why)}},
+                        counts.retries[index(why)]);
+            });
+        }
+
+        void render_tokens(writer& to) const {
+            constexpr std::array kinds{auth::renewal_kind::refresh, auth::renewal_kind::mint};
+            to.family("token_refreshes", "counter", "Attempts to renew a token.");
+            for (std::size_t i = 0; i < renewals.size(); ++i)
+                for (auto const how : kinds)
+                    for (std::size_t failed = 0; failed < 2; ++failed)
+                        to.counter(
+                            {{"resource_class", class_name(i)},
+                             {"kind", to_string(how)},
+                             {"outcome", failed != 0 ? "failure" : "success"}},
+                            renewals[i][index(how)][failed]);
+            to.family("token_refresh_duration_seconds", "histogram", "Time that renewals took.");
+            for (auto const how : kinds)
+                to.durations({{"kind", to_string(how)}}, renewal_took[index(how)]);
+        }
+
+        void render_connections(writer& to) const {
+            using http::close_reason;
+            to.family("connections_open", "gauge", "Connections that are open.");
+            to.gauge({}, connections);
+            to.family(
+                "connections_opened", "counter", "Connections opened, by their TLS handshake.");
+            constexpr std::array<std::string_view, 3> handshakes{"none", "full", "resumed"};
+            for (std::size_t i = 0; i < handshakes.size(); ++i)
+                to.counter({{"tls", handshakes[i]}}, opened[i]);
+            to.family("connection_failures", "counter", "Connections that could not be opened.");
+            to.counter({}, open_failures);
+            to.family("connect_duration_seconds", "histogram", "Time to open a connection.");
+            to.durations({}, connect_took);
+            to.family("connections_closed", "counter", "Connections closed, by why.");
+            for (auto const why :
+                 {close_reason::retired, close_reason::stale, close_reason::server,
+                  close_reason::failed, close_reason::cancelled, close_reason::shutdown})
+                to.counter({{"reason", to_string(why)}}, closed[index(why)]);
+            to.family(
+                "closed_connection_requests", "counter",
+                "Requests that were sent on the connections that are closed by now.");
+            to.counter({}, closed_requests);
+        }
+    };
+
     [[nodiscard]] class_counts& of(const call_info& call) noexcept {
-        return classes_[class_of(call.resource)];
+        return counted_.classes[class_of(call.resource)];
     }
 
     [[nodiscard]] operation_counts& operation_of(const call_info& call) {
@@ -317,8 +484,9 @@ private:
         if (found == all.end()) {
             bool const full = all.size() >= options_.max_operations;
             found = all.try_emplace(std::string{full ? "other" : name}).first;
-            if (found->second.took.counts.empty()) found->second.took.begin(options_.buckets);
         }
+        // Also for a series whose making a lack of memory cut short.
+        if (found->second.took.counts.empty()) found->second.took.begin(options_.buckets);
         return found->second;
     }
 
@@ -334,167 +502,19 @@ private:
     }
 
     [[nodiscard]] std::string render(bool open) const {
+        auto const seen = [&] {
+            std::lock_guard const lock{mutex_};
+            return counted_;
+        }();
         writer to{options_, open};
-        std::lock_guard const lock{mutex_};
-        render_calls(to);
-        render_permits(to);
-        render_attempts(to);
-        render_tokens(to);
-        render_connections(to);
+        seen.write(to);
         return std::move(to).end();
-    }
-
-    /// Calls `each(name of the class, its counts)`.
-    template <class Each>
-    void for_classes(Each each) const {
-        for (std::size_t i = 0; i < classes_.size(); ++i)
-            each(class_name(i), classes_[i]);
-    }
-    /// Calls `each(name of the class, name of the operation, its counts)`.
-    template <class Each>
-    void for_operations(Each each) const {
-        for_classes([&](std::string_view kind, const class_counts& counts) {
-            for (auto const& [name, operation] : counts.operations)
-                each(kind, name, operation);
-        });
-    }
-
-    void render_calls(writer& to) const {
-        to.family("calls", "counter", "Calls that ended, by what came of them.");
-        for_operations([&](auto kind, const auto& name, const auto& counts) {
-            for (auto const& [outcome, count] : counts.calls)
-                to.counter(
-                    {{"operation", name}, {"resource_class", kind}, {"outcome", outcome}}, count);
-        });
-        to.family(
-            "call_duration_seconds", "histogram",
-            "Time from the beginning of a call to its decoded response.");
-        for_operations([&](auto kind, const auto& name, const auto& counts) {
-            // Begun by what had to be bent alone: no call has ended yet.
-            if (!counts.calls.empty())
-                to.durations({{"operation", name}, {"resource_class", kind}}, counts.took);
-        });
-        to.family("calls_in_progress", "gauge", "Calls under way.");
-        for_classes([&](auto kind, const auto& counts) {
-            to.gauge({{"resource_class", kind}}, counts.in_progress);
-        });
-        to.family(
-            "decode_diagnostics", "counter",
-            "Places in which responses did not match their type and were decoded all the same.");
-        for_operations([&](auto kind, const auto& name, const auto& counts) {
-            to.counter({{"operation", name}, {"resource_class", kind}}, counts.bent);
-        });
-    }
-
-    void render_permits(writer& to) const {
-        constexpr std::array lanes{quota::lane::interactive, quota::lane::bulk};
-        to.family("calls_waiting", "gauge", "Calls that wait for a permit of the rate limit.");
-        for_classes([&](auto kind, const auto& counts) {
-            for (auto const lane : lanes)
-                to.gauge(
-                    {{"resource_class", kind}, {"lane", to_string(lane)}},
-                    counts.waiting[index(lane)]);
-        });
-        to.family("permit_wait_seconds", "histogram", "Time that calls waited for a permit.");
-        for_classes([&](auto kind, const auto& counts) {
-            for (auto const lane : lanes)
-                to.durations(
-                    {{"resource_class", kind}, {"lane", to_string(lane)}},
-                    counts.waited[index(lane)]);
-        });
-        to.family("permits", "counter", "Permits asked for, by whether they were given.");
-        for_classes([&](auto kind, const auto& counts) {
-            to.counter({{"resource_class", kind}, {"outcome", "granted"}}, counts.granted);
-            to.counter({{"resource_class", kind}, {"outcome", "denied"}}, counts.denied);
-        });
-        to.family("permits_settled", "counter", "Permits given back, by what came of them.");
-        for_classes([&](auto kind, const auto& counts) {
-            for (auto const how : {permit_end::settled, permit_end::lost, permit_end::unsent})
-                to.counter(
-                    {{"resource_class", kind}, {"outcome", to_string(how)}},
-                    counts.settled[index(how)]);
-        });
-    }
-
-    void render_attempts(writer& to) const {
-        to.family("attempts", "counter", "Requests sent, by the status of their response.");
-        for_classes([&](auto kind, const auto& counts) {
-            for (auto const& [status, count] : counts.attempts) {
-                auto const text = status == 0 ? "none"
-                    : status == other_status  ? "other"
-                                              : std::to_string(status);
-                to.counter({{"resource_class", kind}, {"status", text}}, count);
-            }
-        });
-        to.family(
-            "attempt_duration_seconds", "histogram",
-            "Time from the permit of a request to the end of its response.");
-        for_classes([&](auto kind, const auto& counts) {
-            to.durations({{"resource_class", kind}}, counts.attempts_took);
-        });
-        to.family("retries", "counter", "Requests that were sent again, by why.");
-        for_classes([&](auto kind, const auto& counts) {
-            for (auto const why :
-                 {retry_reason::rate_limited, retry_reason::token_renewed, retry_reason::transient})
-                to.counter(
-                    {{"resource_class", kind}, {"reason", to_string(why)}},
-                    counts.retries[index(why)]);
-        });
-    }
-
-    void render_tokens(writer& to) const {
-        constexpr std::array kinds{auth::renewal_kind::refresh, auth::renewal_kind::mint};
-        to.family("token_refreshes", "counter", "Attempts to renew a token.");
-        for (std::size_t i = 0; i < renewals_.size(); ++i)
-            for (auto const how : kinds)
-                for (std::size_t failed = 0; failed < 2; ++failed)
-                    to.counter(
-                        {{"resource_class", class_name(i)},
-                         {"kind", to_string(how)},
-                         {"outcome", failed != 0 ? "failure" : "success"}},
-                        renewals_[i][index(how)][failed]);
-        to.family("token_refresh_duration_seconds", "histogram", "Time that renewals took.");
-        for (auto const how : kinds)
-            to.durations({{"kind", to_string(how)}}, renewal_took_[index(how)]);
-    }
-
-    void render_connections(writer& to) const {
-        using http::close_reason;
-        to.family("connections_open", "gauge", "Connections that are open.");
-        to.gauge({}, connections_);
-        to.family("connections_opened", "counter", "Connections opened, by their TLS handshake.");
-        constexpr std::array<std::string_view, 3> handshakes{"none", "full", "resumed"};
-        for (std::size_t i = 0; i < handshakes.size(); ++i)
-            to.counter({{"tls", handshakes[i]}}, opened_[i]);
-        to.family("connection_failures", "counter", "Connections that could not be opened.");
-        to.counter({}, open_failures_);
-        to.family("connect_duration_seconds", "histogram", "Time to open a connection.");
-        to.durations({}, connect_took_);
-        to.family("connections_closed", "counter", "Connections closed, by why.");
-        for (auto const why :
-             {close_reason::retired, close_reason::stale, close_reason::server,
-              close_reason::failed, close_reason::cancelled, close_reason::shutdown})
-            to.counter({{"reason", to_string(why)}}, closed_[index(why)]);
-        to.family(
-            "closed_connection_requests", "counter",
-            "Requests that were sent on the connections that are closed by now.");
-        to.counter({}, closed_requests_);
     }
 
     metrics_options options_;
 
     mutable std::mutex mutex_;
-    /// Locations, companies.
-    std::array<class_counts, 2> classes_;
-    /// By class, kind, and whether it failed.
-    std::array<std::array<std::array<std::uint64_t, 2>, 2>, 2> renewals_{};
-    std::array<histogram, 2> renewal_took_;
-    std::int64_t connections_ = 0;
-    std::array<std::uint64_t, 3> opened_{};
-    std::uint64_t open_failures_ = 0;
-    histogram connect_took_;
-    std::array<std::uint64_t, 6> closed_{};
-    std::uint64_t closed_requests_ = 0;
+    tally counted_;
 };
 
 } // namespace highlevel

@@ -189,7 +189,8 @@ public:
     /// A call ended, with success or without. Each on_call_start() is followed by one.
     virtual void on_call_end(const call_info& /*call*/, const call_end_event& /*event*/) noexcept {}
 
-    /// A call has to wait for its permit. An on_permit() follows each.
+    /// A call does not get its permit at once: it waits, or will be denied. An on_permit() follows
+    /// each.
     virtual void on_throttled(const call_info& /*call*/) noexcept {}
 
     /// A call has its permit, or will not get one.

@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// Tests of http/watchdog.hpp and detail/one_shot.hpp: limits strike once and only when due, a bell
-// wakes its waiter once whoever rings, and nothing keeps an idle loop alive.
+// Tests of http/watchdog.hpp: limits strike once and only when due, and nothing keeps an idle loop
+// alive.
 #include "support/catch.hpp"
 
 #include <highlevel/detail/one_shot.hpp>
-#include <highlevel/detail/ring_at_end.hpp>
 #include <highlevel/http/watchdog.hpp>
 
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
-#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -27,7 +23,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace highlevel::http::detail;
-using highlevel::detail::ring_at_end;
 
 class patient : public watched {
 public:
@@ -185,79 +180,4 @@ TEST_CASE("limits_race_the_timer_on_many_threads", "[http][watchdog][threads]") 
     guard.reset();
     loop.join();
     CHECK(missed == 0);
-}
-
-TEST_CASE("bell_wakes_its_waiter_once_whoever_rings_first", "[http][one_shot]") {
-    boost::asio::io_context context;
-    auto const wait = [&](const std::shared_ptr<one_shot>& bell, std::vector<error_code>& got) {
-        bell->async_wait(boost::asio::bind_executor(
-            context.get_executor(), [&](error_code ec) { got.push_back(ec); }));
-    };
-    std::vector<error_code> got;
-    auto bell = std::make_shared<one_shot>();
-    wait(bell, got);
-    bell->ring(boost::asio::error::timed_out);
-    bell->ring();
-    CHECK(got.empty()); // never inside ring()
-    context.run();
-    REQUIRE(got.size() == 1);
-    CHECK((got[0] == boost::asio::error::timed_out));
-
-    bell = std::make_shared<one_shot>();
-    bell->ring();
-    got.clear();
-    wait(bell, got);
-    CHECK(got.empty());
-    context.restart();
-    context.run();
-    REQUIRE(got.size() == 1);
-    CHECK(!got[0]);
-}
-
-TEST_CASE("end_of_a_timer_rings_the_bell_whatever_ends_it", "[http][one_shot]") {
-    boost::asio::io_context other;
-    for (bool const in_time : {true, false}) {
-        auto context = std::make_unique<boost::asio::io_context>();
-        auto const bell = std::make_shared<one_shot>();
-        std::optional<error_code> got;
-        bell->async_wait(
-            boost::asio::bind_executor(other.get_executor(), [&](error_code ec) { got = ec; }));
-        auto const when = in_time ? time_point{} : time_point::max();
-        auto timer = std::make_unique<boost::asio::steady_timer>(*context, when);
-        timer->async_wait(ring_at_end{bell, boost::asio::error::timed_out});
-        if (in_time) {
-            context->run();
-        } else {
-            // A timer must not outlive its loop; the cancelled wait goes with the loop, unheard.
-            timer.reset();
-            context.reset();
-        }
-        other.restart();
-        other.run();
-        REQUIRE(got);
-        if (in_time)
-            CHECK((*got == boost::asio::error::timed_out));
-        else
-            CHECK((*got == boost::asio::error::operation_aborted));
-    }
-}
-
-TEST_CASE("terminal_cancellation_rings_the_bell", "[http][one_shot]") {
-    boost::asio::io_context context;
-    boost::asio::cancellation_signal signal;
-    auto const bell = std::make_shared<one_shot>();
-    std::optional<error_code> got;
-    bell->async_wait(boost::asio::bind_cancellation_slot(
-        signal.slot(),
-        boost::asio::bind_executor(context.get_executor(), [&](error_code ec) { got = ec; })));
-    signal.emit(boost::asio::cancellation_type::total);
-    context.run();
-    CHECK(!got);
-    signal.emit(boost::asio::cancellation_type::terminal);
-    CHECK(!got);
-    context.restart();
-    context.run();
-    REQUIRE(got);
-    CHECK((*got == boost::asio::error::operation_aborted));
-    bell->ring();
 }

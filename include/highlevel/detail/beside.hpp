@@ -5,6 +5,7 @@
 // work.
 #pragma once
 
+#include <highlevel/detail/listen.hpp>
 #include <highlevel/detail/one_shot.hpp>
 #include <highlevel/detail/ring_at_end.hpp>
 #include <highlevel/error.hpp>
@@ -16,11 +17,7 @@
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -51,9 +48,11 @@ public:
         asio::co_spawn(
             *strand_, std::move(work),
             asio::bind_cancellation_slot(
-                signal_.slot(), [self = shared_from_this()](std::exception_ptr thrown) {
+                signal_.slot(),
+                [self = shared_from_this(),
+                 end = ring_at_end{bell_, {}}](std::exception_ptr thrown) mutable {
                     self->thrown_ = std::move(thrown);
-                    self->bell_->ring();
+                    end({});
                 }));
     }
 
@@ -66,7 +65,8 @@ public:
 
     /// Waits until the work has ended: success, whatever it threw. Otherwise it was left:
     /// errc::timeout at the deadline; operation_aborted when the waiting coroutine was cancelled;
-    /// or what somebody else rang the bell with. Call it once, after start().
+    /// or what somebody else rang the bell with. Work that is destroyed before it ends counts as
+    /// cancelled. Call it once, after start(). Throws as listen() does.
     [[nodiscard]] asio::awaitable<error_code> wait(
         std::chrono::steady_clock::time_point deadline, left fate = left::cancelled) {
         class leaver {
@@ -85,11 +85,7 @@ public:
         auto const self = shared_from_this();
         leaver guard{*this};
         if (fate == left::alone) guard.stay();
-        // Also without a deadline: the timer's end is that of its event loop.
-        asio::steady_timer timer{co_await asio::this_coro::executor, deadline};
-        timer.async_wait(ring_at_end{bell_, make_error_code(errc::timeout)});
-        error_code ec;
-        co_await bell_->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        auto const ec = co_await listen(bell_, deadline, make_error_code(errc::timeout));
         if (!ec) guard.stay();
         co_return ec;
     }

@@ -66,6 +66,8 @@ public:
         call_end_event event;
         event.error = asio::error::operation_aborted;
         event.cause = cause::cancelled;
+        event.attempts = sent_;
+        event.status = status_;
         end(event);
     }
 
@@ -88,6 +90,10 @@ public:
 
     void settled(
         permit_end how, unsigned status = 0, const quota::rate_headers& learned = {}) noexcept {
+        if (how != permit_end::unsent) {
+            ++sent_;
+            status_ = status;
+        }
         permit_settled_event event;
         event.how = how;
         event.status = status;
@@ -143,6 +149,9 @@ private:
     std::string traceparent_;
     call_info info_;
     clock::time_point began_ = clock::now();
+    /// For a call that does not come to tell it: how often it was sent, and the last status.
+    int sent_ = 0;
+    unsigned status_ = 0;
     bool ended_ = false;
 };
 

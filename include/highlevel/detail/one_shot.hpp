@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // A bell for one waiting coroutine that any thread may ring once: the one way in which coroutines
-// of the library wait for each other, so that cancelling works in one place; and what rings it when
-// a timer ends.
+// of the library wait for each other, so that cancelling works in one place.
 #pragma once
 
 #include <boost/asio/any_completion_handler.hpp>

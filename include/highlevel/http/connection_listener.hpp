@@ -79,7 +79,8 @@ public:
     connection_listener& operator=(const connection_listener&) = delete;
     virtual ~connection_listener() = default;
 
-    /// An attempt to open a connection ended, with success or without.
+    /// An attempt to open a connection ended, with success or without; one that was cancelled is
+    /// not told.
     virtual void on_connection_open(const connection_open_event& /*event*/) noexcept {}
 
     /// A connection was closed. Each success of on_connection_open() is followed by one.

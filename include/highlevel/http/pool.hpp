@@ -162,8 +162,9 @@ public:
     /// A place in use is free; its connection is gone.
     void drop() noexcept { --in_use_; }
 
-    /// A connection in use becomes idle, or is discarded because it is too old. `server_limit` is
-    /// how long the server said that it keeps idle ones, if it said so.
+    /// A connection in use becomes idle, or is discarded because it is too old. `now` is earlier
+    /// than it is for one that was not used after all. `server_limit` is how long the server said
+    /// that it keeps idle ones, if it said so.
     void put_back(
         Connection connection,
         time_point opened_at,

@@ -174,6 +174,8 @@ private:
             if (self_) self_->abandon();
         }
 
+        void disarm() noexcept { self_.reset(); }
+
         void operator()(error_code) { std::exchange(self_, nullptr)->tick(generation_); }
 
     private:
@@ -206,7 +208,15 @@ private:
         pending_ = true;
         set_for_.store(when.time_since_epoch().count());
         timer_->expires_at(when);
-        timer_->async_wait(ticking{shared_from_this(), ++generation_});
+        ticking next{shared_from_this(), ++generation_};
+        try {
+            timer_->async_wait(std::move(next));
+        } catch (...) {
+            next.disarm(); // its destructor takes the lock
+            pending_ = false;
+            set_for_.store(watched::never);
+            throw;
+        }
     }
 
     void tick(std::uint64_t generation) {

@@ -13,9 +13,9 @@
 #include <highlevel/detail/config.hpp>
 #include <highlevel/detail/deadline.hpp>
 #include <highlevel/detail/encode_operation.hpp>
+#include <highlevel/detail/listen.hpp>
 #include <highlevel/detail/one_shot.hpp>
 #include <highlevel/detail/operation_failure.hpp>
-#include <highlevel/detail/ring_at_end.hpp>
 #include <highlevel/http/http1_transport.hpp>
 #include <highlevel/impl/pages.ipp>
 #include <highlevel/json/decode.hpp>
@@ -26,8 +26,6 @@
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json/parse.hpp>
@@ -121,11 +119,7 @@ public:
     [[nodiscard]] asio::awaitable<error_code> sleep(std::chrono::milliseconds time) {
         auto const bell = std::make_shared<one_shot>();
         entry const mine{*this, bell};
-        asio::steady_timer timer{co_await asio::this_coro::executor, time};
-        timer.async_wait(ring_at_end{bell, {}});
-        error_code ec;
-        co_await bell->async_wait(asio::redirect_error(asio::use_awaitable, ec));
-        co_return ec;
+        co_return co_await listen(bell, after(std::chrono::steady_clock::now(), time));
     }
 
     /// Wakes all that sleep, and those that fall asleep later.
@@ -738,7 +732,8 @@ private:
         } catch (...) {
             return; // tracing must not fail calls
         }
-        // In our own words: what follows in a later version's header is not known to be a field value.
+        // In our own words: what follows in a later version's header is not known to be a field
+        // value.
         if (auto const valid = trace_parent::parse(header))
             fields.add("traceparent", valid->text());
     }

@@ -109,6 +109,10 @@ public:
 
     time_point opened_at{};
     bool reused = false;
+    /// How long the server keeps it when it is idle, where it said so.
+    std::optional<std::chrono::milliseconds> server_limit;
+    /// Since when it has been idle; nothing once a request is sent on it.
+    std::optional<time_point> idle_since;
     /// Whether an earlier TLS session was resumed.
     bool resumed = false;
     std::uint64_t requests = 0;
@@ -390,7 +394,6 @@ private:
         circuit_breaker::ticket admitted = circuit_breaker::ticket::refused;
         /// Whether the next may have the connection: as it was kept, or after a whole exchange.
         bool reusable = false;
-        std::optional<std::chrono::milliseconds> server_limit;
         std::shared_ptr<connection> link;
         std::unique_ptr<scratch> memory;
 
@@ -481,7 +484,9 @@ private:
             if (granted.what == pool_type::outcome::open) {
                 auto const began = clock::now();
                 co_await open(held, out);
-                if (listener_ && held.link) tell_opened(*held.link, began, out);
+                // An opening that was called off is no failure of the peer's.
+                if (listener_ && held.link && out.error != asio::error::operation_aborted)
+                    tell_opened(*held.link, began, out);
                 co_return;
             }
             held.link->reused = true;
@@ -506,6 +511,7 @@ private:
         } else if (granted.what == pool_type::outcome::reuse) {
             held.what = lease::state::in_use;
             held.link = *std::move(granted.connection);
+            held.link->idle_since = granted.idle_since;
             ++counts_.reused;
         }
     }
@@ -562,9 +568,7 @@ private:
         limit const bound{*watchdog_, out.deadline, mine.at.bell};
         error_code ec;
         co_await mine.at.bell->async_wait(asio::redirect_error(asio::use_awaitable, ec));
-        auto& got = mine.leave();
-        granted.what = got.what;
-        granted.idle_since = got.idle_since;
+        granted.what = mine.leave().what;
         held.reusable = held.what == lease::state::in_use;
         if (granted.what != pool_type::outcome::wait && ec != asio::error::operation_aborted)
             co_return;
@@ -647,8 +651,8 @@ private:
         held.admitted = circuit_breaker::ticket::refused;
         pool_.opened();
         held.what = lease::state::in_use;
-        held.link->opened_at = now;
         wake_locked(discarded); // one more may be in the opening now
+        held.link->opened_at = now;
     }
 
     void tell_opened(const connection& link, time_point began, const trip& out) const noexcept {
@@ -818,6 +822,7 @@ private:
                 co_return false;
             }
             held.reusable = false;
+            link.idle_since.reset();
             asio::const_buffer const rest = sent < memory.output.size()
                 ? asio::buffer(memory.output) + sent
                 : asio::buffer(r.body) + (sent - memory.output.size());
@@ -896,7 +901,7 @@ private:
         }
         out.enter(phase::done, clock::now());
         if (auto const said = out.reply.fields.find("Keep-Alive"))
-            held.server_limit = keep_alive_limit(*said);
+            link.server_limit = keep_alive_limit(*said);
         // Bytes behind the response would be taken for the answer to the next request.
         held.reusable = parser.keep_alive() && filled == 0 && !ec && !link.shut() &&
             watchdog_->set(link, time_point::max());
@@ -1019,9 +1024,12 @@ private:
                 breaker_.abandoned(held.admitted);
                 held.admitted = circuit_breaker::ticket::refused;
             } else if (held.reusable && !closed_.load()) {
-                auto const opened = held.link->opened_at;
-                pool_.put_back(
-                    std::move(held.link), opened, clock::now(), discarded, held.server_limit);
+                // One that was not used after all has been idle all the time.
+                auto const& link = *held.link;
+                auto const opened = link.opened_at;
+                auto const since = link.idle_since.value_or(clock::now());
+                auto const limit = link.server_limit;
+                pool_.put_back(std::move(held.link), opened, since, discarded, limit);
             } else {
                 pool_.drop();
             }

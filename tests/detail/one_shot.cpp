@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSL-1.0
+//
+// Tests of detail/one_shot.hpp: a bell wakes its waiter once, whoever rings.
+#include "support/catch.hpp"
+
+#include <highlevel/detail/one_shot.hpp>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/system/error_code.hpp>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using highlevel::detail::one_shot;
+
+TEST_CASE("bell_wakes_its_waiter_once_whoever_rings_first", "[detail]") {
+    asio::io_context context;
+    auto const wait = [&](const std::shared_ptr<one_shot>& bell, std::vector<error_code>& got) {
+        bell->async_wait(
+            asio::bind_executor(context.get_executor(), [&](error_code ec) { got.push_back(ec); }));
+    };
+    std::vector<error_code> got;
+    auto bell = std::make_shared<one_shot>();
+    wait(bell, got);
+    bell->ring(asio::error::timed_out);
+    bell->ring();
+    CHECK(got.empty()); // never inside ring()
+    context.run();
+    REQUIRE(got.size() == 1);
+    CHECK((got[0] == asio::error::timed_out));
+
+    bell = std::make_shared<one_shot>();
+    bell->ring();
+    got.clear();
+    wait(bell, got);
+    CHECK(got.empty());
+    context.restart();
+    context.run();
+    REQUIRE(got.size() == 1);
+    CHECK(!got[0]);
+}
+
+TEST_CASE("terminal_cancellation_rings_the_bell", "[detail]") {
+    asio::io_context context;
+    asio::cancellation_signal signal;
+    auto const bell = std::make_shared<one_shot>();
+    std::optional<error_code> got;
+    bell->async_wait(asio::bind_cancellation_slot(
+        signal.slot(),
+        asio::bind_executor(context.get_executor(), [&](error_code ec) { got = ec; })));
+    signal.emit(asio::cancellation_type::total);
+    context.run();
+    CHECK(!got);
+    signal.emit(asio::cancellation_type::terminal);
+    CHECK(!got);
+    context.restart();
+    context.run();
+    REQUIRE(got);
+    CHECK((*got == asio::error::operation_aborted));
+    bell->ring();
+}
