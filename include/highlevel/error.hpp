@@ -131,8 +131,9 @@ enum class cause : std::uint8_t {
     burst_limit,
     /// The resource's requests of the day are used up.
     daily_limit,
-    /// A gateway in front of the API refused the client: an HTML page with status 403, 429, 503,
-    /// 530 or another 4xx of Cloudflare's, often with a number of its own (Cloudflare's error 1020).
+    /// A gateway in front of the API refused the client: an HTML page with status 403, 429,
+    /// 503, 530 or another 4xx of Cloudflare's, often with a number of its own (Cloudflare's error
+    /// 1020).
     blocked,
     /// The server failed (5xx), or a gateway gave up on it.
     server_error,
