@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstdio>
+#include <exception>
 #include <functional>
 #include <optional>
 #include <stdexcept>
@@ -23,7 +25,8 @@ public:
     /// Waits for the next number from the parent; nothing when there will be none.
     using receive = std::function<std::optional<std::uint64_t>()>;
 
-    /// `work` is told how to report; its exceptions end the child with status 1.
+    /// `work` is told how to report; its exceptions are told on standard error, and end
+    /// the child with status 1.
     explicit child_process(const std::function<void(const report&)>& work)
         : child_process([&](const report& tell, const receive&) { work(tell); }) {}
     explicit child_process(const std::function<void(const report&, const receive&)>& work) {
@@ -42,8 +45,10 @@ public:
                     },
                     [&] { return read(ends[1]); });
                 status = 0;
+            } catch (const std::exception& e) {
+                std::fprintf(stderr, "child process: %s\n", e.what());
             } catch (...) {
-                status = 1;
+                std::fputs("child process: an exception of unknown type\n", stderr);
             }
             ::_exit(status);
         }
