@@ -12,6 +12,9 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -118,6 +121,7 @@ struct results {
     double snapshot_ns = 0;
     double park_ns = 0;
     double wake_ns = 0;
+    double timer_ns = 0;
     double cancel_ns = 0;
 };
 
@@ -251,6 +255,32 @@ void measure_waits(const arguments& args, results& r) {
     r.wake_ns = each(begin, args.waiters);
 }
 
+asio::awaitable<void> sleep(asio::steady_timer& timer, std::size_t& ended) {
+    boost::system::error_code ec;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    ++ended;
+}
+
+/// The peer of measure_waits(): as many coroutines that sleep and are woken, with nothing to decide
+/// and a timer for each.
+double time_timers(std::size_t waiters) {
+    asio::io_context context;
+    std::deque<asio::steady_timer> timers;
+    std::size_t ended = 0;
+    auto const begin = steady::now();
+    for (std::size_t i = 0; i < waiters; ++i)
+        asio::co_spawn(
+            context, sleep(timers.emplace_back(context, steady::time_point::max()), ended),
+            asio::detached);
+    context.poll();
+    for (auto& t : timers)
+        t.cancel();
+    context.restart();
+    context.poll();
+    if (ended != waiters) throw std::runtime_error{"a timer did not wake its coroutine"};
+    return each(begin, waiters);
+}
+
 double time_cancels(std::size_t cancels) {
     waiting w{1};
     auto const held = w.subject->try_acquire("r", quota::lane::bulk);
@@ -284,11 +314,12 @@ int run(const arguments& args) {
     r.pair_ns = time_pairs(args.pairs);
     measure_idle(args.buckets, r);
     measure_waits(args, r);
+    r.timer_ns = time_timers(args.waiters);
     r.cancel_ns = time_cancels(args.cancels);
     std::printf(
         args.json ? "{\"admit_ns\":%.1f,\"pair_ns\":%.1f,\"bucket_bytes\":%.0f,"
                     "\"waiter_bytes\":%.0f,\"snapshot_ns\":%.1f,\"park_ns\":%.1f,\"wake_ns\":%.1f,"
-                    "\"cancel_ns\":%.1f,\"buckets\":%zu,\"waiters\":%zu}\n"
+                    "\"timer_ns\":%.1f,\"cancel_ns\":%.1f,\"buckets\":%zu,\"waiters\":%zu}\n"
                   : "decision of a saturated bucket       %8.1f ns\n"
                     "permit taken and settled             %8.1f ns\n"
                     "idle bucket, all included            %8.0f bytes\n"
@@ -296,10 +327,12 @@ int run(const arguments& args) {
                     "snapshot of a bucket                 %8.1f ns\n"
                     "call that comes to wait              %8.1f ns\n"
                     "wait that ends with a permit         %8.1f ns\n"
+                    "coroutine that a timer puts to sleep and wakes, for comparison\n"
+                    "                                     %8.1f ns\n"
                     "wait that is cancelled               %8.1f ns\n"
                     "(%zu buckets, %zu waiters)\n",
         r.admit_ns, r.pair_ns, r.bucket_bytes, r.waiter_bytes, r.snapshot_ns, r.park_ns, r.wake_ns,
-        r.cancel_ns, args.buckets, args.waiters);
+        r.timer_ns, r.cancel_ns, args.buckets, args.waiters);
     return 0;
 }
 
