@@ -106,6 +106,22 @@ TEST_CASE("release_time_is_when_the_room_is_there", "[quota]") {
     }
 }
 
+TEST_CASE("release_waits_for_a_window_that_begins_in_an_empty_slice", "[quota]") {
+    envelope e{interval};
+    nanos const start = 5 * interval;
+    e.add(start, 10);
+    // A window that has just begun holds ten in its counter of the one before for half of its time.
+    nanos const now = start + 120 * slice;
+    REQUIRE_FALSE(e.fits(now, 5));
+    CHECK(e.release() > now + interval / 2 - slice);
+    CHECK(e.release() <= now + interval / 2 + slice);
+    // A log forgets them sooner.
+    envelope log{interval, false};
+    log.add(start, 10);
+    REQUIRE_FALSE(log.fits(now, 5));
+    CHECK(log.release() <= start + interval + slice);
+}
+
 TEST_CASE("remembered_refusal_equals_a_fresh_look", "[quota]") {
     for (std::uint64_t seed = 0; seed < (sim::slow ? 20 : 100); ++seed) {
         sim::generator g{seed};

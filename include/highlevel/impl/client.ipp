@@ -38,6 +38,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
+#include <functional>
 #include <limits>
 #include <list>
 #include <memory>
@@ -73,7 +74,10 @@ namespace highlevel::detail {
     constexpr std::size_t largest_error_body = 4096;
     std::string_view const body{reply.body};
     if (body.size() > largest_error_body || body.empty()) return 0;
-    if (body.find("\"status") == std::string_view::npos) return 0;
+    // Not string_view's find, which stops at every quote.
+    static constexpr std::string_view member = "\"status";
+    static const std::boyer_moore_horspool_searcher finder{member.begin(), member.end()};
+    if (std::search(body.begin(), body.end(), finder) == body.end()) return 0;
     boost::system::error_code ec;
     auto const root = boost::json::parse(boost::json::string_view{body.data(), body.size()}, ec);
     if (ec || !root.is_object()) return 0;

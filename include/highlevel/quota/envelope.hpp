@@ -223,14 +223,19 @@ private:
 
         // A contiguous copy: slices base .. last + ahead.
         auto const base = last + 1 - span;
-        std::array<std::int32_t, span + ahead> counts;
+        std::array<std::int32_t, span + ahead> counts{};
         {
-            auto from = at(base);
-            for (int k = 0; k < span + ahead; ++k) {
-                auto const i = base + k;
-                counts[static_cast<std::size_t>(k)] =
-                    i <= head_ && i > head_ - size ? static_cast<std::int32_t>(get(from)) : 0;
-                if (++from == low_.size()) from = 0;
+            auto const end = std::min<std::int64_t>(head_ - base + 1, span + ahead);
+            for (auto k = std::max<std::int64_t>(0, head_ - size + 1 - base); k < end;) {
+                auto const from = at(base + k);
+                auto const run = std::min<std::int64_t>(end - k, size - static_cast<int>(from));
+                auto* const to = counts.data() + k;
+                for (std::int64_t j = 0; j < run; ++j)
+                    to[j] = low_[from + static_cast<std::size_t>(j)];
+                if (high_.held_)
+                    for (std::int64_t j = 0; j < run; ++j)
+                        to[j] += (*high_.held_)[from + static_cast<std::size_t>(j)] << 8;
+                k += run;
             }
         }
         auto const count = [&](int k) { return counts[static_cast<std::size_t>(k)]; };
@@ -256,6 +261,8 @@ private:
             double weight = 1.0 - static_cast<double>(now - last * slice_) / whole;
             double needed_weight = 1.0 - static_cast<double>(need - last * slice_) / whole;
             for (int k = span - 1; k >= slices; --k, weight -= step, needed_weight -= step) {
+                // Nothing begins or ends to count: what the slice after it holds, weighing less.
+                if ((count(k) | count(k - slices)) == 0 && k != span - 1) continue;
                 current += count(k);
                 previous += count(k - slices) - count(k);
                 double const held = current + previous * weight;
