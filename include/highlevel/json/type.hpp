@@ -122,8 +122,11 @@ void* emplace(void* self) {
 template <class C>
 void* append(void* self) {
     auto& list = *static_cast<C*>(self);
-    // Records are large and hold many strings; doubling from one moves each of them too often.
-    if (list.size() == list.capacity()) list.reserve(list.empty() ? 4 : list.size() * 3);
+    // Records are large and hold many strings; doubling from one moves each of them too often. But
+    // many a list has one element, and room for three more of 700 bytes costs more than that one.
+    constexpr std::size_t first = sizeof(typename C::value_type) <= 64 ? 4 : 1;
+    auto const count = list.size();
+    if (count == list.capacity()) list.reserve(count == 0 ? first : count < 4 ? 4 : count * 3);
     return &list.emplace_back();
 }
 template <class C>

@@ -6,6 +6,7 @@
 
 #include <highlevel/error.hpp>
 #include <highlevel/json/decode_options.hpp>
+#include <highlevel/json/detail/slab.hpp>
 #include <highlevel/json/detail/text.hpp>
 #include <highlevel/json/diagnostics.hpp>
 #include <highlevel/json/type.hpp>
@@ -22,6 +23,7 @@
 #include <forward_list>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -122,6 +124,10 @@ public:
     }
     reader(const reader&) = delete;
     reader& operator=(const reader&) = delete;
+    ~reader() {
+        for (auto const& f : frames_)
+            if (f.memory != nullptr) f.memory->seal();
+    }
 
     // Keys within this text need not be copied; it must outlive the reader.
     void text(std::string_view whole) noexcept { whole_ = whole; }
@@ -363,6 +369,8 @@ private:
         const type* of = nullptr;
         char* self = nullptr;
         habits* known = nullptr;
+        // structure: where its unknown members are, unless that is the heap.
+        slab* memory = nullptr;
         // structure: its members, and the one whose value comes next; null for an unknown one.
         const field* fields = nullptr;
         const field* current = nullptr;
@@ -407,6 +415,10 @@ private:
         std::vector<std::uint32_t> next;
         // How many unknown members the last record had: the next one will have as many.
         std::size_t unknown = 0;
+        // And how much memory they took.
+        std::size_t unknown_bytes = 0;
+        // As long as that is not known: an entry of the table, a key and a text.
+        static constexpr std::size_t bytes_of_unknown = 96;
 
     private:
         // The description's names differ in length, ends or middle.
@@ -562,13 +574,37 @@ private:
         return reinterpret_cast<object*>(f.self + f.of->unknown_fields);
     }
 
+    // Where unknown members of the innermost struct go; null when they are dropped.
+    object* bag_of(frame& f) {
+        if (!options_.keep_unknown_fields) return nullptr;
+        object* const bag = unknown_fields(f);
+        if (bag != nullptr && bag->empty() && f.memory == nullptr && f.known->unknown > 1) {
+            auto storage = make_slab(f.known->unknown_bytes, f.memory);
+            // Nothing throws in between.
+            std::destroy_at(bag);
+            std::construct_at(bag, std::move(storage));
+            bag->reserve(f.known->unknown);
+        }
+        return bag;
+    }
+
     void keep_unknown(value&& v) {
-        if (!options_.keep_unknown_fields) return;
-        frame const& top = frames_.back();
-        object* const bag = unknown_fields(top);
+        frame& top = frames_.back();
+        if (object* const bag = bag_of(top))
+            bag->insert_or_assign({top.key.data(), top.key.size()}, std::move(v));
+    }
+
+    void keep_unknown(const scalar& s) {
+        if (s.what != scalar::form::string) {
+            keep_unknown(s.to_value());
+            return;
+        }
+        frame& top = frames_.back();
+        object* const bag = bag_of(top);
         if (bag == nullptr) return;
-        if (bag->empty()) bag->reserve(top.known->unknown);
-        bag->insert_or_assign({top.key.data(), top.key.size()}, std::move(v));
+        boost::json::string_view const text(s.text.data(), s.text.size());
+        auto const put = bag->emplace({top.key.data(), top.key.size()}, text);
+        if (!put.second) put.first->value() = text;
     }
 
     // Whether a scalar that does not fit `expected` is a member of the envelope rather than a
@@ -664,7 +700,7 @@ private:
         frame& top = frames_.back();
         const type* const t = expected(top);
         if (t == nullptr) {
-            keep_unknown(from.to_value());
+            keep_unknown(from);
             advance();
             return true;
         }
@@ -999,7 +1035,12 @@ private:
                 good = note(bend::missing_required, "required and not there", top.fields[i].name);
             }
             seen_.resize(top.seen);
-            if (const object* bag = unknown_fields(top)) top.known->unknown = bag->size();
+            if (const object* bag = unknown_fields(top)) {
+                top.known->unknown = bag->size();
+                top.known->unknown_bytes = top.memory != nullptr
+                    ? top.memory->seal()
+                    : bag->size() * habits::bytes_of_unknown;
+            }
         }
         frames_.pop_back();
         advance();
@@ -1016,7 +1057,8 @@ private:
         capture_to_ = to;
         capture_of_ = of;
         capture_self_ = self;
-        stack_.reset();
+        object* const bag = to == destination::unknown ? bag_of(frames_.back()) : nullptr;
+        stack_.reset(bag != nullptr ? bag->storage() : boost::json::storage_ptr());
         return true;
     }
 
