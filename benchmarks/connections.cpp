@@ -10,6 +10,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <malloc.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -27,7 +29,8 @@ constexpr std::string_view usage = R"(Costs of TLS connections.
 
   connections --port P --ca FILE [options]
 
-  --mode idle    so many connections are opened and kept; memory of each (default)
+  --mode idle    so many connections are opened and kept; memory of each (default): resident as it
+                 is then, resident once the heap has given back what is free, and in use of the heap
   --mode resume  one request on a new connection each, which the server closes; all but the first
                  may resume a session
   --mode full    the same, each with a client that knows no session
@@ -57,6 +60,12 @@ asio::awaitable<void> fetch(http::http1_transport& transport, std::string target
         throw std::runtime_error{got.error.message() + ' ' + got.detail};
 }
 
+/// Bytes of the heap that are in use.
+std::size_t heap_bytes() {
+    auto const heap = ::mallinfo2();
+    return heap.uordblks + heap.hblkhd;
+}
+
 int run(const throughput::arguments& args) {
     asio::io_context context{1};
     std::exception_ptr failed;
@@ -70,18 +79,26 @@ int run(const throughput::arguments& args) {
         // The slow target keeps every connection busy until all are open.
         asio::co_spawn(context, fetch(*transport, "/slow/S"), keep);
         run_to_end(context);
+        ::malloc_trim(0);
         auto const before = measure::resident_kb();
+        auto const heap_before = heap_bytes();
         auto const opened = transport->stats().opened;
         for (std::size_t i = 0; i < args.in_flight; ++i)
             asio::co_spawn(context, fetch(*transport, "/slow/S"), keep);
         run_to_end(context);
         if (failed) std::rethrow_exception(failed);
         auto const now = transport->stats();
+        auto const each = [made = static_cast<double>(now.opened - opened)](std::size_t kb) {
+            return static_cast<double>(kb) / made;
+        };
+        auto const resident = measure::resident_kb();
+        auto const heap = heap_bytes();
+        // What the exchanges that opened them needed at once is free again, but not given back.
+        ::malloc_trim(0);
         line.add("connections", std::uint64_t{now.idle})
-            .add(
-                "kb_each",
-                static_cast<double>(measure::resident_kb() - before) /
-                    static_cast<double>(now.opened - opened))
+            .add("kb_each", each(resident - before))
+            .add("kb_each_trimmed", each(measure::resident_kb() - before))
+            .add("heap_kb_each", each((heap - heap_before) / 1024))
             .print();
         return 0;
     }

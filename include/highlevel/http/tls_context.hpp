@@ -6,6 +6,7 @@
 
 #include <highlevel/error.hpp>
 #include <highlevel/http/options.hpp>
+#include <highlevel/http/tls_engine.hpp>
 #include <highlevel/http/uri.hpp>
 
 #include <boost/asio/ssl/context.hpp>
@@ -77,6 +78,8 @@ public:
     }
 
     [[nodiscard]] boost::asio::ssl::context& native() noexcept { return context_; }
+
+    [[nodiscard]] detail::tls_inputs& inputs() noexcept { return inputs_; }
 
     /// Makes a new connection ready for the handshake: name, verification, ALPN, and a session to
     /// resume if there is one.
@@ -233,6 +236,7 @@ private:
     bool verify_;
     bool resume_;
     std::vector<std::string> pins_;
+    detail::tls_inputs inputs_;
     std::mutex mutex_;
     std::vector<session_ptr> sessions_;
 };
