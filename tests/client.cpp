@@ -298,6 +298,41 @@ TEST_CASE("a_get_survives_a_server_error_and_a_lost_connection", "[client]") {
     CHECK(f.client().quota("loc1").lost == 1);
 }
 
+TEST_CASE("a_get_on_a_closed_connection_goes_on_another_that_is_looked_at", "[client]") {
+    fixture f;
+    // A pause would outlast the call.
+    f.options.retry.base_delay = f.options.retry.max_delay = std::chrono::hours{1};
+    auto stale = scripted_transport::lost(errc::connection_lost, phase::first_byte, true);
+    stale.stale = true;
+    f.network->then(stale).then(scripted_transport::reply(200, contact_body));
+    auto const got = f.run(f.location().call(contacts::get_contact{"c1"}));
+    CHECK(got.attempts() == 2);
+    // Each had a permit of its own: the server may have counted both.
+    CHECK(f.client().quota("loc1").lost == 1);
+    auto const bounds = f.network->bounds();
+    REQUIRE(bounds.size() == 2);
+    CHECK(bounds[0].repeatable);
+    CHECK_FALSE(bounds[1].repeatable);
+}
+
+TEST_CASE("only_a_get_that_may_be_repeated_trusts_a_kept_connection", "[client]") {
+    fixture f;
+    f.network->then(scripted_transport::reply(200, "{}"));
+    (void)f.run(f.location().try_call(contacts::create_contact{}));
+    (void)f.run(f.location().try_call(contacts::delete_contact{"c1"}));
+    (void)f.run(f.location().try_call(
+        contacts::get_contact{"c1"}, {.retry = highlevel::retry_mode::never}));
+    (void)f.run(f.location().try_call(contacts::get_contact{"c1"}, {.max_attempts = 1}));
+    // Sent twice on the caller's word, it is a message of two all the same.
+    (void)f.run(f.location().try_call(
+        contacts::create_contact{}, {.retry = highlevel::retry_mode::always}));
+    for (auto const& b : f.network->bounds())
+        CHECK_FALSE(b.repeatable);
+    CHECK(f.network->bounds().size() == 5);
+    (void)f.run(f.location().try_call(contacts::get_contact{"c1"}));
+    CHECK(f.network->bounds().back().repeatable);
+}
+
 TEST_CASE("a_post_is_never_sent_twice_when_it_may_have_been_processed", "[client]") {
     fixture f;
     f.network->then(scripted_transport::lost(errc::connection_lost, phase::first_byte, true));

@@ -54,6 +54,36 @@ TEST_CASE("post_put_and_patch_are_not_sent_twice", "[client]") {
     }
 }
 
+TEST_CASE("a_stale_connection_costs_neither_a_pause_nor_the_budget", "[client]") {
+    retry_options options;
+    options.budget = 0;
+    retry_budget budget{options.budget};
+    attempt_outcome stale = lost(false);
+    stale.stale = true;
+    retry_policy policy{options, budget, method::get, {}};
+    CHECK(policy.repeats());
+    auto const decided = policy.failed(stale, 0.5);
+    CHECK(decided.what == verdict::pause);
+    CHECK(decided.delay == milliseconds{0});
+    // The budget is what holds any other back.
+    CHECK(policy.failed(lost(false), 0.5).what == verdict::give_up);
+}
+
+TEST_CASE("only_what_has_an_attempt_left_and_may_be_sent_twice_repeats", "[client]") {
+    retry_options const options;
+    retry_budget budget{options.budget};
+    CHECK_FALSE(retry_policy{options, budget, method::post, {}}.repeats());
+    CHECK_FALSE(retry_policy{options, budget, method::get, retry_mode::never}.repeats());
+    CHECK_FALSE(retry_policy{options, budget, method::get, {}, 1}.repeats());
+    retry_policy twice{options, budget, method::get, {}, 2};
+    CHECK(twice.repeats());
+    // What was refused for its rate is no attempt of these.
+    CHECK(twice.failed(status(429), 0.5).what == verdict::requeue);
+    CHECK(twice.repeats());
+    CHECK(twice.failed(lost(false), 0.5).what == verdict::pause);
+    CHECK_FALSE(twice.repeats());
+}
+
 TEST_CASE("any_method_is_repeated_when_the_server_surely_did_nothing", "[client]") {
     CHECK(first_verdict(method::post, lost(true)) == verdict::pause);
     CHECK(first_verdict(method::post, status(429)) == verdict::requeue);

@@ -99,6 +99,9 @@ public:
     /// Nothing went to the network (errc::circuit_open): repeating it is no load, and takes nothing
     /// of the budget.
     bool free = false;
+    /// It went on a kept connection that had been closed: it goes on another without a pause and
+    /// takes nothing of the budget, as if that had been known before.
+    bool stale = false;
     /// What is left until the call's deadline; a pause that would not end before it is not begun.
     /// Empty: there is none.
     std::optional<std::chrono::milliseconds> time_left;
@@ -151,6 +154,11 @@ public:
     /// Attempts that have ended.
     [[nodiscard]] int attempts() const noexcept { return attempts_; }
 
+    /// Whether the request is sent again should its connection turn out closed.
+    [[nodiscard]] bool repeats() const noexcept {
+        return enabled_ && repeatable_ && attempts_ - rate_limited_ + 1 < max_attempts_;
+    }
+
     /// Takes the outcome of an attempt that failed. `random` lies in [0, 1).
     [[nodiscard]] decision failed(const attempt_outcome& outcome, double random) noexcept {
         ++attempts_;
@@ -166,6 +174,7 @@ public:
         if (!server_failed && !lost) return decision{};
         if (!outcome.surely_not_processed && !repeatable_) return decision{};
         if (attempts_ - rate_limited_ >= max_attempts_) return decision{};
+        if (outcome.stale) return decision{verdict::pause};
         auto const delay = pause(outcome.retry_after, random);
         // Pausing beyond the deadline would only replace this failure by a less telling one.
         if (outcome.time_left && delay >= *outcome.time_left) return decision{};

@@ -289,6 +289,8 @@ cell measure(const knob& k, method verb, bool pooled) {
     if (!pooled && !k.url.empty()) b.options.base_url = k.url;
     b.options.tls.ca_pem = authority().pem();
     b.options.retry.max_attempts = max_attempts;
+    // What becomes of a connection that is not looked at is not in the table.
+    b.options.pool.trusted_for = 0ms;
     b.options.max_response_body = 1000;
     if (k.expected == errc::timeout) {
         b.options.timeouts.first_byte = b.options.timeouts.idle = 40ms;
@@ -357,6 +359,31 @@ TEST_CASE("every_fault_ends_as_the_table_says", "[http][faults][table]") {
                     CHECK(seen.connects == (bad_certificate ? std::size_t{1} : max_attempts));
             }
         }
+    }
+}
+
+TEST_CASE(
+    "a_kept_connection_that_was_closed_costs_a_get_a_permit_and_a_post_nothing", "[http][faults]") {
+    for (auto verb : verbs) {
+        CAPTURE(to_string(verb));
+        fault_server server{behaviour{http_reply("{}")}};
+        client_bench b{server.url()};
+        b.options.pool.trusted_for = 1h;
+        // A pause would outlast the call.
+        b.options.retry.base_delay = b.options.retry.max_delay = 1h;
+        REQUIRE(b.call({method::get, "/warm"}).has_value());
+        server.close_connections();
+        REQUIRE(server.wait_for_open(0));
+        http::request r{verb, "/x"};
+        if (verb == method::post) r.body = "{}";
+        auto const out = b.call(std::move(r));
+        REQUIRE(out.has_value());
+        bool const trusts = verb == method::get;
+        CHECK(out->attempts() == (trusts ? 2 : 1));
+        CHECK(b.transport->stats().stale == 1);
+        CHECK(server.request_count() == 2);
+        CHECK(server.accepted() == 2);
+        CHECK(b.balanced());
     }
 }
 

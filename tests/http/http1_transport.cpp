@@ -438,6 +438,74 @@ TEST_CASE("kept_connection_closed_by_the_server_costs_no_request", "[http][trans
     }
 }
 
+TEST_CASE(
+    "repeatable_request_trusts_a_connection_that_was_in_use_a_moment_ago", "[http][transport]") {
+    http::exchange_options repeatable;
+    repeatable.repeatable = true;
+    for (bool with_reset : {false, true}) {
+        CAPTURE(with_reset);
+        fault_server server;
+        transport_bench b;
+        b.pool.trusted_for = 1h;
+        b.connect(server.url());
+        REQUIRE(b.get().ok());
+        server.close_connections(with_reset);
+        REQUIRE(server.wait_for_open(0));
+
+        // Trusted, it is found dead by being used: when it was closed in good order the request
+        // can still be written, and whether the server counted it nobody knows.
+        auto const out = b.get("/", repeatable);
+        if (with_reset) {
+            CHECK(out.ok());
+            CHECK(b.transport->stats().moved == 1);
+        } else {
+            CHECK((out.error == errc::connection_lost));
+            CHECK(out.stale);
+            CHECK(out.may_have_been_processed);
+            CHECK(b.transport->stats().stale == 1);
+            CHECK(b.transport->stats().moved == 0);
+            CHECK(server.request_count() == 1);
+        }
+        CHECK(b.get("/", repeatable).ok());
+        CHECK(server.accepted() == 2);
+        CHECK(b.settled());
+    }
+}
+
+TEST_CASE("connection_that_was_idle_for_longer_is_looked_at", "[http][transport]") {
+    http::exchange_options repeatable;
+    repeatable.repeatable = true;
+    fault_server server;
+    transport_bench b;
+    b.pool.trusted_for = 0ms;
+    b.connect(server.url());
+    REQUIRE(b.get().ok());
+    server.close_connections();
+    REQUIRE(server.wait_for_open(0));
+    CHECK(b.get("/", repeatable).ok());
+    CHECK(b.transport->stats().stale == 1);
+    CHECK(server.request_count() == 2);
+}
+
+TEST_CASE("answer_that_breaks_off_on_a_trusted_connection_is_not_stale", "[http][transport]") {
+    http::exchange_options repeatable;
+    repeatable.repeatable = true;
+    for (std::string const begun : {"H", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 200 OK\r\nA"}) {
+        CAPTURE(begun);
+        fault_server server{[&](std::size_t, std::size_t r) {
+            return r == 0 ? behaviour{} : behaviour{begun, act::close};
+        }};
+        transport_bench b;
+        b.pool.trusted_for = 1h;
+        b.connect(server.url());
+        REQUIRE(b.get().ok());
+        auto const out = b.get("/", repeatable);
+        CHECK((out.error == errc::connection_lost));
+        CHECK_FALSE(out.stale);
+        CHECK(server.request_count() == 2);
+    }
+}
+
 #if defined(__linux__)
 TEST_CASE("request_moves_to_a_fresh_connection_when_its_first_write_fails", "[http][transport]") {
     // Shut for writing only, the connection looks alive, and nothing of the request gets out. The

@@ -102,6 +102,26 @@ TEST_CASE("kept_tls_connection_is_reused_and_a_dead_one_noticed", "[http][tls]")
     CHECK(b.transport->stats().stale == 1);
 }
 
+TEST_CASE("tls_connection_that_is_trusted_and_dead_is_stale", "[http][tls]") {
+    certificate_authority const ca;
+    fault_server server{behaviour{}, ca.issue()};
+    transport_bench b;
+    b.pool.trusted_for = 1h;
+    trusting(b, ca).connect(server.url("localhost"));
+    REQUIRE(b.get().ok());
+    server.close_connections();
+    REQUIRE(server.wait_for_open(0));
+    http::exchange_options options;
+    options.repeatable = true;
+    auto const out = b.get("/", options);
+    CHECK((out.error == errc::connection_lost));
+    CHECK(out.stale);
+    CHECK(server.request_count() == 1);
+    CHECK(b.get("/", options).ok());
+    CHECK(server.accepted() == 2);
+    CHECK(b.settled());
+}
+
 TEST_CASE("bad_certificates_are_refused_by_name_before_a_request_is_sent", "[http][tls]") {
     certificate_authority const ca;
     certificate_authority const stranger;
@@ -174,8 +194,13 @@ TEST_CASE("records_behind_the_response_do_not_answer_the_next_request", "[http][
     // In one segment with the response, so that the socket is silent when the connection is looked
     // at: what is left lies in the buffers of TLS.
     certificate_authority const ca;
-    for (bool farewell : {false, true}) {
-        CAPTURE(farewell);
+    for (int turn = 0; turn != 4; ++turn) {
+        bool const farewell = turn % 2 != 0;
+        bool const repeatable = turn >= 2;
+        CAPTURE(farewell, repeatable);
+        // Also where the kernel is not asked.
+        http::exchange_options options;
+        options.repeatable = repeatable;
         fault_server server{
             [&](std::size_t c, std::size_t) {
                 behaviour one{http_reply("good")};
@@ -188,11 +213,12 @@ TEST_CASE("records_behind_the_response_do_not_answer_the_next_request", "[http][
             },
             ca.issue()};
         transport_bench b;
+        b.pool.trusted_for = 1h;
         trusting(b, ca).connect(server.url("localhost"));
         auto const first = b.post("1");
         REQUIRE(first.ok());
         CHECK(first.reply.body == "good");
-        auto const second = b.post("2");
+        auto const second = b.post("2", options);
         CAPTURE(second.detail);
         REQUIRE(second.ok());
         CHECK(second.reply.body == "good");

@@ -37,7 +37,8 @@ public:
     std::uint64_t refused = 0;
     /// How often a kept connection was taken from the pool, dead ones included.
     std::uint64_t reused = 0;
-    /// Kept connections found dead before a request was sent on them.
+    /// Kept connections found dead before a request was sent on them, or, where they were taken for
+    /// alive, before anything of its answer came.
     std::uint64_t stale = 0;
     /// Requests moved to another connection because the server had closed the kept one.
     std::uint64_t moved = 0;

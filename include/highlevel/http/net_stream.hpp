@@ -56,6 +56,8 @@ public:
         socket_.shutdown(asio::socket_base::shutdown_both, ignored);
     }
 
+    bool settled() const noexcept override { return true; }
+
     bool quiet() noexcept override { return nothing_came(socket_); }
 
     [[nodiscard]] asio::ip::tcp::socket release() { return std::move(socket_); }
@@ -113,6 +115,8 @@ public:
         error_code ignored;
         socket_.shutdown(asio::socket_base::shutdown_both, ignored);
     }
+
+    bool settled() const noexcept override { return engine_.settled(); }
 
     // Looking at the socket is not enough: records that came in one segment with the last response
     // lie in the engine, and would answer the next request. Reading without waiting goes through

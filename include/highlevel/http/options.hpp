@@ -100,6 +100,14 @@ public:
     /// the next one begins: an idle client keeps no timer, so that `io_context::run()` can return.
     /// Default: 55 s.
     std::chrono::milliseconds idle_timeout{std::chrono::seconds{55}};
+    /// Before a kept connection is used the kernel is asked whether the server has closed it or
+    /// sent what nobody asked for, at one system call of three per request; unless it has been idle
+    /// for less than this and the request can be sent again (GET, HEAD; never one that must not be
+    /// sent twice). What a server sends in so short a time is mostly still on its way, and would
+    /// not be seen. What comes in a longer one would be, and otherwise answers the next request: so
+    /// this should stay short. A busy client saves the question nearly always all the same. Zero:
+    /// it is always asked. Default: 1 ms.
+    std::chrono::milliseconds trusted_for{1};
     /// A connection older than this serves no further request, so that a change of DNS or of the
     /// servers behind it takes effect. Zero: no bound. Default: 10 min.
     std::chrono::milliseconds max_age{std::chrono::minutes{10}};
@@ -124,6 +132,7 @@ public:
         if (max_connections == 0) detail::bad_option("pool.max_connections", "must be at least 1");
         if (max_connecting == 0) detail::bad_option("pool.max_connecting", "must be at least 1");
         detail::not_negative("pool.idle_timeout", idle_timeout);
+        detail::not_negative("pool.trusted_for", trusted_for);
         detail::not_negative("pool.max_age", max_age);
         detail::not_negative("pool.dns_ttl", dns_ttl);
         detail::not_negative("pool.happy_eyeballs_delay", happy_eyeballs_delay);

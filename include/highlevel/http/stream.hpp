@@ -37,6 +37,10 @@ public:
     /// Makes the operation under way, and all later ones, fail soon.
     virtual void interrupt() noexcept = 0;
 
+    /// Whether everything that was received from the system has been read: what quiet() knows
+    /// without asking the system.
+    [[nodiscard]] virtual bool settled() const noexcept = 0;
+
     /// For a stream on which nothing is expected: whether it is still open, and nothing came. Looks
     /// once and does not wait. Bytes or an end that came unasked make a stream unfit for reuse.
     [[nodiscard]] virtual bool quiet() noexcept = 0;

@@ -39,6 +39,10 @@ public:
     std::size_t max_body = 64U * 1024U * 1024U;
     /// In place of the transport's own limits.
     phase_timeouts limits;
+    /// The caller will send the request again if need be: a kept connection that was in use a
+    /// moment ago (`pool_options::trusted_for`) is then taken for alive without asking the kernel.
+    /// Should the server have closed it all the same, the exchange fails and its result is `stale`.
+    bool repeatable = false;
     /// Takes the content of a 2xx response while it comes; `reply.body` then stays empty. Null: the
     /// content is held in memory.
     body_sink* sink = nullptr;
@@ -66,6 +70,11 @@ public:
     phase_times times;
     /// For errc::circuit_open: when connecting will be tried again.
     std::optional<std::chrono::milliseconds> retry_in;
+    /// A kept connection that was taken for alive (`exchange_options::repeatable`) ended before
+    /// anything of an answer came: very likely the server had closed it before. It is not repeated
+    /// here, because the server may have counted the request, and only the caller can get a permit
+    /// for another.
+    bool stale = false;
     /// The same request would surely fail the same way again, although its error says nothing of
     /// that: a proxy that refuses us.
     bool final = false;

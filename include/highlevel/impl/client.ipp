@@ -589,6 +589,8 @@ private:
         int attempts = 0;
         bool renewed = false;
         bool requeued = false;
+        /// A kept connection turned out closed.
+        bool stale = false;
         bool may_have_been_processed = false;
         /// What the server said when it put the call back into the queue (429).
         error_code refusal_code;
@@ -943,6 +945,10 @@ private:
         bounds.max_body = options_.max_response_body;
         bounds.limits = call.options.timeouts;
         bounds.sink = call.options.sink;
+        // Where one connection was closed the next may be, too: that one is looked at.
+        auto const verb = call.request.verb;
+        bounds.repeatable = (verb == method::get || verb == method::head) && !state.stale &&
+            state.policy.repeats();
         // A sink knows its own bound.
         if (bounds.sink != nullptr) bounds.max_body = std::numeric_limits<std::size_t>::max();
         auto const started = clock::now();
@@ -1000,6 +1006,8 @@ private:
             if (answer.reached != http::phase::done) data.phase = to_string(answer.reached);
             ended.final = is_final(code) || answer.final || clock::now() >= state.deadline;
             ended.free = code == errc::circuit_open;
+            ended.stale = answer.stale;
+            state.stale = state.stale || answer.stale;
             ended.surely_not_processed = !answer.may_have_been_processed;
             ended.retry_after = answer.retry_in;
             data.retry_in = answer.retry_in;

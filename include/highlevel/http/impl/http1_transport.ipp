@@ -230,6 +230,7 @@ public:
           proxy_(proxy::choose(proxying, base_)),
           pooling_(pooling),
           limits_(limits),
+          trusted_for_(highlevel::detail::bounded(pooling.trusted_for)),
           listener_(std::move(listener)),
           host_field_(base_.host_field()),
           pool_(pooling),
@@ -273,6 +274,8 @@ public:
         for (int moves = 0;; ++moves) {
             lease held{self};
             bool again = false;
+            // One look is cheaper than another request on a dead connection.
+            if (moves != 0) options.repeatable = false;
             try {
                 co_await self->acquire(held, options, out);
                 if (!out.error) again = co_await self->converse(held, r, options, out);
@@ -394,6 +397,8 @@ private:
         circuit_breaker::ticket admitted = circuit_breaker::ticket::refused;
         /// Whether the next may have the connection: as it was kept, or after a whole exchange.
         bool reusable = false;
+        /// Whether the kernel was not asked if it is alive.
+        bool trusted = false;
         std::shared_ptr<connection> link;
         std::unique_ptr<scratch> memory;
 
@@ -458,11 +463,12 @@ private:
     }
 
     /// Gets a connection into `held`, kept or new; on failure `out` says why.
-    [[nodiscard]] asio::awaitable<void> acquire(lease& held, exchange_options options, trip& out) {
+    [[nodiscard]] asio::awaitable<void> acquire(
+        lease& held, exchange_options options, trip& out) {
         for (;;) {
             pool_type::grant granted;
             std::vector<std::shared_ptr<connection>> discarded;
-            auto const now = clock::now();
+            auto now = clock::now();
             {
                 std::lock_guard const lock{mutex_};
                 if (closed_.load() || out.cancelled()) {
@@ -480,6 +486,7 @@ private:
             if (granted.what == pool_type::outcome::wait) {
                 co_await queue(held, granted, options, out);
                 if (out.error) co_return;
+                now = clock::now();
             }
             if (granted.what == pool_type::outcome::open) {
                 auto const began = clock::now();
@@ -490,7 +497,9 @@ private:
                 co_return;
             }
             held.link->reused = true;
-            held.reusable = held.link->io().quiet();
+            held.trusted = options.repeatable && held.link->io().settled() &&
+                now - *held.link->idle_since < trusted_for_;
+            held.reusable = held.trusted || held.link->io().quiet();
             if (held.reusable) co_return;
             count(&transport_stats::stale);
             held.link->ended_by = close_reason::stale;
@@ -669,7 +678,7 @@ private:
     [[nodiscard]] static close_reason why_closed(
         const lease& held, bool moving, const trip& out) noexcept {
         if (held.reusable) return close_reason::retired;
-        if (moving) return close_reason::stale;
+        if (moving || out.stale) return close_reason::stale;
         if (!out.error) return close_reason::server;
         return out.cancelled() ? close_reason::cancelled : close_reason::failed;
     }
@@ -876,6 +885,9 @@ private:
                 fail(link, read_error, patience, out);
                 // Also a GET does not move now: the server may have counted it, and only the caller
                 // can get a permit for another.
+                out.stale =
+                    held.trusted && memory.received == 0 && out.error == errc::connection_lost;
+                if (out.stale) count(&transport_stats::stale);
                 co_return false;
             }
             filled += n;
@@ -1085,6 +1097,7 @@ private:
     std::optional<proxy> proxy_;
     pool_options pooling_;
     timeouts limits_;
+    std::chrono::milliseconds trusted_for_;
     std::shared_ptr<connection_listener> listener_;
     std::string host_field_;
     std::shared_ptr<tls_context> tls_;
