@@ -167,7 +167,9 @@ asio::awaitable<bool> send(
     wire.target = meta.path;
     wire.status = 0;
     wire.violations.clear();
-    auto outcome = co_await core.perform(core.prepare(meta, op.get(), account, options));
+    auto call = core.prepare(meta, op.get(), account, options);
+    highlevel::detail::call_outcome outcome;
+    co_await core.perform(call, outcome);
     auto const response = e.make_response();
     if (!outcome.failure) core.decode(&meta, *e.response, response.get(), outcome);
     auto text = problem(outcome, wire);

@@ -101,8 +101,10 @@ public:
         const std::shared_ptr<const account_ref>& account,
         const call_options& options) = 0;
 
-    /// Token, permit, exchange and retries. Does not throw.
-    [[nodiscard]] virtual asio::awaitable<call_outcome> perform(prepared_call call) = 0;
+    /// Token, permit, exchange and retries; `outcome` says how it ended. Does not throw. Both are
+    /// in the caller's hands until it ends: a copy of each would be held by every call that waits.
+    [[nodiscard]] virtual asio::awaitable<void> perform(
+        prepared_call& call, call_outcome& outcome) = 0;
 
     /// Decodes the body of a success into `target`; sets `outcome.failure` when it cannot.
     virtual void decode(
@@ -126,10 +128,10 @@ public:
 /// Performs and decodes. The type's description is the only thing that differs between operations.
 template <class T>
 asio::awaitable<result<response<T>>> try_finish(std::shared_ptr<core> c, prepared_call call) {
-    auto const* const meta = call.meta;
-    auto outcome = co_await c->perform(std::move(call));
+    call_outcome outcome;
+    co_await c->perform(call, outcome);
     auto state = std::make_unique<response_state<T>>();
-    if (!outcome.failure) c->decode(meta, json::type_of<T>, &state->value, outcome);
+    if (!outcome.failure) c->decode(call.meta, json::type_of<T>, &state->value, outcome);
     if (outcome.failure) co_return result<response<T>>{std::move(*outcome.failure)};
     state->parts = std::move(outcome.parts);
     co_return result<response<T>>{response_access<T>::make(std::move(state))};
@@ -137,10 +139,10 @@ asio::awaitable<result<response<T>>> try_finish(std::shared_ptr<core> c, prepare
 
 template <class T>
 asio::awaitable<response<T>> finish(std::shared_ptr<core> c, prepared_call call) {
-    auto const* const meta = call.meta;
-    auto outcome = co_await c->perform(std::move(call));
+    call_outcome outcome;
+    co_await c->perform(call, outcome);
     auto state = std::make_unique<response_state<T>>();
-    if (!outcome.failure) c->decode(meta, json::type_of<T>, &state->value, outcome);
+    if (!outcome.failure) c->decode(call.meta, json::type_of<T>, &state->value, outcome);
     if (outcome.failure) throw error{std::move(*outcome.failure)};
     state->parts = std::move(outcome.parts);
     co_return response_access<T>::make(std::move(state));

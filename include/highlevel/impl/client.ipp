@@ -166,9 +166,8 @@ private:
 /// and as lost from then on. The observer is told; `report` may be null.
 class held_permit {
 public:
-    explicit held_permit(quota::permit&& p, call_report* report = nullptr) noexcept
-        : permit_(std::move(p)),
-          report_(report) {}
+    explicit held_permit(call_report* report) noexcept : report_(report) {}
+    explicit held_permit(quota::permit&& p) noexcept : permit_(std::move(p)) {}
     held_permit(const held_permit&) = delete;
     held_permit& operator=(const held_permit&) = delete;
     ~held_permit() {
@@ -176,6 +175,10 @@ public:
         if (report_ != nullptr) report_->settled(sent_ ? permit_end::lost : permit_end::unsent);
         if (!sent_) permit_.unsent();
     }
+
+    [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(permit_); }
+
+    void hold(quota::permit&& p) noexcept { permit_ = std::move(p); }
 
     /// A request is about to be sent on it.
     [[nodiscard]] quota::permit& send() noexcept {
@@ -185,7 +188,7 @@ public:
 
 private:
     quota::permit permit_;
-    call_report* report_;
+    call_report* report_ = nullptr;
     bool sent_ = false;
 };
 
@@ -301,43 +304,93 @@ public:
         return call;
     }
 
-    [[nodiscard]] asio::awaitable<call_outcome> perform(prepared_call call) override {
+    // All of a call that waits is held by this frame and those of the limiter or the transport, and
+    // g++ 12 gives each variable of a frame a place of its own. So what is needed between two
+    // suspensions only is done in plain functions, and what few calls need lies elsewhere.
+    [[nodiscard]] asio::awaitable<void> perform(prepared_call& call, call_outcome& out) override {
         auto const self = shared_from_this();
-        call_outcome out;
-        if (options_.observer)
-            out.report = std::make_shared<call_report>(
-                options_.observer, call, 1 + calls_.fetch_add(1, std::memory_order_relaxed));
-        if (call.refused) {
-            out.failure = std::move(call.refused);
-            if (out.report) out.report->end(out);
-            co_return out;
-        }
+        if (!begin(call, out)) co_return;
         progress state{options_, call, budget_, out.report.get()};
-        boost::system::error_code thrown;
-        std::string why;
         try {
-            co_await run(call, state, out);
-        } catch (const boost::system::system_error& e) {
-            // Asio throws operation_aborted at the next co_await of a cancelled coroutine.
-            thrown = e.code() ? e.code() : make_error_code(boost::system::errc::io_error);
-            if (thrown != asio::error::operation_aborted) why = e.what();
-        } catch (const std::bad_alloc&) {
-            thrown = make_error_code(boost::system::errc::not_enough_memory);
+            auto wanted = wanted_token(call);
+            for (bool again = in_time(call, state, out); again;) {
+                again = false;
+                // First the token: an account that has none should learn so without waiting in a
+                // queue.
+                std::shared_ptr<const auth::secret> token;
+                wanted.deadline = state.deadline;
+                if (!co_await authorize(call, state, wanted, token, out)) break;
+
+                state.enter(progress::stage::permit);
+                if (must_end(co_await asio::this_coro::cancellation_state)) {
+                    abort(call, state, out);
+                    break;
+                }
+                // What ends the call before it is sent, an exception too, leaves the permit unused.
+                held_permit held{state.report};
+                {
+                    call_report::wait told{state.report};
+                    if (!try_permit(call, state, held)) {
+                        told.queue();
+                        auto got =
+                            co_await limiter_.acquire(call.account->key, permit_terms(call, state));
+                        if (!admitted(got, call, state, told, out)) break;
+                        held.hold(std::move(got).permit());
+                    }
+                    told.end({});
+                }
+                if (got_permit(call, state)) {
+                    wanted.deadline = state.deadline;
+                    if (!co_await authorize(call, state, wanted, token, out)) break;
+                }
+
+                // From here to the exchange nothing suspends, so that nothing can end the call in
+                // between.
+                if (must_end(co_await asio::this_coro::cancellation_state)) {
+                    abort(call, state, out);
+                    break;
+                }
+                if (token) put_token(call.request, *token);
+                std::unique_ptr<failed_attempt> failed;
+                bool answered = false;
+                try {
+                    auto answer = co_await send(call, state, held);
+                    answered = true;
+                    failed = take(std::move(answer), call, state, held, token.get(), out);
+                } catch (...) {
+                    if (answered) throw;
+                    failed = take(
+                        broken_exchange(std::current_exception()), call, state, held, token.get(),
+                        out);
+                }
+                if (!failed) break;
+
+                // Nothing is awaited of which there is no need: in a cancelled coroutine that
+                // throws, and what is known of the failure is lost.
+                bool renewed = false;
+                if (may_renew(*failed, state, token.get())) {
+                    renewed = co_await renew(wanted, token);
+                    if (must_end(co_await asio::this_coro::cancellation_state)) {
+                        cut_renewal(*failed, call, state, out);
+                        break;
+                    }
+                    state.enter(progress::stage::other);
+                }
+                auto const decision = decide(*failed, renewed, call, state, out);
+                again = decision.what != retry_policy::verdict::give_up;
+                if (decision.what == retry_policy::verdict::pause) {
+                    state.enter(progress::stage::pause);
+                    error_code ec = asio::error::operation_aborted;
+                    if (!must_end(co_await asio::this_coro::cancellation_state))
+                        ec = co_await sleepers_.sleep(decision.delay);
+                    again = paused(ec, *failed, state, out);
+                }
+            }
         } catch (...) {
-            // A source of tokens or a ledger of the caller's.
-            thrown = state.stage_name() == "token" ? make_error_code(errc::no_token)
-                                                   : make_error_code(boost::system::errc::io_error);
-            why = what_of(std::current_exception());
-        }
-        if (thrown) {
-            auto data = describe(call, state);
-            data.phase = state.stage_name();
-            data.detail = std::move(why);
-            out.failure = fail(thrown, state.ended(std::move(data)));
+            fail_with(std::current_exception(), call, state, out);
         }
         // A success ends when it is decoded.
         if (out.failure && out.report) out.report->end(out);
-        co_return out;
     }
 
     void decode(
@@ -594,7 +647,8 @@ private:
         bool may_have_been_processed = false;
         /// What the server said when it put the call back into the queue (429).
         error_code refusal_code;
-        std::optional<failure_data> refusal;
+        std::unique_ptr<failure_data> refusal;
+        clock::time_point sent_at{};
         std::chrono::nanoseconds waited{0};
         std::chrono::nanoseconds took{0};
         http::phase_times attempt_times;
@@ -608,6 +662,8 @@ private:
             stage_ = next;
             since_ = now;
         }
+        /// Since when the call is where it is.
+        [[nodiscard]] clock::time_point since() const noexcept { return since_; }
         void add(const http::phase_times& network) noexcept {
             attempt_times = network;
             times_.network += network;
@@ -634,6 +690,18 @@ private:
         stage stage_ = stage::other;
     };
 
+    /// An attempt that did not succeed, while it is decided what comes after it.
+    class failed_attempt {
+    public:
+        failed_attempt() = default;
+
+        failure_data data;
+        error_code code;
+        attempt_outcome ended;
+        bool processed = false;
+        bool token_refused = false;
+    };
+
     static token_kinds kinds_of(auth::resource_kind kind) noexcept {
         return kind == auth::resource_kind::location ? token_kinds::location : token_kinds::agency;
     }
@@ -651,12 +719,11 @@ private:
         return stopped_.load(std::memory_order_relaxed) || is_terminal(stop);
     }
 
-    /// An exchange that keeps the transport's promise not to throw, whoever wrote the transport.
-    static asio::awaitable<http::exchange_result> exchange(
-        http::transport& over, const http::request& r, http::exchange_options options) {
+    /// What came of an exchange whose transport did not keep its promise not to throw.
+    [[nodiscard]] static http::exchange_result broken_exchange(const std::exception_ptr& thrown) {
         http::exchange_result out;
         try {
-            co_return co_await over.exchange(r, options);
+            std::rethrow_exception(thrown);
         } catch (const boost::system::system_error& e) {
             bool const aborted = e.code() == asio::error::operation_aborted;
             out.error = make_error_code(boost::system::errc::io_error);
@@ -666,12 +733,22 @@ private:
             out.error = make_error_code(boost::system::errc::not_enough_memory);
         } catch (...) {
             out.error = make_error_code(boost::system::errc::io_error);
-            out.detail = what_of(std::current_exception());
+            out.detail = what_of(thrown);
         }
         // How far it came nobody knows.
         out.reached = http::phase::done;
         out.may_have_been_processed = true;
-        co_return out;
+        return out;
+    }
+
+    /// An exchange that does not throw, whoever wrote the transport.
+    static asio::awaitable<http::exchange_result> exchange(
+        http::transport& over, const http::request& r, http::exchange_options options) {
+        try {
+            co_return co_await over.exchange(r, options);
+        } catch (...) {
+            co_return broken_exchange(std::current_exception());
+        }
     }
 
     static std::string name_of(const operation_meta* meta) {
@@ -753,34 +830,61 @@ private:
         return static_cast<double>(z >> 11U) * 0x1.0p-53;
     }
 
-    /// Attempts until the call is done; sets `out`.
-    asio::awaitable<void> run(prepared_call& call, progress& state, call_outcome& out) {
+    /// Tells the observer; false when the call has failed already.
+    [[nodiscard]] bool begin(prepared_call& call, call_outcome& out) {
+        if (options_.observer)
+            out.report = std::make_shared<call_report>(
+                options_.observer, call, 1 + calls_.fetch_add(1, std::memory_order_relaxed));
+        if (!call.refused) return true;
+        out.failure = std::move(call.refused);
+        if (out.report) out.report->end(out);
+        return false;
+    }
+
+    [[nodiscard]] auth::token_request wanted_token(const prepared_call& call) const {
         auth::token_request wanted{
             call.account->kind, call.account->id,
             call.meta != nullptr ? call.meta->tokens : token_kinds::any};
         wanted.asker = lent_.get();
-        // A token that was taken this long before its use may have been rotated meanwhile.
-        constexpr std::chrono::seconds fresh{1};
-        if (clock::now() >= state.deadline) {
-            auto data = describe(call, state);
-            data.detail = "the deadline had passed already";
-            out.failure = fail(make_error_code(errc::timeout), std::move(data));
-            co_return;
+        return wanted;
+    }
+
+    /// False when the call's deadline had passed before it began.
+    [[nodiscard]] static bool in_time(
+        const prepared_call& call, const progress& state, call_outcome& out) {
+        if (clock::now() < state.deadline) return true;
+        auto data = describe(call, state);
+        data.detail = "the deadline had passed already";
+        out.failure = fail(make_error_code(errc::timeout), std::move(data));
+        return false;
+    }
+
+    /// Ends the call with what was thrown on its way.
+    static void fail_with(
+        const std::exception_ptr& thrown,
+        const prepared_call& call,
+        progress& state,
+        call_outcome& out) {
+        error_code code;
+        std::string why;
+        try {
+            std::rethrow_exception(thrown);
+        } catch (const boost::system::system_error& e) {
+            // Asio throws operation_aborted at the next co_await of a cancelled coroutine.
+            code = e.code() ? e.code() : make_error_code(boost::system::errc::io_error);
+            if (code != asio::error::operation_aborted) why = e.what();
+        } catch (const std::bad_alloc&) {
+            code = make_error_code(boost::system::errc::not_enough_memory);
+        } catch (...) {
+            // A source of tokens or a ledger of the caller's.
+            code = state.stage_name() == "token" ? make_error_code(errc::no_token)
+                                                 : make_error_code(boost::system::errc::io_error);
+            why = what_of(thrown);
         }
-        for (;;) {
-            wanted.deadline = state.deadline;
-            // First the token: an account that has none should learn so without waiting in a queue.
-            std::shared_ptr<const auth::secret> token;
-            if (!co_await authorize(call, state, wanted, token, out)) co_return;
-            auto permit = co_await admit(call, state, out);
-            if (!permit) co_return;
-            // What ends the call before it is sent, an exception too, leaves the permit unused.
-            held_permit held{std::move(*permit), state.report};
-            wanted.deadline = state.deadline;
-            if (state.waited > fresh && !co_await authorize(call, state, wanted, token, out))
-                co_return;
-            if (!co_await attempt(call, state, held, wanted, token, out)) co_return;
-        }
+        auto data = describe(call, state);
+        data.phase = state.stage_name();
+        data.detail = std::move(why);
+        out.failure = fail(code, state.ended(std::move(data)));
     }
 
     /// Ends the call as cancelled, or as ended by its client.
@@ -790,47 +894,55 @@ private:
         out.failure = fail(asio::error::operation_aborted, state.ended(std::move(data)));
     }
 
-    /// Waits for a permit; nothing when the call has failed.
-    asio::awaitable<std::optional<quota::permit>> admit(
-        prepared_call& call, progress& state, call_outcome& out) {
-        auto const started = clock::now();
-        state.enter(progress::stage::permit);
-        std::optional<quota::permit> permit;
-        if (must_end(co_await asio::this_coro::cancellation_state)) {
-            abort(call, state, out);
-            co_return std::nullopt;
+    /// A permit without a wait, unless the server refused the call before.
+    [[nodiscard]] bool try_permit(
+        const prepared_call& call, const progress& state, held_permit& held) {
+        if (state.requeued) return false;
+        if (auto now = limiter_.try_acquire(call.account->key, call.options.lane))
+            held.hold(*std::move(now));
+        return static_cast<bool>(held);
+    }
+
+    [[nodiscard]] static quota::acquire_options permit_terms(
+        const prepared_call& call, const progress& state) noexcept {
+        quota::acquire_options how;
+        how.lane = call.options.lane;
+        how.deadline = state.deadline;
+        how.wait_past_deadline = call.options.wait_past_deadline;
+        how.retry = state.requeued;
+        return how;
+    }
+
+    /// Whether the wait for a permit gave one; the call has failed otherwise.
+    [[nodiscard]] static bool admitted(
+        const quota::acquire_result& got,
+        const prepared_call& call,
+        progress& state,
+        call_report::wait& told,
+        call_outcome& out) {
+        if (!got.error()) return true;
+        auto code = translate(got.error());
+        told.end(code);
+        auto data = describe(call, state);
+        // The server asked for a pause that is too long: its words tell more than ours.
+        if (code == errc::permit_timeout && state.requeued && state.refusal) {
+            code = state.refusal_code;
+            data = *std::move(state.refusal);
         }
-        call_report::wait told{state.report};
-        if (!state.requeued) permit = limiter_.try_acquire(call.account->key, call.options.lane);
-        if (!permit) {
-            told.queue();
-            quota::acquire_options how;
-            how.lane = call.options.lane;
-            how.deadline = state.deadline;
-            how.wait_past_deadline = call.options.wait_past_deadline;
-            how.retry = state.requeued;
-            auto got = co_await limiter_.acquire(call.account->key, how);
-            if (got.error()) {
-                auto code = translate(got.error());
-                told.end(code);
-                auto data = describe(call, state);
-                // The server asked for a pause that is too long: its words tell more than ours.
-                if (code == errc::permit_timeout && state.requeued && state.refusal) {
-                    code = state.refusal_code;
-                    data = *std::move(state.refusal);
-                }
-                data.retry_in = got.retry_in();
-                data.phase = state.stage_name();
-                out.failure = fail(code, state.ended(std::move(data)));
-                co_return std::nullopt;
-            }
-            permit = std::move(got).permit();
-        }
-        told.end({});
-        state.waited = clock::now() - started;
+        data.retry_in = got.retry_in();
+        data.phase = state.stage_name();
+        out.failure = fail(code, state.ended(std::move(data)));
+        return false;
+    }
+
+    /// A permit is there. True when the wait for it was long: a token that was taken before may
+    /// have been rotated meanwhile.
+    [[nodiscard]] static bool got_permit(const prepared_call& call, progress& state) noexcept {
+        constexpr std::chrono::seconds fresh{1};
+        state.waited = clock::now() - state.since();
         if (call.options.wait_past_deadline) state.extend(state.waited);
         state.enter(progress::stage::other);
-        co_return permit;
+        return state.waited > fresh;
     }
 
     static error_code translate(const error_code& code) noexcept {
@@ -920,25 +1032,18 @@ private:
         }
     }
 
-    /// One attempt; true when there is to be another.
-    asio::awaitable<bool> attempt(
-        prepared_call& call,
-        progress& state,
-        held_permit& held,
-        auth::token_request wanted,
-        std::shared_ptr<const auth::secret>& token,
-        call_outcome& out) {
-        // From here to the exchange nothing suspends, so that nothing can end the call in between.
-        if (must_end(co_await asio::this_coro::cancellation_state)) {
-            abort(call, state, out);
-            co_return false;
-        }
-        if (token) {
-            std::string bearer{"Bearer "};
-            bearer += token->reveal();
-            call.request.fields.set("Authorization", bearer);
-            auth::secret::wipe(bearer.data(), bearer.size());
-        }
+    static void put_token(http::request& into, const auth::secret& token) {
+        std::string bearer{"Bearer "};
+        bearer += token.reveal();
+        into.fields.set("Authorization", bearer);
+        auth::secret::wipe(bearer.data(), bearer.size());
+    }
+
+    /// Begins an exchange; the permit counts as used from here on.
+    [[nodiscard]] asio::awaitable<http::exchange_result> send(
+        const prepared_call& call, progress& state, held_permit& held) {
+        state.sent_at = clock::now();
+        (void)held.send();
         http::exchange_options bounds;
         bounds.deadline = state.deadline;
         bounds.group = call.account->key;
@@ -947,111 +1052,144 @@ private:
         bounds.sink = call.options.sink;
         // Where one connection was closed the next may be, too: that one is looked at.
         auto const verb = call.request.verb;
-        bounds.repeatable = (verb == method::get || verb == method::head) && !state.stale &&
-            state.policy.repeats();
+        bounds.repeatable =
+            (verb == method::get || verb == method::head) && !state.stale && state.policy.repeats();
         // A sink knows its own bound.
         if (bounds.sink != nullptr) bounds.max_body = std::numeric_limits<std::size_t>::max();
-        auto const started = clock::now();
-        auto& permit = held.send();
-        auto answer = co_await exchange(*transport_, call.request, bounds);
-        state.took = clock::now() - started;
+        return transport_->exchange(call.request, bounds);
+    }
+
+    /// Takes account of an exchange that has ended, and takes its response if that is a success;
+    /// gives what is known of any other.
+    [[nodiscard]] static std::unique_ptr<failed_attempt> take(
+        http::exchange_result&& answer,
+        const prepared_call& call,
+        progress& state,
+        held_permit& held,
+        const auth::secret* token,
+        call_outcome& out) {
+        state.took = clock::now() - state.sent_at;
         state.add(answer.times);
         ++state.attempts;
-        auto const retry_after = settle(permit, answer, out.parts.quota, state.report);
+        auto const retry_after = settle(held.send(), answer, out.parts.quota, state.report);
+        if (!answer.ok() || answer.reply.status < 200 || answer.reply.status >= 300)
+            return examine(answer, retry_after, call, state, token);
+        state.policy.succeeded();
+        out.parts.reply = std::move(answer.reply);
+        out.parts.streamed = call.options.sink != nullptr;
+        out.parts.attempts = state.attempts;
+        tell(state, out.parts.reply.status, {});
+        return nullptr;
+    }
 
-        if (answer.ok() && answer.reply.status >= 200 && answer.reply.status < 300) {
-            state.policy.succeeded();
-            out.parts.reply = std::move(answer.reply);
-            out.parts.streamed = call.options.sink != nullptr;
-            out.parts.attempts = state.attempts;
-            tell(state, out.parts.reply.status, {});
-            co_return false;
-        }
-
-        auto data = describe(call, state);
-        bool processed = answer.may_have_been_processed;
-        bool renewed = false;
-        error_code code = answer.error;
-        attempt_outcome ended;
-        ended.status = answer.ok() ? answer.reply.status : 0;
-        ended.retry_after = retry_after;
+    /// What an answer that is no success means.
+    [[nodiscard]] static std::unique_ptr<failed_attempt> examine(
+        http::exchange_result& answer,
+        std::optional<std::chrono::milliseconds> retry_after,
+        const prepared_call& call,
+        progress& state,
+        const auth::secret* token) {
+        auto made = std::make_unique<failed_attempt>();
+        auto& data = made->data = describe(call, state);
+        auto& ended = made->ended;
+        made->processed = answer.may_have_been_processed;
+        made->code = answer.error;
         if (answer.ok()) {
             auto const body = read_error_body(answer.reply.body);
-            auto const sent = token ? token->reveal() : std::string_view{};
+            auto const sent = token != nullptr ? token->reveal() : std::string_view{};
             fill_refusal(data, answer.reply, body, call.meta, sent);
-            code = make_status_code(answer.reply.status);
+            made->code = make_status_code(answer.reply.status);
+            ended.status = answer.reply.status;
+            ended.retry_after = data.retry_in = retry_after;
             ended.final = data.cause == cause::daily_limit;
             ended.dressed_timeout = data.cause == cause::server_error && answer.reply.status < 500;
-            data.retry_in = retry_after;
             // An ended OAuth token is refused in the words that a v1 key is.
-            bool const token_refused =
-                data.cause == cause::invalid_token || data.cause == cause::v1_key;
+            made->token_refused = data.cause == cause::invalid_token || data.cause == cause::v1_key;
             // These are refused at the gate, before anything is done.
-            if (answer.reply.status == 429 || (answer.reply.status == 401 && token_refused))
-                processed = false;
-            if (token_refused && !state.renewed && token) {
-                state.renewed = true;
-                state.enter(progress::stage::token);
-                renewed = co_await renew(wanted, token);
-                if (must_end(co_await asio::this_coro::cancellation_state)) {
-                    state.may_have_been_processed = state.may_have_been_processed || processed;
-                    tell(state, answer.reply.status, code);
-                    abort(call, state, out);
-                    co_return false;
-                }
-                state.enter(progress::stage::other);
-            }
+            if (answer.reply.status == 429 || (answer.reply.status == 401 && made->token_refused))
+                made->processed = false;
         } else {
             data.detail = std::move(answer.detail);
             if (answer.reached != http::phase::done) data.phase = to_string(answer.reached);
-            ended.final = is_final(code) || answer.final || clock::now() >= state.deadline;
-            ended.free = code == errc::circuit_open;
+            ended.final = is_final(made->code) || answer.final || clock::now() >= state.deadline;
+            ended.free = made->code == errc::circuit_open;
             ended.stale = answer.stale;
             state.stale = state.stale || answer.stale;
             ended.surely_not_processed = !answer.may_have_been_processed;
-            ended.retry_after = answer.retry_in;
-            data.retry_in = answer.retry_in;
+            ended.retry_after = data.retry_in = answer.retry_in;
         }
+        return made;
+    }
 
-        state.may_have_been_processed = state.may_have_been_processed || processed;
-        data.may_have_been_processed = state.may_have_been_processed;
+    /// Whether the token is to be renewed, which is done once per call; notes that it begins.
+    [[nodiscard]] static bool may_renew(
+        const failed_attempt& failed, progress& state, const auth::secret* token) noexcept {
+        if (!failed.token_refused || state.renewed || token == nullptr) return false;
+        state.renewed = true;
+        state.enter(progress::stage::token);
+        return true;
+    }
+
+    /// The call ends while its token is renewed.
+    static void cut_renewal(
+        const failed_attempt& failed,
+        const prepared_call& call,
+        progress& state,
+        call_outcome& out) {
+        state.may_have_been_processed = state.may_have_been_processed || failed.processed;
+        tell(state, failed.ended.status, failed.code);
+        abort(call, state, out);
+    }
+
+    /// What comes after an attempt that failed; sets `out` when nothing does.
+    [[nodiscard]] retry_policy::decision decide(
+        failed_attempt& failed,
+        bool renewed,
+        const prepared_call& call,
+        progress& state,
+        call_outcome& out) {
+        using verdict = retry_policy::verdict;
+        auto& ended = failed.ended;
+        state.may_have_been_processed = state.may_have_been_processed || failed.processed;
+        failed.data.may_have_been_processed = state.may_have_been_processed;
         // For a call that is not to be sent twice the token was renewed all the same: for the next.
         if (renewed && call.options.retry != retry_mode::never) {
             state.requeued = false;
-            tell(state, ended.status, code, retry_reason::token_renewed);
-            co_return true;
+            tell(state, ended.status, failed.code, retry_reason::token_renewed);
+            // As a call that was not refused before: its permit is not the first of the queue.
+            return retry_policy::decision{verdict::requeue};
         }
         if (state.deadline != clock::time_point::max())
             ended.time_left = std::chrono::duration_cast<std::chrono::milliseconds>(
                 state.deadline - clock::now());
         auto const decision = state.policy.failed(ended, random());
-        if (decision.what == retry_policy::verdict::give_up) {
-            tell(state, ended.status, code, {}, decision.delay);
-            out.failure = fail(code, state.ended(std::move(data)));
-            co_return false;
+        if (decision.what == verdict::give_up) {
+            tell(state, ended.status, failed.code, {}, decision.delay);
+            out.failure = fail(failed.code, state.ended(std::move(failed.data)));
+            return decision;
         }
-        state.requeued = decision.what == retry_policy::verdict::requeue;
+        state.requeued = decision.what == verdict::requeue;
         tell(
-            state, ended.status, code,
+            state, ended.status, failed.code,
             state.requeued ? retry_reason::rate_limited : retry_reason::transient, decision.delay);
         if (state.requeued) {
-            state.refusal_code = code;
-            state.refusal = std::move(data);
+            state.refusal_code = failed.code;
+            state.refusal = std::make_unique<failure_data>(std::move(failed.data));
         }
-        if (decision.what == retry_policy::verdict::pause) {
-            state.enter(progress::stage::pause);
-            error_code ec = asio::error::operation_aborted;
-            if (!must_end(co_await asio::this_coro::cancellation_state))
-                ec = co_await sleepers_.sleep(decision.delay);
-            if (ec) {
-                data.phase = state.stage_name();
-                data.cause = cause_of(ec);
-                out.failure = fail(ec, state.ended(std::move(data)));
-                co_return false;
-            }
-            state.enter(progress::stage::other);
+        return decision;
+    }
+
+    /// After the pause between two attempts; false when the call ended in it.
+    [[nodiscard]] static bool paused(
+        const error_code& ec, failed_attempt& failed, progress& state, call_outcome& out) {
+        if (ec) {
+            failed.data.phase = state.stage_name();
+            failed.data.cause = cause_of(ec);
+            out.failure = fail(ec, state.ended(std::move(failed.data)));
+            return false;
         }
-        co_return true;
+        state.enter(progress::stage::other);
+        return true;
     }
 
     /// Lets the permit's bucket learn from the answer, or from its loss.

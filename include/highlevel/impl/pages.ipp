@@ -160,8 +160,9 @@ private:
             pager_.stuck("the request cannot hold the position of the next page");
             co_return stuck();
         }
-        auto outcome =
-            co_await core_->perform(core_->prepare(meta, what_.op.get(), account_, options_.call));
+        auto call = core_->prepare(meta, what_.op.get(), account_, options_.call);
+        call_outcome outcome;
+        co_await core_->perform(call, outcome);
         erased_response page{*what_.kind};
         if (!outcome.failure) core_->decode(&meta, page.type(), page.value(), outcome);
         if (outcome.failure) co_return std::move(*outcome.failure);

@@ -464,7 +464,7 @@ private:
 
     /// Gets a connection into `held`, kept or new; on failure `out` says why.
     [[nodiscard]] asio::awaitable<void> acquire(
-        lease& held, exchange_options options, trip& out) {
+        lease& held, const exchange_options& options, trip& out) {
         for (;;) {
             pool_type::grant granted;
             std::vector<std::shared_ptr<connection>> discarded;
@@ -527,7 +527,7 @@ private:
 
     /// Waits for a grant.
     [[nodiscard]] asio::awaitable<void> queue(
-        lease& held, pool_type::grant& granted, exchange_options options, trip& out) {
+        lease& held, pool_type::grant& granted, const exchange_options& options, trip& out) {
         // Takes itself out of the queue, and gives back what came too late for it.
         class queued_place {
         public:
@@ -810,7 +810,7 @@ private:
 
     /// Sends and receives. True when the exchange should move to another connection.
     [[nodiscard]] asio::awaitable<bool> converse(
-        lease& held, const request& r, exchange_options options, trip& out) {
+        lease& held, const request& r, const exchange_options& options, trip& out) {
         if (!held.memory) held.memory = std::make_unique<scratch>();
         auto& memory = *held.memory;
         auto& link = *held.link;
