@@ -231,12 +231,14 @@ inline boost::asio::awaitable<acquire_result> limiter::acquire(
         if (ticket.open()) result.permit_ = permit{core, *home, std::exchange(ticket, {})};
     };
 
-    auto first = core->attempt(
-        resource, options.lane, options.retry, options.wait_past_deadline, deadline, true);
-    if (!first.pending) {
-        finish(first.error, first.retry_in, first.home, first.ticket);
-        co_return result;
-    }
+    // In a function of its own: what it needs is no part of what a waiter holds.
+    auto const answered_at_once = [&] {
+        auto first = core->attempt(
+            resource, options.lane, options.retry, options.wait_past_deadline, deadline, true);
+        if (!first.pending) finish(first.error, first.retry_in, first.home, first.ticket);
+        return !first.pending;
+    };
+    if (answered_at_once()) co_return result;
 
     detail::waiter w;
     // Granted to a coroutine that is destroyed before it runs again: nobody can have sent anything.
