@@ -50,7 +50,7 @@ template <std::ranges::input_range Range, class F>
     using source = detail::range_source<Range>;
     auto state = std::make_shared<detail::batch_state<source, std::decay_t<F>>>(
         source{std::forward<Range>(range)}, std::forward<F>(fn), options);
-    return detail::run_batch(std::move(state), concurrency);
+    return detail::run_batch<detail::batch_base>(std::move(state), concurrency);
 }
 
 /// As `try_for_each`, but throws once nothing is under way any more: what the range threw, else
@@ -81,7 +81,7 @@ requires std::ranges::input_range<std::ranges::range_reference_t<Groups>>
     using source = detail::fair_source<Groups>;
     auto state = std::make_shared<detail::batch_state<source, std::decay_t<F>>>(
         source{groups}, std::forward<F>(fn), options);
-    return detail::run_batch(std::move(state), concurrency);
+    return detail::run_batch<detail::batch_base>(std::move(state), concurrency);
 }
 
 /// As `try_for_each_fair`, but throws as `for_each` does.

@@ -336,11 +336,17 @@ private:
     };
 };
 
-/// Runs a batch to its end. In impl/batch.ipp.
-[[nodiscard]] asio::awaitable<batch_report> run_batch(
-    std::shared_ptr<batch_base> s, std::size_t concurrency);
+// g++ without optimisation emits each coroutine of a header, called or not, unless it is a template.
+// Hence the templates here of which there is one instance only.
 
-inline asio::awaitable<batch_report> throwing(asio::awaitable<batch_report> batch) {
+/// Runs a batch to its end. In impl/batch.ipp; `Batch` is batch_base.
+template <class Batch>
+[[nodiscard]] asio::awaitable<batch_report> run_batch(
+    std::shared_ptr<Batch> s, std::size_t concurrency);
+
+/// Throws what stopped the batch; `Report` is batch_report.
+template <class Report>
+asio::awaitable<Report> throwing(asio::awaitable<Report> batch) {
     auto report = co_await std::move(batch);
     if (report.range_failure) std::rethrow_exception(report.range_failure);
     if (report.cancelled)
@@ -452,7 +458,7 @@ asio::awaitable<std::vector<typename Sink::result_type>> collect(
     std::shared_ptr<batch_state<Source, Sink>> s, std::size_t concurrency) {
     // What is no failure of an item must not be pushed out by those.
     s->options.keep_failures = std::numeric_limits<std::size_t>::max();
-    auto const report = co_await run_batch(s, concurrency);
+    auto const report = co_await run_batch<batch_base>(s, concurrency);
     if (report.range_failure) std::rethrow_exception(report.range_failure);
     for (auto const& failure : report.failures)
         if (!Sink::is_item_failure(failure.thrown())) std::rethrow_exception(failure.thrown());
@@ -479,6 +485,9 @@ private:
 
 } // namespace highlevel::detail
 
-#if !defined(HIGHLEVEL_SEPARATE_COMPILATION)
+#if defined(HIGHLEVEL_SEPARATE_COMPILATION)
+extern template boost::asio::awaitable<highlevel::batch_report> highlevel::detail::run_batch(
+    std::shared_ptr<highlevel::detail::batch_base> s, std::size_t concurrency);
+#else
 #    include <highlevel/impl/batch.ipp>
 #endif

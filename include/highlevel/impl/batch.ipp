@@ -4,7 +4,6 @@
 #pragma once
 
 #include <highlevel/detail/batch_core.hpp>
-#include <highlevel/detail/config.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -39,10 +38,12 @@ private:
     std::shared_ptr<batch_base> state_;
 };
 
-inline void start_worker(const std::shared_ptr<batch_base>& s, const batch_strand& strand);
+template <class Batch>
+void start_worker(const std::shared_ptr<Batch>& s, const batch_strand& strand);
 
 /// Works off items until there are none, or the batch stops.
-inline asio::awaitable<void> work(std::shared_ptr<batch_base> state, batch_strand strand) {
+template <class Batch>
+asio::awaitable<void> work(std::shared_ptr<Batch> state, batch_strand strand) {
     auto& s = *state;
     while (!s.stopping) {
         std::unique_ptr<batch_item> taken;
@@ -86,7 +87,8 @@ inline asio::awaitable<void> work(std::shared_ptr<batch_base> state, batch_stran
     }
 }
 
-inline void start_worker(const std::shared_ptr<batch_base>& s, const batch_strand& strand) {
+template <class Batch>
+void start_worker(const std::shared_ptr<Batch>& s, const batch_strand& strand) {
     asio::co_spawn(
         strand, work(s, strand),
         asio::bind_cancellation_slot(
@@ -94,8 +96,8 @@ inline void start_worker(const std::shared_ptr<batch_base>& s, const batch_stran
             [mark = worker_mark{s}](const std::exception_ptr&) {}));
 }
 
-HIGHLEVEL_DECL asio::awaitable<batch_report> run_batch(
-    std::shared_ptr<batch_base> s, std::size_t concurrency) {
+template <class Batch>
+asio::awaitable<batch_report> run_batch(std::shared_ptr<Batch> s, std::size_t concurrency) {
     s->workers = std::min(std::max<std::size_t>(concurrency, 1), s->bound());
     s->set_concurrency(s->workers);
     batch_strand const strand = asio::make_strand(co_await asio::this_coro::executor);
@@ -136,5 +138,9 @@ HIGHLEVEL_DECL asio::awaitable<batch_report> run_batch(
     s->report.settled_before = s->settled.value();
     co_return std::move(s->report);
 }
+
+#if defined(HIGHLEVEL_SEPARATE_COMPILATION)
+template asio::awaitable<batch_report> run_batch(std::shared_ptr<batch_base>, std::size_t);
+#endif
 
 } // namespace highlevel::detail
