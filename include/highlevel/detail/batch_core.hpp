@@ -336,8 +336,8 @@ private:
     };
 };
 
-// g++ without optimisation emits each coroutine of a header, called or not, unless it is a template.
-// Hence the templates here of which there is one instance only.
+// g++ without optimisation emits each coroutine of a header, called or not, unless it is a
+// template. Hence the templates here of which there is one instance only.
 
 /// Runs a batch to its end. In impl/batch.ipp; `Batch` is batch_base.
 template <class Batch>

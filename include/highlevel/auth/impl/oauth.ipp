@@ -154,9 +154,15 @@ private:
 };
 
 /// One app: the machines of its resources, and the flights that drive them.
-class oauth_service final : public provider, public std::enable_shared_from_this<oauth_service> {
+///
+/// A template, and always of `provider`, for the sake of those coroutines that a file does not
+/// call: g++ without optimisation emits them all otherwise.
+template <class Provider>
+class basic_oauth_service final
+    : public Provider,
+      public std::enable_shared_from_this<basic_oauth_service<Provider>> {
 public:
-    explicit oauth_service(oauth_options options)
+    explicit basic_oauth_service(oauth_options options)
         : options_(std::move(options)),
           memory_(std::make_shared<memory_token_store>()),
           random_(std::random_device{}()) {}
@@ -164,7 +170,7 @@ public:
     // ---- provider
 
     asio::awaitable<grant> authorize(token_request request) override {
-        auto const self = shared_from_this();
+        auto const self = this->shared_from_this();
         if (auto refused = check_oauth_kind(request); refused.error) co_return refused;
         resource const what{request.kind, std::string{request.id}};
         co_return co_await take(what, request.deadline, request.asker);
@@ -172,7 +178,7 @@ public:
 
     asio::awaitable<bool> renew(
         token_request request, std::shared_ptr<const secret> refused) override {
-        auto const self = shared_from_this();
+        auto const self = this->shared_from_this();
         resource const what{request.kind, std::string{request.id}};
         auto const got = co_await replace_refused(what, refused, request.deadline, request.asker);
         co_return !got.error;
@@ -214,7 +220,7 @@ public:
     // ---- what oauth_app offers
 
     asio::awaitable<installation> obtain(std::string_view name, wire_form form) {
-        auto const self = shared_from_this();
+        auto const self = this->shared_from_this();
         auto const executor = co_await asio::this_coro::executor;
         auto const lend = client_or_throw(name, executor);
         // The answer is worth a whole connection, so that no cancellation may lose it.
@@ -224,14 +230,14 @@ public:
     }
 
     asio::awaitable<void> adopt(token value) {
-        auto const self = shared_from_this();
+        auto const self = this->shared_from_this();
         auto const lend = client_or_throw("adopt", co_await asio::this_coro::executor);
         auto const problem = co_await keep(std::move(value), lend);
         if (problem.code) throw_problem("adopt", problem);
     }
 
     asio::awaitable<void> force(resource what) {
-        auto const self = shared_from_this();
+        auto const self = this->shared_from_this();
         auto const executor = co_await asio::this_coro::executor;
         auto const e = entry_of(what);
         // A flight that is about to land may not take it up any more: then the next one does.
@@ -261,7 +267,7 @@ public:
     }
 
     asio::awaitable<token_problem> ensure(std::string company_id, std::string location_id) {
-        auto const self = shared_from_this();
+        auto const self = this->shared_from_this();
         auto const what = resource::location(std::move(location_id));
         auto const e = entry_of(what);
         {
@@ -280,14 +286,14 @@ public:
     }
 
     asio::awaitable<std::vector<installed_location>> installed(std::string company_id) {
-        auto const self = shared_from_this();
+        auto const self = this->shared_from_this();
         auto list = co_await list_installed(std::move(company_id));
         co_return std::move(list.locations);
     }
 
     asio::awaitable<bulk_install_report> install_all(
         std::string company_id, std::size_t concurrency) {
-        auto const self = shared_from_this();
+        auto const self = this->shared_from_this();
         auto const job = std::make_shared<bulk_job>();
         job->company_id = company_id;
         job->locations = co_await installed(company_id);
@@ -307,7 +313,7 @@ public:
     }
 
     asio::awaitable<void> uninstall(resource what) {
-        auto const self = shared_from_this();
+        auto const self = this->shared_from_this();
         call_request asked{method::delete_, "/marketplace/app/"};
         http::append_path_segment(asked.target, app_id());
         asked.target += "/installations";
@@ -317,7 +323,7 @@ public:
     }
 
     asio::awaitable<bool> still_installed(resource what) {
-        auto const self = shared_from_this();
+        auto const self = this->shared_from_this();
         auto const lend = client_or_throw("still_installed", co_await asio::this_coro::executor);
         auto const store = store_of(lend);
         std::optional<std::string> company;
@@ -364,13 +370,13 @@ public:
     }
 
     asio::awaitable<void> forget(resource what) {
-        auto const self = shared_from_this();
+        auto const self = this->shared_from_this();
         co_await forget_with_locations(std::move(what));
     }
 
     /// Waits until no flight is up and no code is being exchanged, for a limited time.
     asio::awaitable<bool> finish(std::chrono::milliseconds patience) {
-        auto const self = shared_from_this();
+        auto const self = this->shared_from_this();
         auto const until = after(std::chrono::steady_clock::now(), patience);
         save_all(co_await asio::this_coro::executor);
         for (;;) {
@@ -401,7 +407,7 @@ public:
     }
 
     asio::awaitable<std::vector<resource>> list() {
-        auto const self = shared_from_this();
+        auto const self = this->shared_from_this();
         auto const store =
             store_of(client_or_throw("resources", co_await asio::this_coro::executor));
         token_problem problem;
@@ -536,7 +542,7 @@ private:
     /// Counts an exchange that brings a token which only this process will have.
     class purchase {
     public:
-        explicit purchase(std::shared_ptr<oauth_service> s) : service_(std::move(s)) {
+        explicit purchase(std::shared_ptr<basic_oauth_service> s) : service_(std::move(s)) {
             std::lock_guard const lock{service_->mutex_};
             ++service_->purchases_;
         }
@@ -555,7 +561,7 @@ private:
         }
 
     private:
-        std::shared_ptr<oauth_service> service_;
+        std::shared_ptr<basic_oauth_service> service_;
     };
 
     [[nodiscard]] refresh_machine::moment moment() {
@@ -727,7 +733,7 @@ private:
         const std::shared_ptr<entry>& e,
         const asio::any_io_executor& here,
         const attachment* late = nullptr) {
-        landing whole{shared_from_this(), e};
+        landing whole{this->shared_from_this(), e};
         auto lend = client(here);
         if (!lend && late != nullptr) lend = *late;
         if (!lend) {
@@ -778,7 +784,7 @@ private:
     /// with its event loop, or never begins.
     class landing {
     public:
-        landing(std::shared_ptr<oauth_service> s, std::shared_ptr<entry> what)
+        landing(std::shared_ptr<basic_oauth_service> s, std::shared_ptr<entry> what)
             : service_(std::move(s)),
               entry_(std::move(what)) {}
         landing(landing&& other) noexcept = default;
@@ -794,7 +800,7 @@ private:
         void disarm() noexcept { entry_.reset(); }
 
     private:
-        std::shared_ptr<oauth_service> service_;
+        std::shared_ptr<basic_oauth_service> service_;
         std::shared_ptr<entry> entry_;
     };
 
@@ -849,7 +855,7 @@ private:
         std::optional<lease>& held,
         std::shared_ptr<renewal_listener> listener) {
         using moment_type = refresh_machine::moment;
-        auto const self = shared_from_this();
+        auto const self = this->shared_from_this();
         auto const time = options_.refresh.lease;
         auto step = report(*e, [](refresh_machine& m, moment_type) { return m.begin(); });
         while (step.what != todo::done) {
@@ -1234,7 +1240,7 @@ private:
 
     asio::awaitable<installation> obtain_whole(
         std::string_view name, wire_form form, attachment lend, purchase /*counted*/) {
-        auto const self = shared_from_this();
+        auto const self = this->shared_from_this();
         auto answered = co_await exchange_apart(lend, token_request_of(std::move(form)), {}, {});
         std::optional<token_answer> read;
         if (answered.ok() && answered.reply.status >= 200 && answered.reply.status < 300) {
@@ -1421,7 +1427,7 @@ private:
     }
 
     asio::awaitable<void> install_some(bulk_worker worker) {
-        auto const self = shared_from_this();
+        auto const self = this->shared_from_this();
         auto const job = worker.job();
         for (;;) {
             std::string id;
@@ -1497,15 +1503,18 @@ HIGHLEVEL_DECL oauth_app::operator credentials() const {
     return credentials{std::shared_ptr<provider>{service_}};
 }
 
-HIGHLEVEL_DECL std::string oauth_app::app_id() const {
+template <class Service>
+std::string basic_oauth_app<Service>::app_id() const {
     return std::string{service_->app_id()};
 }
 
-HIGHLEVEL_DECL bool oauth_app::attached() const {
+template <class Service>
+bool basic_oauth_app<Service>::attached() const {
     return service_->attached();
 }
 
-HIGHLEVEL_DECL boost::asio::awaitable<installation> oauth_app::exchange_code(
+template <class Service>
+boost::asio::awaitable<installation> basic_oauth_app<Service>::exchange_code(
     secret code, std::string redirect_uri) {
     detail::wire_form form{service_->options().wire};
     form.app(service_->options().client_id, service_->options().client_secret);
@@ -1515,7 +1524,8 @@ HIGHLEVEL_DECL boost::asio::awaitable<installation> oauth_app::exchange_code(
     return service_->obtain("exchange_code", std::move(form));
 }
 
-HIGHLEVEL_DECL boost::asio::awaitable<installation> oauth_app::exchange_code(
+template <class Service>
+boost::asio::awaitable<installation> basic_oauth_app<Service>::exchange_code(
     secret code, std::string redirect_uri, resource_kind user_type) {
     detail::wire_form form{service_->options().wire};
     form.app(service_->options().client_id, service_->options().client_secret);
@@ -1526,54 +1536,69 @@ HIGHLEVEL_DECL boost::asio::awaitable<installation> oauth_app::exchange_code(
     return service_->obtain("exchange_code", std::move(form));
 }
 
-HIGHLEVEL_DECL boost::asio::awaitable<installation> oauth_app::client_credentials() {
+template <class Service>
+boost::asio::awaitable<installation> basic_oauth_app<Service>::client_credentials() {
     detail::wire_form form{service_->options().wire};
     form.app(service_->options().client_id, service_->options().client_secret);
     form.add("grant_type", "client_credentials");
     return service_->obtain("client_credentials", std::move(form));
 }
 
-HIGHLEVEL_DECL boost::asio::awaitable<void> oauth_app::adopt(token value) {
+template <class Service>
+boost::asio::awaitable<void> basic_oauth_app<Service>::adopt(token value) {
     return service_->adopt(std::move(value));
 }
 
-HIGHLEVEL_DECL boost::asio::awaitable<void> oauth_app::renew(resource what) {
+template <class Service>
+boost::asio::awaitable<void> basic_oauth_app<Service>::renew(resource what) {
     return service_->force(std::move(what));
 }
 
-HIGHLEVEL_DECL boost::asio::awaitable<void> oauth_app::install_location(
+template <class Service>
+boost::asio::awaitable<void> basic_oauth_app<Service>::install_location(
     std::string company_id, std::string location_id) {
     return service_->ensure_or_throw(std::move(company_id), std::move(location_id));
 }
 
-HIGHLEVEL_DECL boost::asio::awaitable<bulk_install_report> oauth_app::install_locations(
+template <class Service>
+boost::asio::awaitable<bulk_install_report> basic_oauth_app<Service>::install_locations(
     std::string company_id, std::size_t concurrency) {
     return service_->install_all(std::move(company_id), concurrency);
 }
 
-HIGHLEVEL_DECL boost::asio::awaitable<std::vector<installed_location>>
-oauth_app::installed_locations(std::string company_id) {
+template <class Service>
+boost::asio::awaitable<std::vector<installed_location>>
+basic_oauth_app<Service>::installed_locations(std::string company_id) {
     return service_->installed(std::move(company_id));
 }
 
-HIGHLEVEL_DECL boost::asio::awaitable<void> oauth_app::uninstall(resource what) {
+template <class Service>
+boost::asio::awaitable<void> basic_oauth_app<Service>::uninstall(resource what) {
     return service_->uninstall(std::move(what));
 }
 
-HIGHLEVEL_DECL boost::asio::awaitable<bool> oauth_app::still_installed(resource what) {
+template <class Service>
+boost::asio::awaitable<bool> basic_oauth_app<Service>::still_installed(resource what) {
     return service_->still_installed(std::move(what));
 }
 
-HIGHLEVEL_DECL boost::asio::awaitable<void> oauth_app::forget(resource what) {
+template <class Service>
+boost::asio::awaitable<void> basic_oauth_app<Service>::forget(resource what) {
     return service_->forget(std::move(what));
 }
 
-HIGHLEVEL_DECL boost::asio::awaitable<bool> oauth_app::finish(std::chrono::milliseconds patience) {
+template <class Service>
+boost::asio::awaitable<bool> basic_oauth_app<Service>::finish(std::chrono::milliseconds patience) {
     return service_->finish(patience);
 }
 
-HIGHLEVEL_DECL boost::asio::awaitable<std::vector<resource>> oauth_app::resources() {
+template <class Service>
+boost::asio::awaitable<std::vector<resource>> basic_oauth_app<Service>::resources() {
     return service_->list();
 }
+
+#if defined(HIGHLEVEL_SEPARATE_COMPILATION)
+template class basic_oauth_app<detail::oauth_service>;
+#endif
 
 } // namespace highlevel::auth
