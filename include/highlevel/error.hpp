@@ -5,6 +5,7 @@
 #pragma once
 
 #include <highlevel/call_times.hpp>
+#include <highlevel/detail/share.hpp>
 #include <highlevel/method.hpp>
 
 #include <boost/system/error_category.hpp>
@@ -353,10 +354,10 @@ public:
 /// Thread safety: distinct objects: safe, also copies of one failure; shared objects: safe to read.
 class failure {
 public:
-    failure() : data_(std::make_shared<detail::failure_data>()) {}
+    failure() : data_(detail::share<detail::failure_data>()) {}
     failure(error_code code, detail::failure_data data)
         : code_(code),
-          data_(std::make_shared<detail::failure_data>(std::move(data))) {}
+          data_(detail::share<detail::failure_data>(std::move(data))) {}
 
     /// An `errc`, an HTTP status (`status_category()`), or `operation_aborted`.
     [[nodiscard]] const error_code& code() const noexcept { return code_; }

@@ -7,6 +7,7 @@
 #include <highlevel/auth/resource.hpp>
 #include <highlevel/auth/secret.hpp>
 #include <highlevel/auth/token_problem.hpp>
+#include <highlevel/detail/share.hpp>
 #include <highlevel/operation.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -128,7 +129,7 @@ public:
 /// Thread safety: shared objects: safe.
 class private_integration {
 public:
-    private_integration() : table_(std::make_shared<table>()) {}
+    private_integration() : table_(highlevel::detail::share<table>()) {}
     /// One token for every account.
     explicit private_integration(secret token) : private_integration() { all(std::move(token)); }
     explicit private_integration(std::string token)
@@ -138,7 +139,7 @@ public:
     /// Sets the token for accounts that have none of their own.
     private_integration& all(secret token) {
         std::scoped_lock const lock{table_->mutex};
-        table_->fallback = std::make_shared<const secret>(std::move(token));
+        table_->fallback = highlevel::detail::share<const secret>(std::move(token));
         return *this;
     }
     /// Sets or rotates a location's token. Calls that begin from then on send the new one, and so
@@ -171,7 +172,8 @@ private:
 
     private_integration& put(map_type& map, std::string id, secret token) {
         std::scoped_lock const lock{table_->mutex};
-        map.insert_or_assign(std::move(id), std::make_shared<const secret>(std::move(token)));
+        map.insert_or_assign(
+            std::move(id), highlevel::detail::share<const secret>(std::move(token)));
         return *this;
     }
 
@@ -186,7 +188,7 @@ private:
 class access_token {
 public:
     access_token(secret text, resource_kind kind)
-        : text_(std::make_shared<const secret>(std::move(text))),
+        : text_(highlevel::detail::share<const secret>(std::move(text))),
           kind_(kind) {}
 
     [[nodiscard]] static access_token of_location(secret text) {

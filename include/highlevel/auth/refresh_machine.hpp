@@ -7,6 +7,7 @@
 #include <highlevel/auth/secret.hpp>
 #include <highlevel/auth/token.hpp>
 #include <highlevel/auth/token_problem.hpp>
+#include <highlevel/detail/share.hpp>
 #include <highlevel/error.hpp>
 
 #include <boost/asio/error.hpp>
@@ -627,7 +628,7 @@ private:
                 duration{
                     static_cast<duration::rep>(static_cast<double>(ahead.count()) / 2 * at.random)};
         }
-        held_ = std::make_shared<const token>(std::move(value));
+        held_ = highlevel::detail::share<const token>(std::move(value));
         access_ = std::shared_ptr<const secret>{held_, &held_->access};
         if (refused_ != held_->version) refused_ = 0;
     }

@@ -4,6 +4,7 @@
 // are read when the request is sent, not before.
 #pragma once
 
+#include <highlevel/detail/share.hpp>
 #include <highlevel/file_part.hpp>
 #include <highlevel/http/body.hpp>
 #include <highlevel/http/message.hpp>
@@ -112,7 +113,7 @@ private:
     std::string boundary_;
     /// What follows the last file.
     std::string body_;
-    std::shared_ptr<segmented_source> source_ = std::make_shared<segmented_source>();
+    std::shared_ptr<segmented_source> source_ = highlevel::detail::share<segmented_source>();
 };
 
 } // namespace highlevel::http

@@ -16,6 +16,7 @@
 #include <highlevel/detail/listen.hpp>
 #include <highlevel/detail/one_shot.hpp>
 #include <highlevel/detail/operation_failure.hpp>
+#include <highlevel/detail/share.hpp>
 #include <highlevel/http/http1_transport.hpp>
 #include <highlevel/impl/pages.ipp>
 #include <highlevel/json/decode.hpp>
@@ -470,7 +471,7 @@ public:
         const page_options& options) override {
         json::decode_options how;
         how.strict = options_.strict_decoding;
-        return std::make_shared<page_fetcher>(shared_from_this(), account, what, options, how);
+        return share<page_fetcher>(shared_from_this(), account, what, options, how);
     }
 
     [[nodiscard]] quota::bucket_snapshot snapshot(const account_ref& account) const override {
@@ -480,7 +481,7 @@ public:
     /// Lends what a source of tokens needs; called once, when the core is owned.
     void lend() {
         if (!options_.credentials) return;
-        lent_ = std::make_shared<metered_transport>(weak_from_this());
+        lent_ = share<metered_transport>(weak_from_this());
         auth::attachment what;
         what.executor = executor_;
         what.transport = lent_;
@@ -971,7 +972,7 @@ private:
             if (source->keeps_deadlines()) {
                 granted = co_await source->authorize(wanted);
             } else {
-                auto const question = std::make_shared<inquiry>(source, wanted, nullptr);
+                auto const question = share<inquiry>(source, wanted, nullptr);
                 if (auto const ec = co_await answer(question, wanted.deadline))
                     granted = auth::grant{
                         ec,
@@ -1007,7 +1008,7 @@ private:
     /// call ends before.
     asio::awaitable<error_code> answer(
         std::shared_ptr<inquiry> question, clock::time_point deadline) {
-        auto const work = std::make_shared<side_work>();
+        auto const work = share<side_work>();
         sleepers::entry const mine{sleepers_, work->bell()};
         auto const executor = co_await asio::this_coro::executor;
         work->start(executor, inquiry::ask(question));
@@ -1024,7 +1025,7 @@ private:
         try {
             auto const source = options_.credentials.source();
             if (source->keeps_deadlines()) co_return co_await source->renew(wanted, refused);
-            auto const question = std::make_shared<inquiry>(source, wanted, refused);
+            auto const question = share<inquiry>(source, wanted, refused);
             auto const ec = co_await answer(question, wanted.deadline);
             co_return !ec && question->renewed;
         } catch (...) {
@@ -1269,7 +1270,7 @@ HIGHLEVEL_DECL client::client(asio::any_io_executor executor)
 
 HIGHLEVEL_DECL client::client(asio::any_io_executor executor, client_options options) {
     options.validate();
-    auto made = std::make_shared<detail::client_core>(std::move(executor), std::move(options));
+    auto made = detail::share<detail::client_core>(std::move(executor), std::move(options));
     made->lend();
     core_ = std::move(made);
 }

@@ -4,6 +4,7 @@
 // tell the bucket how their request ended.
 #pragma once
 
+#include <highlevel/detail/share.hpp>
 #include <highlevel/quota/bucket.hpp>
 #include <highlevel/quota/detail/limiter_core.hpp>
 #include <highlevel/quota/error.hpp>
@@ -171,7 +172,7 @@ public:
         boost::asio::any_io_executor executor,
         limits options = {},
         std::shared_ptr<time_source> time = nullptr)
-        : core_(std::make_shared<detail::limiter_core>(
+        : core_(highlevel::detail::share<detail::limiter_core>(
               std::move(executor), std::move(options), std::move(time))) {
         core_->start();
     }

@@ -3,6 +3,8 @@
 // Where a limiter has the time from, and its one timer: the seam by which tests make time up.
 #pragma once
 
+#include <highlevel/detail/share.hpp>
+
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/system/error_code.hpp>
@@ -41,7 +43,7 @@ public:
         return std::chrono::steady_clock::now();
     }
     void start(std::function<void()> wake) override {
-        wake_ = std::make_shared<std::function<void()>>(std::move(wake));
+        wake_ = highlevel::detail::share<std::function<void()>>(std::move(wake));
     }
     void wake_at(std::chrono::steady_clock::time_point when) override {
         timer_.expires_at(when);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <highlevel/auth/credentials.hpp>
+#include <highlevel/detail/share.hpp>
 #include <highlevel/error.hpp>
 
 namespace highlevel::auth {
@@ -104,9 +105,10 @@ private:
 } // namespace detail
 
 inline credentials::credentials(access_token token)
-    : provider_(std::make_shared<detail::access_token_provider>(std::move(token))) {}
+    : provider_(highlevel::detail::share<detail::access_token_provider>(std::move(token))) {}
 
 inline credentials::credentials(private_integration tokens)
-    : provider_(std::make_shared<detail::private_integration_provider>(std::move(tokens))) {}
+    : provider_(highlevel::detail::share<detail::private_integration_provider>(std::move(tokens))) {
+}
 
 } // namespace highlevel::auth

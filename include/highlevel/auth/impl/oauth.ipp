@@ -12,6 +12,7 @@
 #include <highlevel/detail/deadline.hpp>
 #include <highlevel/detail/listen.hpp>
 #include <highlevel/detail/one_shot.hpp>
+#include <highlevel/detail/share.hpp>
 #include <highlevel/http/transport.hpp>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -77,7 +78,7 @@ asio::awaitable<void> put_into(std::shared_ptr<std::optional<T>> place, asio::aw
 /// unheard, and keeps `owner`.
 inline asio::awaitable<void> within(
     std::shared_ptr<const void> owner, asio::awaitable<void> work, steady_time until) {
-    auto const beside = std::make_shared<side_work>();
+    auto const beside = highlevel::detail::share<side_work>();
     auto const executor = co_await asio::this_coro::executor;
     beside->start(executor, keeping(std::move(owner), std::move(work)));
     auto const ec = co_await beside->wait(until, side_work::left::alone);
@@ -89,7 +90,7 @@ inline asio::awaitable<void> within(
 template <class T>
 asio::awaitable<T> within(
     std::shared_ptr<const void> owner, asio::awaitable<T> work, steady_time until) {
-    auto const made = std::make_shared<std::optional<T>>();
+    auto const made = highlevel::detail::share<std::optional<T>>();
     co_await within(std::move(owner), put_into(made, std::move(work)), until);
     co_return *std::move(*made);
 }
@@ -128,7 +129,7 @@ inline asio::awaitable<std::optional<lease>> take_lease(
     resource what,
     std::chrono::milliseconds time,
     steady_time until) {
-    auto const transit = std::make_shared<lease_in_transit>();
+    auto const transit = highlevel::detail::share<lease_in_transit>();
     std::exception_ptr thrown;
     try {
         (void)co_await within(store, fetch_lease(store, std::move(what), time, transit), until);
@@ -164,7 +165,7 @@ class basic_oauth_service final
 public:
     explicit basic_oauth_service(oauth_options options)
         : options_(std::move(options)),
-          memory_(std::make_shared<memory_token_store>()),
+          memory_(highlevel::detail::share<memory_token_store>()),
           random_(std::random_device{}()) {}
 
     // ---- provider
@@ -294,7 +295,7 @@ public:
     asio::awaitable<bulk_install_report> install_all(
         std::string company_id, std::size_t concurrency) {
         auto const self = this->shared_from_this();
-        auto const job = std::make_shared<bulk_job>();
+        auto const job = highlevel::detail::share<bulk_job>();
         job->company_id = company_id;
         job->locations = co_await installed(company_id);
         auto const workers = std::min(std::max<std::size_t>(concurrency, 1), job->locations.size());
@@ -573,7 +574,7 @@ private:
         std::lock_guard const lock{mutex_};
         auto& place = entries_[what];
         if (!place) {
-            place = std::make_shared<entry>(options_.refresh, what);
+            place = highlevel::detail::share<entry>(options_.refresh, what);
             if (clients_.empty()) place->machine.stop();
         }
         return place;
@@ -713,7 +714,7 @@ private:
         if (!got.problem.detail.empty()) why += ": " + got.problem.detail;
         grant out{got.problem.code, std::move(why)};
         if (got.problem.cause != cause::unknown)
-            out.refusal = std::make_shared<const token_problem>(std::move(got.problem));
+            out.refusal = highlevel::detail::share<const token_problem>(std::move(got.problem));
         return out;
     }
 
@@ -1486,7 +1487,7 @@ HIGHLEVEL_DECL void oauth_options::validate() const {
 
 HIGHLEVEL_DECL oauth_app::oauth_app(oauth_options options) {
     options.validate();
-    service_ = std::make_shared<detail::oauth_service>(std::move(options));
+    service_ = highlevel::detail::share<detail::oauth_service>(std::move(options));
 }
 
 HIGHLEVEL_DECL oauth_app::oauth_app(

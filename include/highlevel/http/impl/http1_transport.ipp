@@ -6,6 +6,7 @@
 
 #include <highlevel/detail/deadline.hpp>
 #include <highlevel/detail/one_shot.hpp>
+#include <highlevel/detail/share.hpp>
 #include <highlevel/error.hpp>
 #include <highlevel/http/body.hpp>
 #include <highlevel/http/circuit_breaker.hpp>
@@ -239,11 +240,11 @@ public:
         limits_.validate();
         if (!base_.secure() && !base_.loopback())
             throw boost::system::system_error{make_error_code(errc::insecure_url), base_.text()};
-        if (base_.secure()) tls_ = std::make_shared<tls_context>(tls, base_);
+        if (base_.secure()) tls_ = highlevel::detail::share<tls_context>(tls, base_);
         auto const& peer = proxy_ ? proxy_->address() : base_;
-        watchdog_ = std::make_shared<watchdog>(executor_);
-        addresses_ =
-            std::make_shared<host_addresses>(executor_, peer.host(), peer.port(), pooling_.dns_ttl);
+        watchdog_ = highlevel::detail::share<watchdog>(executor_);
+        addresses_ = highlevel::detail::share<host_addresses>(
+            executor_, peer.host(), peer.port(), pooling_.dns_ttl);
     }
 
     /// Second step of construction, which needs weak_from_this().
@@ -707,7 +708,7 @@ private:
         out.enter(phase::connect, clock::now());
         bell = std::make_shared<one_shot>();
         link.wait_at(bell);
-        auto const racing = std::make_shared<connector>(
+        auto const racing = highlevel::detail::share<connector>(
             executor_, std::move(found->addresses), pooling_.happy_eyeballs_delay, bell);
         // A coroutine that is destroyed in its sleep must not leave attempts behind.
         class abort_at_exit {
@@ -1127,7 +1128,7 @@ HIGHLEVEL_DECL http1_transport::http1_transport(
     const timeouts& limits,
     const proxy_options& proxying,
     std::shared_ptr<connection_listener> listener)
-    : core_(std::make_shared<detail::transport_core>(
+    : core_(highlevel::detail::share<detail::transport_core>(
           std::move(executor),
           std::move(base),
           tls,
@@ -1163,7 +1164,7 @@ HIGHLEVEL_DECL std::shared_ptr<http1_transport> make_transport(
     const timeouts& limits,
     const proxy_options& proxying,
     std::shared_ptr<connection_listener> listener) {
-    return std::make_shared<http1_transport>(
+    return highlevel::detail::share<http1_transport>(
         std::move(executor), std::move(base), tls, pooling, limits, proxying, std::move(listener));
 }
 

@@ -3,6 +3,7 @@
 // The limiter's inside: what calls, permits and the timer do to queues and buckets, under one lock.
 #pragma once
 
+#include <highlevel/detail/share.hpp>
 #include <highlevel/quota/bucket.hpp>
 #include <highlevel/quota/detail/alarm.hpp>
 #include <highlevel/quota/detail/linked_list.hpp>
@@ -132,7 +133,7 @@ public:
           owned_time_(std::move(time)),
           seed_(options_.seed != 0 ? options_.seed : random_seed()) {
         options_.validate();
-        if (!owned_time_) owned_time_ = std::make_shared<steady_time>(executor_);
+        if (!owned_time_) owned_time_ = highlevel::detail::share<steady_time>(executor_);
         time_ = owned_time_.get();
         if (options_.ledger) process_ = std::to_string(random_seed());
     }
