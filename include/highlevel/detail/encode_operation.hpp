@@ -5,6 +5,7 @@
 #pragma once
 
 #include <highlevel/detail/core.hpp>
+#include <highlevel/detail/disk_file.hpp>
 #include <highlevel/error.hpp>
 #include <highlevel/file_part.hpp>
 #include <highlevel/http/message.hpp>
@@ -17,11 +18,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 namespace highlevel::detail {
@@ -220,9 +219,9 @@ private:
         if (meta_.max_file_bytes == 0) return {};
         std::uint64_t size = file.data.size();
         if (!file.path.empty()) {
-            std::error_code ec;
-            size = std::filesystem::file_size(file.path, ec);
-            if (ec) return {}; // reading it says more
+            auto const found = disk_file::size_of(file.path);
+            if (!found) return {}; // reading it says more
+            size = *found;
         }
         auto const most = meta_.max_video_bytes != 0 && is_video(file)
             ? std::max(meta_.max_file_bytes, meta_.max_video_bytes)

@@ -4,13 +4,14 @@
 // handed on while it comes.
 #pragma once
 
+#include <highlevel/detail/disk_file.hpp>
 #include <highlevel/http/message.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
-#include <fstream>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -89,13 +90,12 @@ public:
     /// Appends a file of the size that it has now. Gives what is wrong when it cannot be read, else
     /// nothing.
     [[nodiscard]] std::string add_file(const std::string& path) {
-        std::error_code ec;
-        auto const size = std::filesystem::file_size(path, ec);
-        if (ec || !std::ifstream{path, std::ios::binary}) return "cannot read " + path;
+        auto const size = highlevel::detail::disk_file::size_of(path);
+        if (!size || !highlevel::detail::disk_file{}.open(path)) return "cannot read " + path;
         segments_.emplace_back();
         segments_.back().path = path;
-        segments_.back().size = size;
-        size_ += size;
+        segments_.back().size = *size;
+        size_ += *size;
         return {};
     }
 
@@ -129,7 +129,6 @@ private:
             while (index_ != segments_.size() && at_ == segments_[index_].size) {
                 ++index_;
                 at_ = 0;
-                file_.close();
             }
             if (index_ == segments_.size()) return 0;
             auto const& s = segments_[index_];
@@ -137,8 +136,8 @@ private:
             if (s.path.empty()) {
                 std::copy_n(s.text.data() + at_, n, room);
             } else {
-                if (at_ == 0) file_.open(s.path, std::ios::binary);
-                if (!file_.read(room, static_cast<std::streamsize>(n))) {
+                bool const ready = at_ != 0 || file_.open(s.path);
+                if (!ready || !file_.read(room, n)) {
                     why = s.path + " cannot be read, or is shorter than it was";
                     return 0;
                 }
@@ -151,7 +150,7 @@ private:
         const std::vector<segment>& segments_;
         std::size_t index_ = 0;
         std::uint64_t at_ = 0;
-        std::ifstream file_;
+        highlevel::detail::disk_file file_;
     };
 
     std::vector<segment> segments_;
@@ -179,26 +178,23 @@ public:
     [[nodiscard]] std::string begin(const response& /*head*/) override {
         discard();
         size_ = 0;
-        file_.open(part_, std::ios::binary | std::ios::trunc);
-        pending_ = file_.is_open();
+        pending_ = file_.create(part_);
         return pending_ ? std::string{} : "cannot write " + part_;
     }
 
     [[nodiscard]] std::string write(std::string_view bytes) override {
         if (bytes.size() > max_bytes_ - size_)
             return path_ + " would be larger than " + std::to_string(max_bytes_) + " bytes";
-        file_.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-        if (!file_) return "cannot write " + part_;
+        if (!file_.write(bytes)) return "cannot write " + part_;
         size_ += bytes.size();
         return {};
     }
 
     [[nodiscard]] std::string finish() override {
-        file_.close();
-        if (!file_) return "cannot write " + part_;
-        std::error_code ec;
-        std::filesystem::rename(part_, path_, ec);
-        if (ec) return "cannot write " + path_ + ": " + ec.message();
+        if (!file_.close()) return "cannot write " + part_;
+        if (std::rename(part_.c_str(), path_.c_str()) != 0)
+            return "cannot write " + path_ + ": " +
+                std::error_code{errno, std::generic_category()}.message();
         pending_ = false;
         return {};
     }
@@ -207,16 +203,14 @@ private:
     void discard() noexcept {
         if (!pending_) return;
         file_.close();
-        file_.clear();
-        std::error_code ignored;
-        std::filesystem::remove(part_, ignored);
+        std::remove(part_.c_str());
         pending_ = false;
     }
 
     std::string path_;
     std::string part_;
     std::uint64_t max_bytes_;
-    std::ofstream file_;
+    highlevel::detail::disk_file file_;
     std::uint64_t size_ = 0;
     bool pending_ = false;
 };
