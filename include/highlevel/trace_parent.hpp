@@ -4,13 +4,13 @@
 // of it sent the request. Read strictly, made from random numbers, derived for a child.
 #pragma once
 
+#include <highlevel/detail/random_bytes.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <optional>
-#include <random>
 #include <string>
 #include <string_view>
 
@@ -22,7 +22,7 @@ namespace highlevel {
 /// Thread safety: distinct objects: safe; shared objects: safe to read.
 class trace_parent {
 public:
-    /// A new trace with random ids, from std::random_device, which may throw.
+    /// A new trace with random ids, from OpenSSL; throws std::runtime_error when it has none.
     [[nodiscard]] static trace_parent random(bool sampled = true) {
         trace_parent made;
         made.flags_ = sampled ? 1 : 0;
@@ -85,13 +85,10 @@ private:
 
     template <std::size_t N>
     static void fill(std::array<std::uint8_t, N>& bytes) {
-        std::random_device source;
-        std::uniform_int_distribution<unsigned> byte{0, std::numeric_limits<std::uint8_t>::max()};
         // All zeros would say that there is no id.
-        do {
-            for (auto& b : bytes)
-                b = static_cast<std::uint8_t>(byte(source));
-        } while (is_zero(bytes));
+        do
+            detail::random_bytes(bytes.data(), N);
+        while (is_zero(bytes));
     }
 
     /// Lower case only, as the standard has it.

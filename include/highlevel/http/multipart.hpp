@@ -4,6 +4,7 @@
 // are read when the request is sent, not before.
 #pragma once
 
+#include <highlevel/detail/random_bytes.hpp>
 #include <highlevel/detail/share.hpp>
 #include <highlevel/file_part.hpp>
 #include <highlevel/http/body.hpp>
@@ -11,7 +12,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <random>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,10 +25,13 @@ namespace highlevel::http {
 class multipart_writer {
 public:
     multipart_writer() : boundary_("highlevel-") {
-        std::random_device random;
         constexpr std::string_view digits = "0123456789abcdef";
-        for (int i = 0; i < 32; ++i)
-            boundary_ += digits[random() & 15U];
+        unsigned char random[16];
+        highlevel::detail::random_bytes(random, sizeof random);
+        for (auto const byte : random) {
+            boundary_ += digits[byte >> 4U];
+            boundary_ += digits[byte & 15U];
+        }
     }
 
     /// The value of the request's Content-Type field.

@@ -16,6 +16,7 @@
 #include <highlevel/detail/listen.hpp>
 #include <highlevel/detail/one_shot.hpp>
 #include <highlevel/detail/operation_failure.hpp>
+#include <highlevel/detail/random_bytes.hpp>
 #include <highlevel/detail/share.hpp>
 #include <highlevel/http/http1_transport.hpp>
 #include <highlevel/impl/pages.ipp>
@@ -46,7 +47,6 @@
 #include <mutex>
 #include <new>
 #include <optional>
-#include <random>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -249,7 +249,7 @@ public:
           transport_(make_transport()),
           limiter_(executor_, options_.limits),
           budget_(options_.retry.budget),
-          random_(std::random_device{}()) {}
+          random_(random_bits()) {}
 
     [[nodiscard]] asio::any_io_executor executor() const noexcept override { return executor_; }
 

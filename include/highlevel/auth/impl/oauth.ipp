@@ -12,6 +12,7 @@
 #include <highlevel/detail/deadline.hpp>
 #include <highlevel/detail/listen.hpp>
 #include <highlevel/detail/one_shot.hpp>
+#include <highlevel/detail/random_bytes.hpp>
 #include <highlevel/detail/share.hpp>
 #include <highlevel/http/transport.hpp>
 
@@ -29,7 +30,6 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <random>
 #include <set>
 #include <stdexcept>
 #include <string_view>
@@ -165,8 +165,7 @@ class basic_oauth_service final
 public:
     explicit basic_oauth_service(oauth_options options)
         : options_(std::move(options)),
-          memory_(highlevel::detail::share<memory_token_store>()),
-          random_(std::random_device{}()) {}
+          memory_(highlevel::detail::share<memory_token_store>()) {}
 
     // ---- provider
 
@@ -566,8 +565,8 @@ private:
     };
 
     [[nodiscard]] refresh_machine::moment moment() {
-        std::lock_guard const lock{random_mutex_};
-        return {options_.now(), std::uniform_real_distribution<double>{0, 1}(random_)};
+        std::lock_guard const lock{clock_mutex_};
+        return {options_.now(), highlevel::detail::random_fraction()};
     }
 
     [[nodiscard]] std::shared_ptr<entry> entry_of(const resource& what) {
@@ -1462,8 +1461,7 @@ private:
 
     oauth_options options_;
     std::shared_ptr<token_store> memory_;
-    std::mutex random_mutex_;
-    std::minstd_rand random_;
+    std::mutex clock_mutex_;
 
     std::mutex mutex_;
     std::vector<attachment> clients_;

@@ -3,6 +3,7 @@
 // The limiter's inside: what calls, permits and the timer do to queues and buckets, under one lock.
 #pragma once
 
+#include <highlevel/detail/random_bytes.hpp>
 #include <highlevel/detail/share.hpp>
 #include <highlevel/quota/bucket.hpp>
 #include <highlevel/quota/detail/alarm.hpp>
@@ -30,7 +31,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <random>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -131,11 +131,11 @@ public:
         : executor_(std::move(executor)),
           options_(std::move(options)),
           owned_time_(std::move(time)),
-          seed_(options_.seed != 0 ? options_.seed : random_seed()) {
+          seed_(options_.seed != 0 ? options_.seed : highlevel::detail::random_bits()) {
         options_.validate();
         if (!owned_time_) owned_time_ = highlevel::detail::share<steady_time>(executor_);
         time_ = owned_time_.get();
-        if (options_.ledger) process_ = std::to_string(random_seed());
+        if (options_.ledger) process_ = std::to_string(highlevel::detail::random_bits());
     }
 
     void start() {
@@ -322,11 +322,6 @@ private:
     // How long the ledger's answer is waited for before it is asked again: with the interval that
     // follows, less than the two seconds in which a ledger expects to hear from everybody.
     static constexpr nanos longest_answer = 1'000'000'000;
-
-    [[nodiscard]] static std::uint64_t random_seed() {
-        std::random_device device;
-        return (std::uint64_t{device()} << 32) ^ device();
-    }
 
     [[nodiscard]] bucket_snapshot describe(const entry& home, time_point now) const {
         bucket_snapshot result;
