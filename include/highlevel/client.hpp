@@ -107,16 +107,19 @@ public:
 
     /// Sends any request with this account's token, rate limit and retries: the way to what the
     /// typed operations do not cover. `Version` defaults to 2021-07-28. The value is the body's
-    /// JSON, or null when it is not JSON; `body()` always has the text.
+    /// JSON, or null when it is not JSON; `body()` always has the text. (A template of one type, so
+    /// that files which do not use it need not compile it.)
+    template <std::same_as<http::request> Request = http::request>
     [[nodiscard]] asio::awaitable<response<json::value>> send(
-        http::request request, call_options options = {}) const {
+        Request request, call_options options = {}) const {
         return detail::finish<json::value>(
             core_, core_->prepare_raw(std::move(request), ref_, options));
     }
 
     /// As `send`, with a `result`.
+    template <std::same_as<http::request> Request = http::request>
     [[nodiscard]] asio::awaitable<result<response<json::value>>> try_send(
-        http::request request, call_options options = {}) const {
+        Request request, call_options options = {}) const {
         return detail::try_finish<json::value>(
             core_, core_->prepare_raw(std::move(request), ref_, options));
     }
