@@ -4,7 +4,7 @@
 // of it sent the request. Read strictly, made from random numbers, derived for a child.
 #pragma once
 
-#include <highlevel/detail/random_bytes.hpp>
+#include <highlevel/detail/random.hpp>
 
 #include <algorithm>
 #include <array>

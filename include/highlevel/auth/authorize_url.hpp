@@ -5,9 +5,8 @@
 #pragma once
 
 #include <highlevel/auth/secret.hpp>
+#include <highlevel/detail/random.hpp>
 #include <highlevel/http/uri.hpp>
-
-#include <openssl/rand.h>
 
 #include <optional>
 #include <stdexcept>
@@ -58,20 +57,13 @@ public:
 };
 
 /// Makes a link with a fresh `state`. Throws std::invalid_argument when client_id or redirect_uri
-/// is empty, and std::runtime_error when the system has no random numbers.
+/// is empty, and std::runtime_error when OpenSSL has no random numbers.
 [[nodiscard]] inline authorize_link make_authorize_link(const authorize_options& options) {
     if (options.client_id.empty()) throw std::invalid_argument{"client_id: must not be empty"};
     if (options.redirect_uri.empty())
         throw std::invalid_argument{"redirect_uri: must not be empty"};
-    unsigned char random[32];
-    if (RAND_bytes(random, sizeof random) != 1)
-        throw std::runtime_error{"the system has no random numbers"};
     authorize_link made;
-    constexpr std::string_view digits = "0123456789abcdef";
-    for (auto const byte : random) {
-        made.state += digits[byte >> 4U];
-        made.state += digits[byte & 15U];
-    }
+    made.state = highlevel::detail::random_hex<32>();
     made.url = options.host + "/v2/oauth/chooselocation";
     http::append_query(made.url, "response_type", "code");
     http::append_query(made.url, "redirect_uri", options.redirect_uri);

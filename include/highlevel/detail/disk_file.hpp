@@ -39,13 +39,14 @@ public:
 
     /// Fills the room; false when there is less, or it cannot be read.
     [[nodiscard]] bool read(char* room, std::size_t size) noexcept {
-        good_ = good_ && std::fread(room, 1, size, file_.get()) == size;
+        good_ = is_open() && std::fread(room, 1, size, file_.get()) == size;
         return good_;
     }
 
     /// False when it cannot be written.
     [[nodiscard]] bool write(std::string_view bytes) noexcept {
-        good_ = good_ && std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) == bytes.size();
+        good_ =
+            is_open() && std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) == bytes.size();
         return good_;
     }
 
@@ -61,6 +62,8 @@ private:
     public:
         void operator()(std::FILE* file) const noexcept { std::fclose(file); }
     };
+
+    [[nodiscard]] bool is_open() const noexcept { return file_ && good_; }
 
     bool open(const std::string& path, const char* mode) noexcept {
         file_.reset(std::fopen(path.c_str(), mode));

@@ -4,7 +4,7 @@
 // are read when the request is sent, not before.
 #pragma once
 
-#include <highlevel/detail/random_bytes.hpp>
+#include <highlevel/detail/random.hpp>
 #include <highlevel/detail/share.hpp>
 #include <highlevel/file_part.hpp>
 #include <highlevel/http/body.hpp>
@@ -24,15 +24,7 @@ namespace highlevel::http {
 /// Thread safety: distinct objects: safe; shared objects: unsafe.
 class multipart_writer {
 public:
-    multipart_writer() : boundary_("highlevel-") {
-        constexpr std::string_view digits = "0123456789abcdef";
-        unsigned char random[16];
-        highlevel::detail::random_bytes(random, sizeof random);
-        for (auto const byte : random) {
-            boundary_ += digits[byte >> 4U];
-            boundary_ += digits[byte & 15U];
-        }
-    }
+    multipart_writer() : boundary_("highlevel-" + highlevel::detail::random_hex<16>()) {}
 
     /// The value of the request's Content-Type field.
     [[nodiscard]] std::string content_type() const {

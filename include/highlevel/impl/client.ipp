@@ -16,7 +16,7 @@
 #include <highlevel/detail/listen.hpp>
 #include <highlevel/detail/one_shot.hpp>
 #include <highlevel/detail/operation_failure.hpp>
-#include <highlevel/detail/random_bytes.hpp>
+#include <highlevel/detail/random.hpp>
 #include <highlevel/detail/share.hpp>
 #include <highlevel/http/http1_transport.hpp>
 #include <highlevel/impl/pages.ipp>
@@ -248,8 +248,7 @@ public:
           options_(std::move(options)),
           transport_(make_transport()),
           limiter_(executor_, options_.limits),
-          budget_(options_.retry.budget),
-          random_(random_bits()) {}
+          budget_(options_.retry.budget) {}
 
     [[nodiscard]] asio::any_io_executor executor() const noexcept override { return executor_; }
 
@@ -822,15 +821,6 @@ private:
             fields.add("traceparent", valid->text());
     }
 
-    double random() noexcept {
-        // splitmix64: enough to spread pauses, and safe to share between threads.
-        auto z = random_.fetch_add(0x9e3779b97f4a7c15ULL, std::memory_order_relaxed);
-        z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9ULL;
-        z = (z ^ (z >> 27U)) * 0x94d049bb133111ebULL;
-        z ^= z >> 31U;
-        return static_cast<double>(z >> 11U) * 0x1.0p-53;
-    }
-
     /// Tells the observer; false when the call has failed already.
     [[nodiscard]] bool begin(prepared_call& call, call_outcome& out) {
         if (options_.observer)
@@ -1163,7 +1153,7 @@ private:
         if (state.deadline != clock::time_point::max())
             ended.time_left = std::chrono::duration_cast<std::chrono::milliseconds>(
                 state.deadline - clock::now());
-        auto const decision = state.policy.failed(ended, random());
+        auto const decision = state.policy.failed(ended, random_.next());
         if (decision.what == verdict::give_up) {
             tell(state, ended.status, failed.code, {}, decision.delay);
             out.failure = fail(failed.code, state.ended(std::move(failed.data)));
@@ -1256,7 +1246,7 @@ private:
     quota::limiter limiter_;
     retry_budget budget_;
     sleepers sleepers_;
-    std::atomic<std::uint64_t> random_;
+    random_spread random_;
     std::atomic<std::uint64_t> calls_{0};
     std::atomic<bool> stopped_{false};
 };

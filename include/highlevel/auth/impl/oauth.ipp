@@ -12,7 +12,7 @@
 #include <highlevel/detail/deadline.hpp>
 #include <highlevel/detail/listen.hpp>
 #include <highlevel/detail/one_shot.hpp>
-#include <highlevel/detail/random_bytes.hpp>
+#include <highlevel/detail/random.hpp>
 #include <highlevel/detail/share.hpp>
 #include <highlevel/http/transport.hpp>
 
@@ -566,7 +566,7 @@ private:
 
     [[nodiscard]] refresh_machine::moment moment() {
         std::lock_guard const lock{clock_mutex_};
-        return {options_.now(), highlevel::detail::random_fraction()};
+        return {options_.now(), random_.next()};
     }
 
     [[nodiscard]] std::shared_ptr<entry> entry_of(const resource& what) {
@@ -1181,7 +1181,7 @@ private:
                 answered.error == asio::error::operation_aborted)
                 throw_refusal(
                     name, asked.verb, asked.target, answered, std::move(refused), attempt);
-            auto const delay = options_.refresh.backoff(attempt, moment().random);
+            auto const delay = options_.refresh.backoff(attempt, random_.next());
             co_await rest(name, std::max(refused.retry_after, delay));
         }
     }
@@ -1461,6 +1461,7 @@ private:
 
     oauth_options options_;
     std::shared_ptr<token_store> memory_;
+    highlevel::detail::random_spread random_;
     std::mutex clock_mutex_;
 
     std::mutex mutex_;

@@ -3,7 +3,7 @@
 // The limiter's inside: what calls, permits and the timer do to queues and buckets, under one lock.
 #pragma once
 
-#include <highlevel/detail/random_bytes.hpp>
+#include <highlevel/detail/random.hpp>
 #include <highlevel/detail/share.hpp>
 #include <highlevel/quota/bucket.hpp>
 #include <highlevel/quota/detail/alarm.hpp>
