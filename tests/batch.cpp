@@ -38,6 +38,8 @@
 #include <utility>
 #include <vector>
 
+namespace batch_tests {
+
 namespace asio = boost::asio;
 namespace contacts = highlevel::v2::contacts;
 using highlevel::batch_options;
@@ -684,3 +686,5 @@ TEST_CASE("a_cancellation_that_comes_with_the_last_item_finds_everything_done", 
     CHECK(report->succeeded == 3);
     CHECK(report->settled_before == 3);
 }
+
+} // namespace batch_tests

@@ -37,6 +37,8 @@
 #include <utility>
 #include <vector>
 
+namespace client_tests {
+
 namespace asio = boost::asio;
 namespace contacts = highlevel::v2::contacts;
 using highlevel::cause;
@@ -967,3 +969,5 @@ TEST_CASE("options_that_cannot_be_used_are_named", "[client]") {
     CHECK_THROWS_AS(
         highlevel::client(context.get_executor(), options), boost::system::system_error);
 }
+
+} // namespace client_tests

@@ -8,6 +8,8 @@
 
 #include <boost/asio/error.hpp>
 
+namespace error_tests {
+
 using highlevel::condition;
 using highlevel::errc;
 using highlevel::failure;
@@ -84,3 +86,5 @@ TEST_CASE("value_of_a_failed_result_throws_the_failure", "[client]") {
         CHECK(std::string{e.what()} == e.failure().what());
     }
 }
+
+} // namespace error_tests

@@ -19,6 +19,8 @@
 #include <utility>
 #include <vector>
 
+namespace log_observer_tests {
+
 using highlevel::call_info;
 using highlevel::errc;
 using highlevel::log_format;
@@ -181,3 +183,5 @@ TEST_CASE("a_sink_that_throws_loses_its_line_only", "[client][log_observer]") {
     CHECK(asked == 2);
     CHECK_THROWS_WITH(log_observer({}, {}), test::contains("sink"));
 }
+
+} // namespace log_observer_tests

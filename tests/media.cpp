@@ -19,6 +19,8 @@
 #include <string>
 #include <string_view>
 
+namespace media_tests {
+
 namespace asio = boost::asio;
 using highlevel::cause;
 using highlevel::errc;
@@ -142,3 +144,5 @@ TEST_CASE("an_answer_without_an_address_or_an_id_ends_the_upload", "[media]") {
         CHECK(f.api->requests().size() == 1);
     }
 }
+
+} // namespace media_tests

@@ -24,6 +24,8 @@
 #include <utility>
 #include <vector>
 
+namespace metrics_tests {
+
 using highlevel::call_info;
 using highlevel::errc;
 using highlevel::metrics;
@@ -442,3 +444,5 @@ TEST_CASE("promtool_takes_the_text", "[client][metrics]") {
     // It reads Prometheus' own format only.
     CHECK(std::system(("promtool check metrics < '" + file + "'").c_str()) == 0);
 }
+
+} // namespace metrics_tests

@@ -34,6 +34,8 @@
 #include <utility>
 #include <vector>
 
+namespace observer_tests {
+
 namespace asio = boost::asio;
 namespace auth = highlevel::auth;
 namespace contacts = highlevel::v2::contacts;
@@ -428,3 +430,5 @@ TEST_CASE("several_observers_hear_the_same", "[client][observer]") {
     CHECK(first->lines().size() == 11);
     CHECK(first->lines() == second->lines());
 }
+
+} // namespace observer_tests

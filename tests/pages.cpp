@@ -48,6 +48,8 @@
 #include <utility>
 #include <vector>
 
+namespace pages_tests {
+
 namespace asio = boost::asio;
 namespace json = highlevel::json;
 namespace v2 = highlevel::v2;
@@ -832,3 +834,5 @@ TEST_CASE("a_list_whose_place_is_not_described_stays_the_same_on_its_last_page",
     CHECK(f.run(count_items(f.account().items(op))) == 2);
     CHECK(f.network->requests().size() == 2);
 }
+
+} // namespace pages_tests

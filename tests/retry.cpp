@@ -6,6 +6,8 @@
 
 #include <highlevel/retry.hpp>
 
+namespace retry_tests {
+
 using highlevel::attempt_outcome;
 using highlevel::method;
 using highlevel::retry_budget;
@@ -233,3 +235,5 @@ TEST_CASE("retry_options_name_the_field_that_cannot_be_used", "[client]") {
     options.max_delay = milliseconds{1};
     CHECK_THROWS_WITH(options.validate(), test::contains("retry.max_delay"));
 }
+
+} // namespace retry_tests

@@ -13,6 +13,8 @@
 #include <stdexcept>
 #include <string>
 
+namespace search_tests {
+
 namespace json = highlevel::json;
 namespace search = highlevel::search;
 
@@ -151,3 +153,5 @@ TEST_CASE("filters_are_put_where_the_operation_takes_them", "[search]") {
     highlevel::v2::contacts::get_contact none;
     CHECK_THROWS_AS(search::apply(none, {}), std::invalid_argument);
 }
+
+} // namespace search_tests

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <utility>
 
+namespace time_tests {
+
 namespace time_ = highlevel::time;
 using time_::point;
 
@@ -194,3 +196,5 @@ TEST_CASE("every_format_reads_back_what_it_wrote", "[time]") {
         REQUIRE(time_::parse(std::to_string(ms)) == at(ms));
     }
 }
+
+} // namespace time_tests

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+namespace trace_parent_tests {
+
 using highlevel::trace_parent;
 
 namespace {
@@ -75,3 +77,5 @@ TEST_CASE("a_child_is_of_the_same_trace_with_a_span_of_its_own", "[client][trace
     CHECK(trace_parent::parse(child.text()) == child);
     CHECK(trace_parent::random().trace_id() != parent.trace_id());
 }
+
+} // namespace trace_parent_tests

@@ -7,6 +7,8 @@
 
 #include <string>
 
+namespace version_tests {
+
 TEST_CASE("version_numbers_and_text_agree", "[version]") {
     const std::string spelled = std::to_string(highlevel::version_major) + '.' +
         std::to_string(highlevel::version_minor) + '.' + std::to_string(highlevel::version_patch);
@@ -20,3 +22,5 @@ TEST_CASE("version_numbers_and_text_agree", "[version]") {
 TEST_CASE("version_of_the_build_system_is_the_header's", "[version]") {
     CHECK(std::string{HIGHLEVEL_TEST_BUILD_VERSION} == highlevel::version_string);
 }
+
+} // namespace version_tests

@@ -6,6 +6,8 @@
 
 #include <highlevel/auth/authorize_url.hpp>
 
+namespace auth_authorize_url_tests {
+
 namespace auth = highlevel::auth;
 
 TEST_CASE("the link and what comes back belong together", "[auth]") {
@@ -38,3 +40,5 @@ TEST_CASE("the link and what comes back belong together", "[auth]") {
     CHECK_FALSE(auth::read_callback("/cb?code=abc&state=", "").ok());
     CHECK_FALSE(auth::read_callback("/cb?error=denied&state=" + link.state, link.state).ok());
 }
+
+} // namespace auth_authorize_url_tests

@@ -22,6 +22,8 @@
 #include <string>
 #include <thread>
 
+namespace auth_crash_tests {
+
 namespace auth = highlevel::auth;
 using conformance = auth::token_store_conformance;
 using highlevel::test::temporary_folder;
@@ -147,3 +149,5 @@ TEST_CASE("kill_9_never_loses_a_pair_from_sqlite", "[auth]") {
     check("sqlite", kill_again_and_again(open, false));
 }
 #endif
+
+} // namespace auth_crash_tests

@@ -11,6 +11,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 
+namespace auth_credentials_tests {
+
 namespace asio = boost::asio;
 using highlevel::errc;
 using highlevel::token_kinds;
@@ -96,3 +98,5 @@ TEST_CASE("fixed_tokens_never_wait_so_that_no_call_has_to_watch_them", "[auth]")
     auto const plain = highlevel::auth::access_token::of_location(secret{"a"});
     CHECK(credentials{plain}.source()->keeps_deadlines());
 }
+
+} // namespace auth_credentials_tests

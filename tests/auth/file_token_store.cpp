@@ -19,6 +19,8 @@
 #include <set>
 #include <string>
 
+namespace auth_file_token_store_tests {
+
 namespace auth = highlevel::auth;
 namespace fs = std::filesystem;
 using auth::file_token_store;
@@ -294,3 +296,5 @@ TEST_CASE("a_lease_ends_by_the_clock_that_the_store_is_given", "[auth]") {
     conformance::wait(store.unlock(*first));
     CHECK_FALSE(conformance::wait(store.try_lock(place, seconds{30})).has_value());
 }
+
+} // namespace auth_file_token_store_tests

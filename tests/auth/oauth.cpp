@@ -27,6 +27,8 @@
 #include <utility>
 #include <vector>
 
+namespace auth_oauth_tests {
+
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 namespace auth = highlevel::auth;
@@ -895,3 +897,5 @@ TEST_CASE("an_event_loop_that_ends_takes_the_callers_with_it_that_wait_for_anoth
     b.network->waiting.front()->ring();
     CHECK(text(b.ask()) == "new");
 }
+
+} // namespace auth_oauth_tests

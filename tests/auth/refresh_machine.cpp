@@ -20,6 +20,8 @@
 #include <utility>
 #include <vector>
 
+namespace auth_refresh_machine_tests {
+
 using namespace std::chrono_literals;
 using highlevel::errc;
 using highlevel::make_error_code;
@@ -1465,3 +1467,5 @@ TEST_CASE("lost answers and a failing store never end a connection", "[auth]") {
         CHECK(w.stored->refresh == secret{w.valid_refresh});
     }
 }
+
+} // namespace auth_refresh_machine_tests

@@ -11,6 +11,8 @@
 #include <string>
 #include <utility>
 
+namespace auth_secret_tests {
+
 using highlevel::auth::secret;
 
 namespace {
@@ -62,3 +64,5 @@ TEST_CASE("secrets_compare_by_content", "[auth]") {
     CHECK_FALSE(secret{"abc"} == secret{"abcd"});
     CHECK(secret{} == secret{""});
 }
+
+} // namespace auth_secret_tests

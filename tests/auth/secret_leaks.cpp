@@ -42,6 +42,8 @@
 #include <utility>
 #include <vector>
 
+namespace auth_secret_leaks_tests {
+
 namespace asio = boost::asio;
 namespace auth = highlevel::auth;
 namespace contacts = highlevel::v2::contacts;
@@ -518,3 +520,5 @@ TEST_CASE("no_secret_stays_in_memory", "[auth]") {
     REQUIRE(after.run());
     CHECK(after.found() == std::vector<std::size_t>(hidden.all().size(), 0));
 }
+
+} // namespace auth_secret_leaks_tests

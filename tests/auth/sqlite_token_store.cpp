@@ -20,6 +20,12 @@
 #    include <iterator>
 #    include <string>
 
+#endif
+
+namespace auth_sqlite_token_store_tests {
+
+#ifdef HIGHLEVEL_TEST_SQLITE
+
 namespace auth = highlevel::auth;
 namespace fs = std::filesystem;
 using auth::sqlite_token_store;
@@ -133,3 +139,5 @@ TEST_CASE("sqlite_is_not_installed", "[auth]") {
 }
 
 #endif
+
+} // namespace auth_sqlite_token_store_tests

@@ -25,6 +25,8 @@
 #include <string>
 #include <vector>
 
+namespace auth_token_store_conformance_tests {
+
 namespace auth = highlevel::auth;
 using boost::asio::awaitable;
 using conformance = auth::token_store_conformance;
@@ -240,3 +242,5 @@ TEST_CASE("the_suite_notices_every_defect", "[auth]") {
         rules_broken_by(std::make_shared<auth::memory_token_store>()) ==
         std::set<std::string>{"a_lease_ends_after_its_time"});
 }
+
+} // namespace auth_token_store_conformance_tests

@@ -14,6 +14,8 @@
 #include <string>
 #include <string_view>
 
+namespace auth_user_context_tests {
+
 namespace auth = highlevel::auth;
 using auth::user_context_errc;
 
@@ -152,3 +154,5 @@ TEST_CASE("reading_a_user_context_can_throw_and_names_no_secret", "[auth]") {
         auth::decrypt_user_context(in_a_location, auth::secret{"other"}),
         test::contains("another Shared Secret"));
 }
+
+} // namespace auth_user_context_tests

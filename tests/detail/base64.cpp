@@ -8,6 +8,8 @@
 
 #include <string>
 
+namespace detail_base64_tests {
+
 using highlevel::detail::decode_base64;
 using highlevel::detail::encode_base64;
 
@@ -42,3 +44,5 @@ TEST_CASE("base64_refuses_every_other_spelling", "[detail]") {
         CHECK_FALSE(decode_base64(text).has_value());
     }
 }
+
+} // namespace detail_base64_tests

@@ -16,6 +16,8 @@
 #include <optional>
 #include <stdexcept>
 
+namespace detail_beside_tests {
+
 namespace {
 
 namespace asio = boost::asio;
@@ -149,3 +151,5 @@ TEST_CASE("who_waits_for_side_work_goes_with_the_event_loop", "[detail]") {
     context.reset();
     CHECK(left.expired());
 }
+
+} // namespace detail_beside_tests

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+namespace detail_classify_tests {
+
 using highlevel::cause;
 using highlevel::detail::error_body;
 using highlevel::detail::read_error_body;
@@ -266,3 +268,5 @@ TEST_CASE("a_hostile_error_body_stays_bounded", "[client]") {
     deep += "}";
     CHECK(read_error_body(deep).messages.empty());
 }
+
+} // namespace detail_classify_tests

@@ -7,6 +7,8 @@
 
 #include <chrono>
 
+namespace detail_deadline_tests {
+
 using namespace std::chrono_literals;
 using highlevel::detail::after;
 using highlevel::detail::bounded;
@@ -26,3 +28,5 @@ TEST_CASE("a_span_for_arithmetic_has_a_bound", "[detail]") {
     CHECK(bounded(5ms) == 5ms);
     CHECK(bounded(std::chrono::milliseconds::max()) == std::chrono::hours{24 * 3650});
 }
+
+} // namespace detail_deadline_tests

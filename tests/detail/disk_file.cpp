@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+namespace detail_disk_file_tests {
+
 using highlevel::detail::disk_file;
 using highlevel::test::temporary_folder;
 
@@ -67,3 +69,5 @@ TEST_CASE("disk_file_tells_at_the_latest_at_its_end_that_the_disk_is_full", "[de
     (void)file.write("this fits the buffer");
     CHECK_FALSE(file.close());
 }
+
+} // namespace detail_disk_file_tests

@@ -27,6 +27,8 @@
 #include <string>
 #include <vector>
 
+namespace detail_encode_operation_tests {
+
 namespace v2 = highlevel::v2;
 namespace json = highlevel::json;
 using highlevel::errc;
@@ -266,3 +268,5 @@ TEST_CASE("operations_say_what_the_description_says_of_sizes", "[detail]") {
     CHECK(upload.max_file_bytes == 25U << 20U);
     CHECK(upload.max_video_bytes == 500U << 20U);
 }
+
+} // namespace detail_encode_operation_tests

@@ -18,6 +18,8 @@
 #include <memory>
 #include <optional>
 
+namespace detail_listen_tests {
+
 namespace asio = boost::asio;
 using boost::system::error_code;
 using highlevel::detail::listen;
@@ -76,3 +78,5 @@ TEST_CASE("an_event_loop_that_is_destroyed_takes_who_listens_along", "[detail]")
     CHECK(l.held.expired());
     CHECK_FALSE(l.heard);
 }
+
+} // namespace detail_listen_tests

@@ -16,6 +16,8 @@
 #include <optional>
 #include <vector>
 
+namespace detail_one_shot_tests {
+
 namespace asio = boost::asio;
 using boost::system::error_code;
 using highlevel::detail::one_shot;
@@ -66,3 +68,5 @@ TEST_CASE("terminal_cancellation_rings_the_bell", "[detail]") {
     CHECK((*got == asio::error::operation_aborted));
     bell->ring();
 }
+
+} // namespace detail_one_shot_tests

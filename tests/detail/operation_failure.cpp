@@ -10,6 +10,8 @@
 
 #include <utility>
 
+namespace detail_operation_failure_tests {
+
 using highlevel::cause;
 using highlevel::errc;
 using highlevel::detail::cause_of;
@@ -31,3 +33,5 @@ TEST_CASE("a_code_has_a_cause_by_itself", "[detail]") {
     CHECK(cause_of(boost::asio::error::operation_aborted) == cause::cancelled);
     CHECK(cause_of(make_error_code(boost::system::errc::io_error)) == cause::unknown);
 }
+
+} // namespace detail_operation_failure_tests

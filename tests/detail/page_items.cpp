@@ -14,6 +14,8 @@
 #include <string>
 #include <string_view>
 
+namespace detail_page_items_tests {
+
 namespace json = highlevel::json;
 using highlevel::paging;
 using highlevel::detail::find_items;
@@ -73,3 +75,5 @@ TEST_CASE("an_undescribed_list_with_a_name_is_that_member", "[page_items]") {
     CHECK(found("[1]", std::nullopt, "a") == "[1]");
     CHECK(found(R"({"a":[1],"b":[2]})", "/a", "b") == "[1]");
 }
+
+} // namespace detail_page_items_tests

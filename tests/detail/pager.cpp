@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+namespace detail_pager_tests {
+
 namespace json = highlevel::json;
 using highlevel::operation_meta;
 using highlevel::paging;
@@ -1002,3 +1004,5 @@ TEST_CASE("an_undescribed_list_stays_the_one_that_had_items", "[pager]") {
         CHECK(one->done());
     }
 }
+
+} // namespace detail_pager_tests

@@ -13,6 +13,8 @@
 #include <set>
 #include <string>
 
+namespace detail_random_tests {
+
 namespace detail = highlevel::detail;
 
 TEST_CASE("random_hex_is_two_lower_case_digits_per_byte", "[detail]") {
@@ -45,3 +47,5 @@ TEST_CASE("random_spread_is_even_and_below_one", "[detail]") {
     detail::random_spread other;
     CHECK(other.next() != spread.next());
 }
+
+} // namespace detail_random_tests

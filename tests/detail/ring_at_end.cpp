@@ -17,6 +17,8 @@
 #include <optional>
 #include <utility>
 
+namespace detail_ring_at_end_tests {
+
 namespace asio = boost::asio;
 using boost::system::error_code;
 using highlevel::detail::one_shot;
@@ -76,3 +78,5 @@ TEST_CASE("an_event_loop_that_ends_rings_for_what_it_takes_along", "[detail]") {
     }
     CHECK(w.hear() == asio::error::operation_aborted);
 }
+
+} // namespace detail_ring_at_end_tests

@@ -25,6 +25,8 @@
 #include <utility>
 #include <vector>
 
+namespace e2e_installs_tests {
+
 using namespace std::chrono_literals;
 using highlevel::errc;
 namespace asio = boost::asio;
@@ -261,3 +263,5 @@ TEST_CASE("an INSTALL that leaves out the company is minted from the one there i
     CHECK(h.follow(future) == install_step::installed);
     CHECK(h.works(h.ids[1]));
 }
+
+} // namespace e2e_installs_tests

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+namespace e2e_lookup_tests {
+
 namespace sandbox = highlevel::sandbox;
 
 namespace {
@@ -66,3 +68,5 @@ TEST_CASE("a_lookup_that_fails_gives_its_failure", "[e2e][lookup]") {
     };
     CHECK_THROWS_AS(f.run(highlevel::get_many(f.location(), strings{"a"})), highlevel::error);
 }
+
+} // namespace e2e_lookup_tests

@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+namespace e2e_media_tests {
+
 namespace sandbox = highlevel::sandbox;
 namespace v2 = highlevel::v2;
 
@@ -114,3 +116,5 @@ TEST_CASE("a_recording_goes_to_a_file_and_is_not_in_memory", "[e2e][media]") {
     CHECK(got.body().empty());
     CHECK(std::filesystem::file_size(path) == sound.size());
 }
+
+} // namespace e2e_media_tests

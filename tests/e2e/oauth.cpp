@@ -27,6 +27,8 @@
 #include <utility>
 #include <vector>
 
+namespace e2e_oauth_tests {
+
 using namespace std::chrono_literals;
 using highlevel::cause;
 using highlevel::errc;
@@ -541,3 +543,5 @@ TEST_CASE("uninstalling forgets the token", "[e2e]") {
     CHECK(h.run(h.app.resources()).empty());
     CHECK(h.list(h.ids[0]).has_error());
 }
+
+} // namespace e2e_oauth_tests

@@ -29,6 +29,8 @@
 #include <thread>
 #include <vector>
 
+namespace e2e_oauth_processes_tests {
+
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 namespace auth = highlevel::auth;
@@ -251,3 +253,5 @@ TEST_CASE("kill_9_in_a_renewal_ends_no_connection_in_sqlite", "[e2e]") {
         "sqlite", [&] { return std::make_shared<auth::sqlite_token_store>(folder / "tokens.db"); });
 }
 #endif
+
+} // namespace e2e_oauth_processes_tests

@@ -32,6 +32,8 @@
 #include <utility>
 #include <vector>
 
+namespace e2e_paging_tests {
+
 namespace asio = boost::asio;
 namespace sandbox = highlevel::sandbox;
 namespace v2 = highlevel::v2;
@@ -315,3 +317,5 @@ TEST_CASE("every_style_goes_on_from_any_item", "[e2e][paging]") {
         }
     }
 }
+
+} // namespace e2e_paging_tests

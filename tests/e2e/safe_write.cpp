@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+namespace e2e_safe_write_tests {
+
 namespace sandbox = highlevel::sandbox;
 namespace v2 = highlevel::v2;
 using highlevel::cause;
@@ -142,3 +144,5 @@ TEST_CASE("an_appointment_keeps_its_status_when_it_is_updated", "[e2e][safe_writ
     }
     CHECK(f.asked().size() == 6);
 }
+
+} // namespace e2e_safe_write_tests

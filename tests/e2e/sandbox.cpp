@@ -25,6 +25,8 @@
 #include <utility>
 #include <vector>
 
+namespace e2e_sandbox_tests {
+
 namespace asio = boost::asio;
 namespace contacts = highlevel::v2::contacts;
 namespace locations = highlevel::v2::locations;
@@ -388,3 +390,5 @@ TEST_CASE("one_client_serves_many_threads", "[e2e]") {
     CHECK(done == workers * calls);
     CHECK(f.server.totals().accepted == workers * calls);
 }
+
+} // namespace e2e_sandbox_tests

@@ -21,6 +21,8 @@
 #include <thread>
 #include <vector>
 
+namespace e2e_threads_tests {
+
 namespace asio = boost::asio;
 namespace contacts = highlevel::v2::contacts;
 namespace http = highlevel::http;
@@ -140,3 +142,5 @@ TEST_CASE("client_destroyed_under_many_threads_ends_every_call", "[e2e][threads]
         CHECK(f.aborted == 16);
     }
 }
+
+} // namespace e2e_threads_tests

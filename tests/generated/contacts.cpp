@@ -15,6 +15,8 @@
 #include <string_view>
 #include <type_traits>
 
+namespace generated_contacts_tests {
+
 namespace contacts = highlevel::v2::contacts;
 namespace json = highlevel::json;
 using highlevel::operation;
@@ -164,3 +166,5 @@ TEST_CASE("scopes_and_placeholders_are_the_descriptions", "[generated]") {
     CHECK(contacts::remove_tags::meta.body_required);
     CHECK(contacts::remove_tags::meta.verb == highlevel::method::delete_);
 }
+
+} // namespace generated_contacts_tests

@@ -8,6 +8,8 @@
 
 #include <cstddef>
 
+namespace generated_operations_v2_tests {
+
 TEST_CASE("every_operation_of_v2_has_sound_facts", "[generated]") {
     std::size_t operations = 0;
     std::size_t anonymous = 0;
@@ -21,3 +23,5 @@ TEST_CASE("every_operation_of_v2_has_sound_facts", "[generated]") {
     // Only the token endpoint is called without a token.
     CHECK(anonymous == 1);
 }
+
+} // namespace generated_operations_v2_tests

@@ -8,6 +8,8 @@
 
 #include <cstddef>
 
+namespace generated_operations_v3_tests {
+
 TEST_CASE("every_operation_of_v3_has_sound_facts", "[generated]") {
     std::size_t operations = 0;
     std::size_t anonymous = 0;
@@ -21,3 +23,5 @@ TEST_CASE("every_operation_of_v3_has_sound_facts", "[generated]") {
     // Only the token endpoint and the public chat widget are called without a token.
     CHECK(anonymous == 2);
 }
+
+} // namespace generated_operations_v3_tests

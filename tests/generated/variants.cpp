@@ -20,6 +20,8 @@
 #include <string_view>
 #include <vector>
 
+namespace generated_variants_tests {
+
 namespace json = highlevel::json;
 
 namespace {
@@ -118,3 +120,5 @@ TEST_CASE("union_without_a_known_member_is_reported", "[generated]") {
     REQUIRE_FALSE(notes.empty());
     CHECK(notes[0].what == json::bend::unknown_alternative);
 }
+
+} // namespace generated_variants_tests

@@ -29,6 +29,8 @@
 #include <string_view>
 #include <vector>
 
+namespace http_bodies_tests {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -531,3 +533,5 @@ TEST_CASE("gzip_goes_decoded_to_the_sink", "[http][gzip]") {
 }
 
 #endif
+
+} // namespace http_bodies_tests

@@ -26,6 +26,8 @@
 #include <string_view>
 #include <utility>
 
+namespace http_cancellation_tests {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -323,3 +325,5 @@ TEST_CASE("deadline_ends_a_call_wherever_it_sleeps_and_says_where", "[http][canc
         CHECK(s.balanced());
     }
 }
+
+} // namespace http_cancellation_tests

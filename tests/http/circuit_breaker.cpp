@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+namespace http_circuit_breaker_tests {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -231,3 +233,5 @@ TEST_CASE("call_waits_for_the_probe_instead_of_failing", "[http][circuit]") {
     CHECK(out->attempts() == 3 + static_cast<int>(b.transport->stats().refused));
     CHECK(b.balanced());
 }
+
+} // namespace http_circuit_breaker_tests

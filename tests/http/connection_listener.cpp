@@ -20,6 +20,8 @@
 #include <utility>
 #include <vector>
 
+namespace http_connection_listener_tests {
+
 namespace {
 
 using namespace highlevel::test;
@@ -156,3 +158,5 @@ TEST_CASE("a_resumed_session_is_told_of", "[http][connection_listener]") {
         b.heard->take() ==
         lines{"open full", "close server x1", "open resumed", "close server x1"});
 }
+
+} // namespace http_connection_listener_tests

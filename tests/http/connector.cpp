@@ -17,6 +17,8 @@
 #include <optional>
 #include <string>
 
+namespace http_connector_tests {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -139,3 +141,5 @@ TEST_CASE("address_that_does_not_answer_is_overtaken_by_the_next", "[http][conne
     REQUIRE(won);
     CHECK(won->remote_endpoint().port() == server.port());
 }
+
+} // namespace http_connector_tests

@@ -20,6 +20,8 @@
 #include <utility>
 #include <vector>
 
+namespace http_fault_table_tests {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -426,3 +428,5 @@ TEST_CASE("fault_table_is_printed", "[.table]") {
         if (!lines[1].empty()) std::cout << "| " << k.name << " | kept |" << lines[1] << '\n';
     }
 }
+
+} // namespace http_fault_table_tests

@@ -39,6 +39,8 @@
 #    include <sys/socket.h>
 #endif
 
+namespace http_http1_transport_tests {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -1288,3 +1290,5 @@ TEST_CASE("close_races_exchanges_on_many_threads", "[http][transport][threads]")
         CHECK(s.in_use + s.connecting + s.waiting + s.idle + s.active == 0);
     }
 }
+
+} // namespace http_http1_transport_tests

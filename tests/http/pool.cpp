@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+namespace http_pool_tests {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -329,3 +331,5 @@ TEST_CASE("books_balance_over_random_events", "[http][pool]") {
     for (auto& w : queue)
         f.p.leave(*w);
 }
+
+} // namespace http_pool_tests

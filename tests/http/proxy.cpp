@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <string>
 
+namespace http_proxy_tests {
+
 namespace {
 
 namespace http = highlevel::http;
@@ -102,3 +104,5 @@ TEST_CASE("no_proxy_list_covers_names_addresses_and_networks", "[http][proxy]") 
     CHECK(!no_proxy_covers("fd00::/8", "fe80::1"));
     CHECK(!no_proxy_covers("2001:db8::/129", "2001:db8::1"));
 }
+
+} // namespace http_proxy_tests

@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+namespace http_response_parser_tests {
+
 namespace {
 
 using highlevel::errc;
@@ -217,3 +219,5 @@ TEST_CASE("claimed_length_makes_no_room_before_bytes_come", "[http][parser]") {
     CHECK(p.cut);
     CHECK(p.reply.body.capacity() <= 2 * 1024 * 1024);
 }
+
+} // namespace http_response_parser_tests

@@ -23,6 +23,8 @@
 #include <string>
 #include <thread>
 
+namespace http_tinyproxy_tests {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -124,3 +126,5 @@ TEST_CASE("api_is_reached_through_tinyproxy", "[http][tunnel]") {
     CHECK(b.post("x").ok());
     CHECK(server.accepted() == 2);
 }
+
+} // namespace http_tinyproxy_tests

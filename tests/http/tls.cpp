@@ -30,6 +30,8 @@
 #include <thread>
 #include <vector>
 
+namespace http_tls_tests {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -417,3 +419,5 @@ TEST_CASE("tls_works_on_many_threads", "[http][tls][threads]") {
     CHECK(good == 300);
     CHECK(transport->stats().in_use == 0);
 }
+
+} // namespace http_tls_tests

@@ -24,6 +24,8 @@
 #include <string_view>
 #include <utility>
 
+namespace http_tls_engine_tests {
+
 namespace asio = boost::asio;
 using boost::system::error_code;
 using highlevel::http::detail::tls_engine;
@@ -218,3 +220,5 @@ TEST_CASE("memory_for_input_is_handed_on", "[http][tls]") {
     CHECK(c.engine.input().data() != first);
     c.inputs.give_back(std::move(block));
 }
+
+} // namespace http_tls_engine_tests

@@ -28,6 +28,8 @@
 #include <utility>
 #include <vector>
 
+namespace http_tunnel_tests {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -208,3 +210,5 @@ TEST_CASE("unreachable_proxy_is_named", "[http][tunnel]") {
     b.connect("https://api.test");
     CHECK(b.get().error == errc::resolve_failed); // asked directly
 }
+
+} // namespace http_tunnel_tests

@@ -8,6 +8,8 @@
 #include <stdexcept>
 #include <string>
 
+namespace http_uri_tests {
+
 namespace http = highlevel::http;
 
 TEST_CASE("base_url_splits_into_its_parts", "[http][uri]") {
@@ -174,3 +176,5 @@ TEST_CASE("percent_decoding_reverses_encoding_and_refuses_broken_text", "[http][
     CHECK(!http::percent_decoded("%4"));
     CHECK(!http::percent_decoded("%4x"));
 }
+
+} // namespace http_uri_tests

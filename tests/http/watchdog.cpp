@@ -19,6 +19,8 @@
 #include <utility>
 #include <vector>
 
+namespace http_watchdog_tests {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -181,3 +183,5 @@ TEST_CASE("limits_race_the_timer_on_many_threads", "[http][watchdog][threads]") 
     loop.join();
     CHECK(missed == 0);
 }
+
+} // namespace http_watchdog_tests

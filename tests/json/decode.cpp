@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+namespace json_decode_tests {
+
 namespace json = highlevel::json;
 using highlevel::errc;
 using json::bend;
@@ -803,3 +805,5 @@ TEST_CASE("strict_decode_refuses_halves_of_surrogate_pairs", "[json]") {
     record target;
     CHECK(json::decode(R"({"name":"\ud83d"})", target, options).code == errc::unexpected_content);
 }
+
+} // namespace json_decode_tests

@@ -15,6 +15,8 @@
 #include <string_view>
 #include <vector>
 
+namespace json_encode_tests {
+
 namespace json = highlevel::json;
 using highlevel::errc;
 using json::scalar_form;
@@ -442,3 +444,5 @@ TEST_CASE("form_pairs_takes_an_object_and_lists_with_misfits", "[json]") {
     REQUIRE(json::form_pairs(json::type_of<record>, &r, pairs));
     CHECK(pairs == json::text_pairs{{"numbers", "1"}, {"numbers", "x"}});
 }
+
+} // namespace json_encode_tests

@@ -10,6 +10,8 @@
 #include <type_traits>
 #include <vector>
 
+namespace json_map_tests {
+
 namespace json = highlevel::json;
 
 namespace {
@@ -102,3 +104,5 @@ TEST_CASE("map_may_hold_the_type_that_holds_it", "[json]") {
     STATIC_REQUIRE(std::is_standard_layout_v<json::map<tree>>);
     STATIC_REQUIRE(std::is_standard_layout_v<json::map<std::string>>);
 }
+
+} // namespace json_map_tests

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+namespace json_nullable_tests {
+
 namespace json = highlevel::json;
 
 namespace {
@@ -125,3 +127,5 @@ TEST_CASE("nullable_copies_and_moves_all_three_states", "[json]") {
     CHECK(value.value_or("y") == "x");
     CHECK(null.value_or("y") == "y");
 }
+
+} // namespace json_nullable_tests

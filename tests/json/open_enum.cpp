@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+namespace json_open_enum_tests {
+
 namespace json = highlevel::json;
 using model::color;
 using tint = json::open_enum<color>;
@@ -108,3 +110,5 @@ TEST_CASE("lists_of_open_enums_take_enumerators_and_text", "[json]") {
     CHECK(list[0] == color::red);
     CHECK(list[2] == "mauve");
 }
+
+} // namespace json_open_enum_tests

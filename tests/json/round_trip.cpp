@@ -21,6 +21,8 @@
 #include <utility>
 #include <vector>
 
+namespace json_round_trip_tests {
+
 namespace json = highlevel::json;
 using model::record;
 
@@ -293,3 +295,5 @@ TEST_CASE("damaged_text_never_does_worse_than_fail", "[json]") {
     }
     CHECK(refused > 1000);
 }
+
+} // namespace json_round_trip_tests

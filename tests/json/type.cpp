@@ -10,6 +10,8 @@
 #include <string>
 #include <type_traits>
 
+namespace json_type_tests {
+
 namespace json = highlevel::json;
 using json::kind;
 using json::type_of;
@@ -107,3 +109,5 @@ TEST_CASE("erased_variant_switches_between_alternatives", "[json]") {
     CHECK(t.index(&v) == 1);
     CHECK(t.get(&v) == &std::get<1>(v));
 }
+
+} // namespace json_type_tests

@@ -14,6 +14,8 @@
 #include <optional>
 #include <vector>
 
+namespace quota_bucket_tests {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -1147,3 +1149,5 @@ TEST_CASE("limits_are_checked_by_name", "[quota]") {
     CHECK(complaint([](limits& l) { l.ledger_timeout = 25h; }).find("limits.ledger_timeout:") == 0);
     CHECK(complaint([](limits& l) { l.ledger_hold = most; }).find("limits.ledger_hold:") == 0);
 }
+
+} // namespace quota_bucket_tests

@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <vector>
 
+namespace quota_envelope_tests {
+
 using highlevel::quota::envelope;
 using highlevel::quota::detail::nanos;
 
@@ -187,3 +189,5 @@ TEST_CASE("times_before_the_clocks_epoch_are_as_good", "[quota]") {
     CHECK_FALSE(e.fits(now, 19));
     CHECK(e.fits(now + 2 * interval + slice, 0));
 }
+
+} // namespace quota_envelope_tests

@@ -8,6 +8,8 @@
 #include <chrono>
 #include <string>
 
+namespace quota_headers_tests {
+
 using highlevel::quota::parse_retry_after;
 using highlevel::quota::rate_headers;
 namespace ch = std::chrono;
@@ -95,3 +97,5 @@ TEST_CASE("retry_after_that_cannot_be_right_is_absent", "[quota]") {
         CHECK_FALSE(parse_retry_after(value, now));
     }
 }
+
+} // namespace quota_headers_tests

@@ -27,6 +27,8 @@
 #include <utility>
 #include <vector>
 
+namespace quota_ledger_tests {
+
 namespace {
 
 namespace asio = boost::asio;
@@ -897,3 +899,5 @@ TEST_CASE("limiters_of_one_ledger_never_use_more_than_the_limit_together", "[quo
     CHECK(refused == 0);
     CHECK(accepted >= 900);
 }
+
+} // namespace quota_ledger_tests

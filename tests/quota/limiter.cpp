@@ -27,6 +27,8 @@
 #include <thread>
 #include <vector>
 
+namespace quota_limiter_tests {
+
 namespace {
 
 namespace asio = boost::asio;
@@ -916,3 +918,5 @@ TEST_CASE("shutdown_from_another_thread_ends_all_waits", "[quota]") {
         held->lost();
     }
 }
+
+} // namespace quota_limiter_tests

@@ -32,6 +32,8 @@
 #include <utility>
 #include <vector>
 
+namespace quota_scenario_tests {
+
 namespace {
 
 namespace asio = boost::asio;
@@ -682,3 +684,5 @@ TEST_CASE("leased_day_that_is_used_up_comes_back_with_the_next", "[quota]") {
         }
     }
 }
+
+} // namespace quota_scenario_tests

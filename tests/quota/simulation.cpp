@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <string>
 
+namespace quota_simulation_tests {
+
 namespace {
 
 using highlevel::quota::lane;
@@ -931,3 +933,5 @@ TEST_CASE("retry_after_is_obeyed", "[quota]") {
         }
     }
 }
+
+} // namespace quota_simulation_tests

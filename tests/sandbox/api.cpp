@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+namespace sandbox_api_tests {
+
 using namespace highlevel::sandbox;
 using namespace std::chrono_literals;
 namespace json = boost::json;
@@ -964,3 +966,5 @@ TEST_CASE("text_is_escaped", "[sandbox]") {
     CHECK(created.at("/contact/firstName") == nasty);
     CHECK(h.search({{"query", nasty}}).at("/contacts/0/firstName") == nasty);
 }
+
+} // namespace sandbox_api_tests

@@ -18,6 +18,8 @@
 #include <string>
 #include <string_view>
 
+namespace sandbox_faults_tests {
+
 namespace asio = boost::asio;
 namespace sandbox = highlevel::sandbox;
 using namespace std::chrono_literals;
@@ -243,3 +245,5 @@ TEST_CASE("rates_that_cannot_be_are_named", "[sandbox][faults]") {
     how.faults.token_lifetime = -1ms;
     CHECK_THROWS_WITH(sandbox::server{how}, test::contains("token_lifetime"));
 }
+
+} // namespace sandbox_faults_tests

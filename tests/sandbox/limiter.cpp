@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+namespace sandbox_limiter_tests {
+
 using namespace highlevel::sandbox;
 using namespace std::chrono_literals;
 using std::chrono::nanoseconds;
@@ -215,3 +217,5 @@ TEST_CASE("smaller_limit_takes_effect_at_once", "[sandbox]") {
         CHECK(accepted == 3);
     }
 }
+
+} // namespace sandbox_limiter_tests

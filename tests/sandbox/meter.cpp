@@ -8,6 +8,8 @@
 
 #include <chrono>
 
+namespace sandbox_meter_tests {
+
 using namespace highlevel::sandbox;
 using namespace std::chrono_literals;
 
@@ -83,3 +85,5 @@ TEST_CASE("quota_used_is_accepted_requests_over_what_the_time_allowed", "[sandbo
     s.elapsed = 1s;
     CHECK(s.quota_used() == Approx(0.5));
 }
+
+} // namespace sandbox_meter_tests

@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+namespace sandbox_oauth_tests {
+
 using namespace highlevel::sandbox;
 using namespace std::chrono_literals;
 namespace http = highlevel::http;
@@ -473,3 +475,5 @@ TEST_CASE("lost tokens are not given back", "[sandbox]") {
     CHECK(gone.status == 400);
     CHECK(gone.at("message") == "API endpoint has been removed");
 }
+
+} // namespace sandbox_oauth_tests

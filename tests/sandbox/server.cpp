@@ -28,6 +28,8 @@
 #include <utility>
 #include <vector>
 
+namespace sandbox_server_tests {
+
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
 namespace json = boost::json;
@@ -685,3 +687,5 @@ TEST_CASE("thousand_locations_of_five_hundred_contacts_are_cheap", "[sandbox]") 
     auto const got = p.get("/contacts/?locationId=" + last.id + "&limit=100", last.token);
     CHECK(json::parse(got.body()).at_pointer("/meta/total") == 500);
 }
+
+} // namespace sandbox_server_tests

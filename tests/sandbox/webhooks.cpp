@@ -26,6 +26,8 @@
 #include <utility>
 #include <vector>
 
+namespace sandbox_webhooks_tests {
+
 namespace asio = boost::asio;
 namespace sandbox = highlevel::sandbox;
 namespace webhooks = highlevel::webhooks;
@@ -278,3 +280,5 @@ TEST_CASE("options_of_a_sender_are_checked", "[sandbox]") {
     most.duplicates = 100;
     CHECK_NOTHROW(sandbox::webhook_sender{most});
 }
+
+} // namespace sandbox_webhooks_tests

@@ -19,6 +19,8 @@
 #include <string_view>
 #include <variant>
 
+namespace webhooks_event_tests {
+
 namespace json = highlevel::json;
 namespace types = highlevel::webhooks::types;
 namespace webhooks = highlevel::webhooks;
@@ -338,3 +340,5 @@ TEST_CASE("every_example_of_the_description_is_read_into_its_type", "[webhooks]"
     CHECK(examples > 58);
     CHECK(kinds_told > 40);
 }
+
+} // namespace webhooks_event_tests

@@ -14,6 +14,8 @@
 #include <string>
 #include <string_view>
 
+namespace webhooks_guard_tests {
+
 namespace webhooks = highlevel::webhooks;
 using namespace std::chrono_literals;
 using test::note;
@@ -272,3 +274,5 @@ TEST_CASE("outcomes_have_names", "[webhooks]") {
     CHECK(to_string(outcome::busy) == "busy");
     CHECK(static_cast<std::size_t>(outcome::busy) + 1 == webhooks::outcome_count);
 }
+
+} // namespace webhooks_guard_tests

@@ -24,6 +24,8 @@
 #include <utility>
 #include <vector>
 
+namespace webhooks_inbox_tests {
+
 namespace asio = boost::asio;
 namespace http = highlevel::http;
 namespace webhooks = highlevel::webhooks;
@@ -469,3 +471,5 @@ TEST_CASE("options_of_an_inbox_are_checked", "[webhooks]") {
     guarded.guard.max_depth = 0;
     CHECK_THROWS_WITH(inbox{guarded}, test::contains("max_depth"));
 }
+
+} // namespace webhooks_inbox_tests

@@ -26,6 +26,8 @@
 #include <utility>
 #include <vector>
 
+namespace webhooks_installs_tests {
+
 namespace asio = boost::asio;
 namespace auth = highlevel::auth;
 namespace webhooks = highlevel::webhooks;
@@ -556,3 +558,5 @@ TEST_CASE("options_of_installs_are_checked", "[webhooks]") {
     complains([](auto& o) { o.poll = 0ms; }, "poll");
     complains([](auto& o) { o.poll = std::chrono::milliseconds::max(); }, "poll");
 }
+
+} // namespace webhooks_installs_tests

@@ -32,6 +32,8 @@
 #include <thread>
 #include <vector>
 
+namespace webhooks_receiver_tests {
+
 namespace asio = boost::asio;
 namespace webhooks = highlevel::webhooks;
 using boost::system::error_code;
@@ -472,3 +474,5 @@ TEST_CASE("options_of_a_receiver_are_checked", "[webhooks]") {
     complains([](auto& o) { o.address = "localhost"; }, "address");
     complains([](auto& o) { o.inbox.capacity = 0; }, "capacity");
 }
+
+} // namespace webhooks_receiver_tests

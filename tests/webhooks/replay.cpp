@@ -14,6 +14,8 @@
 #include <stdexcept>
 #include <string>
 
+namespace webhooks_replay_tests {
+
 namespace webhooks = highlevel::webhooks;
 using webhooks::claim_state;
 using webhooks::make_replay_key;
@@ -253,3 +255,5 @@ TEST_CASE("the_store_agrees_with_a_plain_model", "[webhooks]") {
     CHECK(store.forced_out() == 0);
     CHECK(store.size() + store.owed() <= 300);
 }
+
+} // namespace webhooks_replay_tests

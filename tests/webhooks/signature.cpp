@@ -16,6 +16,8 @@
 #include <string_view>
 #include <utility>
 
+namespace webhooks_signature_tests {
+
 namespace webhooks = highlevel::webhooks;
 using highlevel::sandbox::webhook_signer;
 using webhooks::legacy_rule;
@@ -263,3 +265,5 @@ TEST_CASE("a_body_of_any_size_is_verified", "[webhooks]") {
         CHECK(made.check(text, {std::nullopt, signer().sign_rsa(text)}, in_time));
     }
 }
+
+} // namespace webhooks_signature_tests

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+namespace auth_detail_oauth_wire_tests {
+
 using namespace std::chrono_literals;
 using namespace highlevel::auth;
 using namespace highlevel::auth::detail;
@@ -188,3 +190,5 @@ TEST_CASE("pages_of_installed_locations_are_read_in_both_spellings", "[auth]") {
         installed_target(generation::v2, "c", "a", 100, {}) ==
         "/oauth/installedLocations?companyId=c&appId=a&isInstalled=true&limit=100&skip=100");
 }
+
+} // namespace auth_detail_oauth_wire_tests

@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+namespace json_detail_slab_tests {
+
 namespace json = highlevel::json;
 using json::detail::make_slab;
 using json::detail::slab;
@@ -164,3 +166,5 @@ TEST_CASE("copies_of_a_record_are_changed_in_several_threads", "[json]") {
         CHECK(m == made.front());
     CHECK(boost::json::serialize(list[3].unknown_fields) == expected_unknown(3));
 }
+
+} // namespace json_detail_slab_tests

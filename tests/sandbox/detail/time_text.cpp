@@ -8,6 +8,8 @@
 #include <chrono>
 #include <string>
 
+namespace sandbox_detail_time_text_tests {
+
 using highlevel::sandbox::timestamp;
 using highlevel::sandbox::detail::iso_text;
 using highlevel::sandbox::detail::parse_time;
@@ -43,3 +45,5 @@ TEST_CASE("time_text_refuses_what_is_no_time", "[sandbox]") {
         CHECK_FALSE(parse_time(text));
     }
 }
+
+} // namespace sandbox_detail_time_text_tests

@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 
+namespace sandbox_detail_version_header_tests {
+
 using highlevel::sandbox::detail::refuse_version;
 
 TEST_CASE("versions_of_the_api_are_taken", "[sandbox]") {
@@ -31,3 +33,5 @@ TEST_CASE("refusal_depends_on_whether_it_looks_like_a_version", "[sandbox]") {
             "Invalid API version segment '" + std::string(other) + "'");
     }
 }
+
+} // namespace sandbox_detail_version_header_tests
