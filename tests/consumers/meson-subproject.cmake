@@ -4,8 +4,7 @@
 #   cmake -DMESON= -DHERE= -DCHECKOUT= -DWORK= -DCOMPILER= -P meson-subproject.cmake
 file(REMOVE_RECURSE "${WORK}")
 file(MAKE_DIRECTORY "${WORK}/subprojects")
-file(COPY "${HERE}/meson/meson.build" "${HERE}/program.cpp" "${HERE}/second.cpp" "${HERE}/second.hpp"
-     DESTINATION "${WORK}")
+file(COPY "${HERE}/meson/meson.build" "${HERE}/types.cpp" DESTINATION "${WORK}")
 file(CREATE_LINK "${CHECKOUT}" "${WORK}/subprojects/highlevel" SYMBOLIC)
 foreach(command IN ITEMS "setup;${WORK}/build;${WORK}" "test;-C;${WORK}/build;--print-errorlogs")
     execute_process(

@@ -58,7 +58,7 @@ inline constexpr bool slow = percent < 100;
 /// each has its turn, whatever other tests run.
 class thinning {
 public:
-    explicit thinning(std::uint32_t every = 5) : every_(every) {
+    explicit thinning(std::uint32_t every = 11) : every_(every) {
         std::uint32_t hash = 2166136261U; // FNV-1a
         for (char const c : std::string{Catch::getResultCapture().getCurrentTestName()})
             hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
