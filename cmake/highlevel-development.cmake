@@ -5,27 +5,23 @@
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
 
-add_library(highlevel_warnings INTERFACE)
+add_library(highlevel_development INTERFACE)
 if(MSVC)
-    target_compile_options(highlevel_warnings INTERFACE /W4 /permissive- /bigobj /utf-8)
+    target_compile_options(highlevel_development INTERFACE /W4 /permissive- /bigobj /utf-8)
 else()
     target_compile_options(
-        highlevel_warnings INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+        highlevel_development INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
         # g++ 12 takes `"text" + std::string{}`, once inlined, for an overlapping copy.
         # And a std::optional that is empty for one whose value is not initialised.
         target_compile_options(
-            highlevel_warnings INTERFACE -Wno-restrict -Wno-error=maybe-uninitialized)
+            highlevel_development INTERFACE -Wno-restrict -Wno-error=maybe-uninitialized)
     endif()
 endif()
 if(HIGHLEVEL_WARNINGS_AS_ERRORS)
     target_compile_options(
-        highlevel_warnings INTERFACE $<IF:$<CXX_COMPILER_ID:MSVC>,/WX,-Werror>)
+        highlevel_development INTERFACE $<IF:$<CXX_COMPILER_ID:MSVC>,/WX,-Werror>)
 endif()
-
-# What is compiled but not run needs no more than the warnings.
-add_library(highlevel_development INTERFACE)
-target_link_libraries(highlevel_development INTERFACE highlevel_warnings)
 if(HIGHLEVEL_SANITIZE)
     target_compile_options(
         highlevel_development INTERFACE -fsanitize=${HIGHLEVEL_SANITIZE} -fno-omit-frame-pointer)

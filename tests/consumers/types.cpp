@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// A stranger's smaller program, which reads a model without a client: for the ways to come by the
-// library that differ from others in where the headers are, not in what is linked.
+// A stranger's smaller program, which reads a model without a client: enough for the ways to come
+// by the library that differ in where the headers are and what is linked. `separate` builds a
+// client, and so does `tools/check package`, from headers alone and through pkg-config.
 #include <highlevel/json/decode.hpp>
 #include <highlevel/v2/contacts.hpp>
 #include <highlevel/version.hpp>
