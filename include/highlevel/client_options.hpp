@@ -76,7 +76,8 @@ public:
     /// `HIGHLEVEL_BASE_URL`, `HTTPS_PROXY`, `NO_PROXY` (each in capital or small letters, of which
     /// the small ones win as in curl; a proxy without a scheme is "http://"), `SSL_CERT_FILE`. What
     /// is not set keeps its default. Not safe against threads that change the environment
-    /// meanwhile.
+    /// meanwhile. A template, so that a file which does not call it compiles no OAuth app.
+    template <class = void>
     [[nodiscard]] static client_options from_environment();
 };
 

@@ -65,13 +65,44 @@ public:
     std::vector<std::pair<std::string, token_problem>> failed;
 };
 
-/// What can be done with an OAuth app.
+/// An OAuth app (a Marketplace app) as credentials of a client. A copy stands for the same app.
 ///
-/// A template, and always of one service, so that a file compiles those functions only that it
-/// calls: g++ without optimisation emits every coroutine of a header otherwise.
+///     highlevel::auth::oauth_app app{client_id, client_secret, store};
+///     options.credentials = app;
+///     highlevel::client client{executor, options};
+///     auto installed = co_await app.exchange_code(code, redirect_uri);
+///     co_await client.location(installed.what.id).call(...);
+///
+/// Tokens are renewed ahead of their end, once for all callers, and once for all processes that
+/// share the store; a new pair is stored before it is used. refresh_machine.hpp has the rules.
+///
+/// An app works through the client that it was given to: construct the client before calling any of
+/// the awaitable functions. Given to several clients, it works through the latest that lives on the
+/// caller's event loop; where none does, through the latest at all.
+///
+/// - Errors: awaitable functions throw `highlevel::error`.
+/// - Executor: those of the awaiting coroutine; renewals run on that of the client that the app
+///   works through.
+/// - Cancellation: terminal, but for what would lose a token: an exchange or a renewal that has
+///   begun goes on. Calls of a client that wait for a token end with that client.
+/// - Thread safety: shared objects: safe.
+///
+/// A template, and always of one service (auth::oauth_app), so that a file compiles those functions
+/// only that it calls: g++ without optimisation emits every coroutine of a header otherwise.
 template <class Service>
 class basic_oauth_app {
 public:
+    /// Throws std::invalid_argument that names the option that cannot be used.
+    explicit basic_oauth_app(oauth_options options);
+    basic_oauth_app(
+        std::string client_id, secret client_secret, std::shared_ptr<token_store> store = nullptr);
+    basic_oauth_app(
+        std::string client_id, const char* client_secret, std::shared_ptr<token_store> store = {})
+        : basic_oauth_app(std::move(client_id), secret{client_secret}, std::move(store)) {}
+
+    /// The app as `client_options::credentials`.
+    operator credentials() const;
+
     /// What webhooks name the app by: `client_id` without its last part.
     [[nodiscard]] std::string app_id() const;
     /// Whether a client that it was given to lives; without one nothing can be asked.
@@ -148,46 +179,12 @@ public:
     /// `refresh.store_timeout`.
     [[nodiscard]] boost::asio::awaitable<std::vector<resource>> resources();
 
-protected:
-    basic_oauth_app() = default;
-
+private:
     std::shared_ptr<Service> service_;
 };
 
-/// An OAuth app (a Marketplace app) as credentials of a client. A copy stands for the same app.
-///
-///     highlevel::auth::oauth_app app{client_id, client_secret, store};
-///     options.credentials = app;
-///     highlevel::client client{executor, options};
-///     auto installed = co_await app.exchange_code(code, redirect_uri);
-///     co_await client.location(installed.what.id).call(...);
-///
-/// Tokens are renewed ahead of their end, once for all callers, and once for all processes that
-/// share the store; a new pair is stored before it is used. refresh_machine.hpp has the rules.
-///
-/// An app works through the client that it was given to: construct the client before calling any of
-/// the awaitable functions. Given to several clients, it works through the latest that lives on the
-/// caller's event loop; where none does, through the latest at all.
-///
-/// - Errors: awaitable functions throw `highlevel::error`.
-/// - Executor: those of the awaiting coroutine; renewals run on that of the client that the app
-///   works through.
-/// - Cancellation: terminal, but for what would lose a token: an exchange or a renewal that has
-///   begun goes on. Calls of a client that wait for a token end with that client.
-/// - Thread safety: shared objects: safe.
-class oauth_app : public basic_oauth_app<detail::oauth_service> {
-public:
-    /// Throws std::invalid_argument that names the option that cannot be used.
-    explicit oauth_app(oauth_options options);
-    oauth_app(
-        std::string client_id, secret client_secret, std::shared_ptr<token_store> store = nullptr);
-    oauth_app(
-        std::string client_id, const char* client_secret, std::shared_ptr<token_store> store = {})
-        : oauth_app(std::move(client_id), secret{client_secret}, std::move(store)) {}
-
-    /// The app as `client_options::credentials`.
-    operator credentials() const;
-};
+/// The OAuth app of a program.
+using oauth_app = basic_oauth_app<detail::oauth_service>;
 
 } // namespace highlevel::auth
 

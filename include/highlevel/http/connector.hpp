@@ -8,12 +8,9 @@
 #include <highlevel/detail/one_shot.hpp>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/system/error_code.hpp>
 
 #include <chrono>
@@ -196,9 +193,10 @@ private:
 
 /// Opens one TCP connection to whichever address answers first.
 ///
-/// Attempts start one after the other, the next when the former fails or `delay` has passed. All of
-/// it runs on a strand of its own; the caller waits at the bell and may walk away at any time
-/// after calling abort(). Thread safety: shared objects: safe.
+/// Attempts start one after the other, the next when the former fails or `delay` has passed. The
+/// caller waits at the bell and may walk away at any time after calling abort(). One lock stands
+/// for a strand, whose executor would make each handler of Asio a type more to compile. Thread
+/// safety: shared objects: safe.
 class connector : public std::enable_shared_from_this<connector> {
 public:
     using socket = boost::asio::ip::tcp::socket;
@@ -209,19 +207,20 @@ public:
         std::chrono::milliseconds delay,
         std::shared_ptr<one_shot> bell)
         : executor_(std::move(executor)),
-          strand_(boost::asio::make_strand(executor_)),
-          timer_(strand_),
+          timer_(executor_),
           addresses_(std::move(addresses)),
           delay_(bounded(delay)),
           bell_(std::move(bell)) {}
 
     void start() {
-        boost::asio::post(strand_, [self = shared_from_this()] { self->attempt(); });
+        std::lock_guard const lock{mutex_};
+        attempt();
     }
 
     /// Gives up all attempts.
     void abort() {
-        boost::asio::post(strand_, [self = shared_from_this()] { self->finish(); });
+        std::lock_guard const lock{mutex_};
+        finish();
     }
 
     /// The open socket, once; nothing when all attempts failed or are still under way.
@@ -234,7 +233,7 @@ public:
     [[nodiscard]] std::string report() const {
         std::lock_guard const lock{mutex_};
         std::string text = report_;
-        for (std::size_t i = 0; i < begun_; ++i) {
+        for (std::size_t i = 0; i < ended_.size(); ++i) {
             if (ended_[i]) continue;
             if (!text.empty()) text += "; ";
             text += to_text(addresses_[i]) + ": no answer";
@@ -243,16 +242,12 @@ public:
     }
 
 private:
-    // On the strand from here on.
+    // Under the lock from here on.
 
     void attempt() {
         if (done_ || attempts_.size() == addresses_.size()) return;
         std::size_t const index = attempts_.size();
-        {
-            std::lock_guard const lock{mutex_};
-            begun_ = index + 1;
-            ended_.push_back(false);
-        }
+        ended_.push_back(false);
         ++pending_;
         auto& s = attempts_.emplace_back(executor_);
         error_code ec;
@@ -264,14 +259,14 @@ private:
             ended(index, ec);
             return;
         }
-        s.async_connect(
-            addresses_[index],
-            boost::asio::bind_executor(strand_, [self = shared_from_this(), index](error_code e) {
-                self->ended(index, e);
-            }));
+        s.async_connect(addresses_[index], [self = shared_from_this(), index](error_code e) {
+            std::lock_guard const lock{self->mutex_};
+            self->ended(index, e);
+        });
         if (delay_.count() > 0 && attempts_.size() < addresses_.size()) {
             timer_.expires_after(delay_);
             timer_.async_wait([self = shared_from_this(), next = index + 1](error_code e) {
+                std::lock_guard const lock{self->mutex_};
                 // A failure may have begun the next attempt already.
                 if (!e && self->attempts_.size() == next) self->attempt();
             });
@@ -281,20 +276,16 @@ private:
     void ended(std::size_t index, error_code ec) {
         --pending_;
         if (done_) return;
-        {
-            std::lock_guard const lock{mutex_};
-            ended_[index] = true;
-            if (!ec) {
-                won_ = std::move(attempts_[index]);
-            } else {
-                if (!report_.empty()) report_ += "; ";
-                report_ += to_text(addresses_[index]) + ": " + ec.message();
-            }
-        }
+        ended_[index] = true;
         if (!ec) {
+            won_ = std::move(attempts_[index]);
             finish();
             bell_->ring();
-        } else if (attempts_.size() < addresses_.size()) {
+            return;
+        }
+        if (!report_.empty()) report_ += "; ";
+        report_ += to_text(addresses_[index]) + ": " + ec.message();
+        if (attempts_.size() < addresses_.size()) {
             timer_.cancel();
             attempt();
         } else if (pending_ == 0) {
@@ -311,8 +302,8 @@ private:
             if (s.is_open()) s.close(ignored);
     }
 
+    mutable std::mutex mutex_;
     boost::asio::any_io_executor executor_;
-    boost::asio::strand<boost::asio::any_io_executor> strand_;
     boost::asio::steady_timer timer_;
     endpoints addresses_;
     std::chrono::milliseconds delay_;
@@ -320,12 +311,9 @@ private:
     std::deque<socket> attempts_;
     std::size_t pending_ = 0;
     bool done_ = false;
-
-    mutable std::mutex mutex_;
     std::optional<socket> won_;
     std::string report_;
-    std::size_t begun_ = 0;
-    std::vector<bool> ended_;
+    std::vector<bool> ended_; ///< of attempts that have begun
 };
 
 } // namespace highlevel::http::detail

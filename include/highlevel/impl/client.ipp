@@ -1265,7 +1265,8 @@ HIGHLEVEL_DECL client::client(asio::any_io_executor executor, client_options opt
     core_ = std::move(made);
 }
 
-HIGHLEVEL_DECL client_options client_options::from_environment() {
+template <class>
+client_options client_options::from_environment() {
     client_options options;
     auto const take = [](const char* name, std::string& into) {
         if (auto const* text = std::getenv(name); text != nullptr && *text != '\0') into = text;
@@ -1290,5 +1291,9 @@ HIGHLEVEL_DECL client_options client_options::from_environment() {
     take("SSL_CERT_FILE", options.tls.ca_file);
     return options;
 }
+
+#if defined(HIGHLEVEL_SEPARATE_COMPILATION)
+template client_options client_options::from_environment<void>();
+#endif
 
 } // namespace highlevel

@@ -33,6 +33,7 @@
 #include <set>
 #include <stdexcept>
 #include <string_view>
+#include <type_traits>
 
 namespace highlevel::auth {
 
@@ -64,9 +65,9 @@ using steady_time = std::chrono::steady_clock::time_point;
 }
 
 /// Work with what it uses, and so what has to live as long.
-inline asio::awaitable<void> keeping(
-    std::shared_ptr<const void> /*owner*/, asio::awaitable<void> work) {
-    co_await std::move(work);
+template <class T>
+asio::awaitable<T> keeping(std::shared_ptr<const void> /*owner*/, asio::awaitable<T> work) {
+    co_return co_await std::move(work);
 }
 
 template <class T>
@@ -76,23 +77,21 @@ asio::awaitable<void> put_into(std::shared_ptr<std::optional<T>> place, asio::aw
 
 /// Waits for work that is done beside the caller, but only until `until`; what takes longer goes on
 /// unheard, and keeps `owner`.
-inline asio::awaitable<void> within(
-    std::shared_ptr<const void> owner, asio::awaitable<void> work, steady_time until) {
-    auto const beside = highlevel::detail::share<side_work>();
-    auto const executor = co_await asio::this_coro::executor;
-    beside->start(executor, keeping(std::move(owner), std::move(work)));
-    auto const ec = co_await beside->wait(until, side_work::left::alone);
-    if (ec) throw boost::system::system_error{ec, "no answer"};
-    if (beside->thrown()) std::rethrow_exception(beside->thrown());
-}
-
-/// The same for work that gives something.
 template <class T>
 asio::awaitable<T> within(
     std::shared_ptr<const void> owner, asio::awaitable<T> work, steady_time until) {
-    auto const made = highlevel::detail::share<std::optional<T>>();
-    co_await within(std::move(owner), put_into(made, std::move(work)), until);
-    co_return *std::move(*made);
+    if constexpr (std::is_void_v<T>) {
+        auto const beside = highlevel::detail::share<side_work>();
+        auto const executor = co_await asio::this_coro::executor;
+        beside->start(executor, keeping(std::move(owner), std::move(work)));
+        auto const ec = co_await beside->wait(until, side_work::left::alone);
+        if (ec) throw boost::system::system_error{ec, "no answer"};
+        if (beside->thrown()) std::rethrow_exception(beside->thrown());
+    } else {
+        auto const made = highlevel::detail::share<std::optional<T>>();
+        co_await within(std::move(owner), put_into(made, std::move(work)), until);
+        co_return *std::move(*made);
+    }
 }
 
 /// A lease on its way, which may come after nobody waits for it any more.
@@ -105,8 +104,9 @@ public:
     bool unwanted = false;
 };
 
-inline asio::awaitable<bool> fetch_lease(
-    std::shared_ptr<token_store> store,
+template <class Store>
+asio::awaitable<bool> fetch_lease(
+    std::shared_ptr<Store> store,
     resource what,
     std::chrono::milliseconds time,
     std::shared_ptr<lease_in_transit> into) {
@@ -124,8 +124,9 @@ inline asio::awaitable<bool> fetch_lease(
 }
 
 /// Takes a lease; one that comes after `until` is given back.
-inline asio::awaitable<std::optional<lease>> take_lease(
-    std::shared_ptr<token_store> store,
+template <class Store>
+asio::awaitable<std::optional<lease>> take_lease(
+    std::shared_ptr<Store> store,
     resource what,
     std::chrono::milliseconds time,
     steady_time until) {
@@ -1484,14 +1485,16 @@ HIGHLEVEL_DECL void oauth_options::validate() const {
     refresh.validate();
 }
 
-HIGHLEVEL_DECL oauth_app::oauth_app(oauth_options options) {
+template <class Service>
+basic_oauth_app<Service>::basic_oauth_app(oauth_options options) {
     options.validate();
-    service_ = highlevel::detail::share<detail::oauth_service>(std::move(options));
+    service_ = highlevel::detail::share<Service>(std::move(options));
 }
 
-HIGHLEVEL_DECL oauth_app::oauth_app(
+template <class Service>
+basic_oauth_app<Service>::basic_oauth_app(
     std::string client_id, secret client_secret, std::shared_ptr<token_store> store)
-    : oauth_app([&] {
+    : basic_oauth_app([&] {
           oauth_options made;
           made.client_id = std::move(client_id);
           made.client_secret = std::move(client_secret);
@@ -1499,7 +1502,8 @@ HIGHLEVEL_DECL oauth_app::oauth_app(
           return made;
       }()) {}
 
-HIGHLEVEL_DECL oauth_app::operator credentials() const {
+template <class Service>
+basic_oauth_app<Service>::operator credentials() const {
     return credentials{std::shared_ptr<provider>{service_}};
 }
 
