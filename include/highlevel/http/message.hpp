@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -125,11 +126,16 @@ public:
 
     /// Leaves exactly one field of that name.
     void set(std::string_view name, std::string_view value) {
-        // The arguments may be views into this container, which erase() and add() change.
-        std::string const own_name{name};
-        highlevel::detail::wiping_string const own_value{value};
-        erase(own_name);
-        add(own_name, own_value);
+        if (holds(name) || holds(value)) {
+            // Views into this container, which erase() and add() change.
+            std::string const own_name{name};
+            highlevel::detail::wiping_string const own_value{value};
+            erase(own_name);
+            add(own_name, own_value);
+            return;
+        }
+        erase(name);
+        add(name, value);
     }
 
     /// Removes all fields of that name.
@@ -151,6 +157,12 @@ public:
     }
 
 private:
+    [[nodiscard]] bool holds(std::string_view text) const noexcept {
+        std::less<const char*> const before;
+        return !before(text.data(), text_.data()) &&
+            before(text.data(), text_.data() + text_.size());
+    }
+
     struct slot {
         std::uint32_t begin;
         std::uint32_t name;

@@ -273,6 +273,8 @@ public:
             call.refused = fail(make_error_code(errc::wrong_token_kind), std::move(data));
             return call;
         }
+        // Those of a usual call, and its token.
+        call.request.fields.reserve(6, 160);
         auto problem = encode_operation(meta, op, *account, call.request);
         if (problem.error) {
             auto data = describe(call);

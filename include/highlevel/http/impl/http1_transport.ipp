@@ -407,22 +407,31 @@ private:
         std::shared_ptr<transport_core> core_;
     };
 
-    [[nodiscard]] static bool is_token(std::string_view name) noexcept {
+    /// What a byte may stand in (RFC 9110 sections 5.6.2 and 5.5).
+    enum octet : std::uint8_t { in_token = 1, in_value = 2 };
+    static constexpr std::array<std::uint8_t, 256> octets = [] {
         constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
-        for (char c : name) {
-            char const l = to_lower(c);
-            if ((l < 'a' || l > 'z') && !is_digit(c) && marks.find(c) == std::string_view::npos)
-                return false;
+        std::array<std::uint8_t, 256> made{};
+        for (unsigned byte = 0; byte < made.size(); ++byte) {
+            char const l = to_lower(static_cast<char>(byte));
+            if ((l >= 'a' && l <= 'z') || is_digit(l) || marks.find(l) != std::string_view::npos)
+                made[byte] |= in_token;
+            if ((byte >= 0x20 || byte == '\t') && byte != 0x7f) made[byte] |= in_value;
         }
-        return !name.empty();
+        return made;
+    }();
+
+    [[nodiscard]] static bool all_of(std::string_view text, octet what) noexcept {
+        return std::ranges::all_of(
+            text, [&](char c) { return (octets[static_cast<unsigned char>(c)] & what) != 0; });
+    }
+
+    [[nodiscard]] static bool is_token(std::string_view name) noexcept {
+        return !name.empty() && all_of(name, in_token);
     }
 
     [[nodiscard]] static bool is_value(std::string_view value) noexcept {
-        for (char c : value) {
-            auto const byte = static_cast<unsigned char>(c);
-            if ((byte < 0x20 && c != '\t') || byte == 0x7f) return false;
-        }
-        return true;
+        return all_of(value, in_value);
     }
 
     /// Refuses what would be another request on the wire than it seems (request smuggling).
@@ -476,10 +485,6 @@ private:
                     out.error = asio::error::operation_aborted;
                     co_return;
                 }
-                if (!spare_.empty() && !held.memory) {
-                    held.memory = std::move(spare_.back());
-                    spare_.pop_back();
-                }
                 granted = pool_.acquire(now, discarded, may_open(now));
                 took(held, granted);
             }
@@ -516,6 +521,11 @@ private:
 
     /// Under the lock: a grant is the holder's from here on.
     void took(lease& held, pool_type::grant& granted) {
+        // Not before: who waits for a grant holds no buffers.
+        if (granted.what != pool_type::outcome::wait && !held.memory && !spare_.empty()) {
+            held.memory = std::move(spare_.back());
+            spare_.pop_back();
+        }
         if (granted.what == pool_type::outcome::open) {
             held.what = lease::state::opening;
         } else if (granted.what == pool_type::outcome::reuse) {

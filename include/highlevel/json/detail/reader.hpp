@@ -116,6 +116,8 @@ public:
           notes_(notes),
           stack_({}, stack_space_.data(), stack_space_.size()) {
         frames_.reserve(16);
+        seen_.reserve(16);
+        next_.reserve(128);
         frame f;
         f.what = shape::root;
         f.of = &root;
@@ -381,7 +383,7 @@ private:
         // structure: where its bits begin in seen_.
         std::size_t seen = 0;
         std::uint32_t count = 0;
-        // structure: the place in known->next that tells which member is likely next.
+        // structure: the place in next_, from known->next on, of the member that is likely next.
         std::uint32_t last = 0;
         shape what = shape::root;
         // structure: between a key and the end of its value.
@@ -394,9 +396,11 @@ private:
     // What one decode learns of a struct type.
     class habits {
     public:
-        explicit habits(std::span<const field> of) : fields(of), next(of.size() + 1) {
-            for (std::uint32_t i = 0; i < next.size(); ++i)
-                next[i] = i;
+        habits(std::span<const field> of, std::vector<std::uint32_t>& all)
+            : fields(of),
+              next(all.size()) {
+            for (std::uint32_t i = 0; i <= of.size(); ++i)
+                all.push_back(i);
         }
 
         const field* find(std::string_view name) {
@@ -410,9 +414,9 @@ private:
         }
 
         std::span<const field> fields;
-        // For each member the one that followed it in the last record; at 0 the first one, and the
-        // follower of member i at i + 1. Servers keep one order, though seldom the description's.
-        std::vector<std::uint32_t> next;
+        // Where in next_ the member is that came first in the last record, and behind it for each
+        // member the one that followed it. Servers keep one order, though seldom the description's.
+        std::size_t next;
         // How many unknown members the last record had: the next one will have as many.
         std::size_t unknown = 0;
         // And how much memory they took.
@@ -485,7 +489,7 @@ private:
             return true;
         }
         top.in_member = true;
-        auto& likely = top.known->next[top.last];
+        auto& likely = next_[top.known->next + top.last];
         const field* found = nullptr;
         if (likely < top.count && top.fields[likely].name == key) {
             found = &top.fields[likely];
@@ -520,7 +524,7 @@ private:
         auto const fields = of.fields();
         for (auto& known : habits_)
             if (known.fields.data() == fields.data()) return known;
-        return habits_.emplace_front(fields);
+        return habits_.emplace_front(fields, next_);
     }
 
     bool again(frame& top) {
@@ -1263,6 +1267,7 @@ private:
     // Bits of members that occurred, for the structures among the frames.
     std::vector<std::uint64_t> seen_;
     std::forward_list<habits> habits_;
+    std::vector<std::uint32_t> next_;
     // A string, key or number that comes in parts, and keys that had to be unescaped.
     std::string parts_;
     std::forward_list<std::string> kept_keys_;
