@@ -950,7 +950,7 @@ private:
     asio::awaitable<bool> authorize(
         prepared_call& call,
         progress& state,
-        auth::token_request wanted,
+        const auth::token_request& wanted,
         std::shared_ptr<const auth::secret>& token,
         call_outcome& out) {
         if (wanted.accepted == token_kinds::none) co_return true;
@@ -1013,7 +1013,7 @@ private:
     /// Asks for another token in place of a refused one. False too when that throws: the server's
     /// refusal tells more.
     asio::awaitable<bool> renew(
-        auth::token_request wanted, const std::shared_ptr<const auth::secret>& refused) {
+        const auth::token_request& wanted, const std::shared_ptr<const auth::secret>& refused) {
         try {
             auto const source = options_.credentials.source();
             if (source->keeps_deadlines()) co_return co_await source->renew(wanted, refused);
