@@ -22,6 +22,16 @@ if(HIGHLEVEL_WARNINGS_AS_ERRORS)
     target_compile_options(
         highlevel_development INTERFACE $<IF:$<CXX_COMPILER_ID:MSVC>,/WX,-Werror>)
 endif()
+# The programs are many and large, and no cache has them: lld links one in a fifth of the time of GNU
+# ld, gold in half of it.
+include(CheckLinkerFlag)
+foreach(linker lld gold)
+    check_linker_flag(CXX -fuse-ld=${linker} HIGHLEVEL_LINKS_WITH_${linker})
+    if(HIGHLEVEL_LINKS_WITH_${linker})
+        target_link_options(highlevel_development INTERFACE -fuse-ld=${linker})
+        break()
+    endif()
+endforeach()
 if(HIGHLEVEL_SANITIZE)
     target_compile_options(
         highlevel_development INTERFACE -fsanitize=${HIGHLEVEL_SANITIZE} -fno-omit-frame-pointer)
