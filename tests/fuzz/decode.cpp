@@ -17,6 +17,8 @@
 #include <iterator>
 #include <string>
 
+namespace fuzz::decode {
+
 namespace json = highlevel::json;
 namespace v2 = highlevel::v2;
 namespace v3 = highlevel::v3;
@@ -64,7 +66,7 @@ void read(std::string_view text) {
 
 } // namespace
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int one_input(const std::uint8_t* data, std::size_t size) {
     constexpr void (*models[])(std::string_view) = {
         read<v3::invoices::types::get_invoice_settings_response>,
         read<v3::ad_publishing::types::campaign>,
@@ -82,3 +84,5 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     models[which % std::size(models)](in.rest());
     return 0;
 }
+
+} // namespace fuzz::decode

@@ -9,7 +9,9 @@
 
 #include <string>
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+namespace fuzz::error_body {
+
+int one_input(const std::uint8_t* data, std::size_t size) {
     constexpr unsigned statuses[] = {400, 401, 403, 404, 409, 422, 429, 500, 503, 520};
     constexpr std::string_view scopes[] = {"contacts.readonly", "contacts.write"};
     fuzz::input in{data, size};
@@ -24,3 +26,5 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
         meaning.cause != highlevel::cause::unknown, "a refusal with such a status has a cause");
     return 0;
 }
+
+} // namespace fuzz::error_body

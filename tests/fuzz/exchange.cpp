@@ -22,6 +22,8 @@
 #include <string>
 #include <utility>
 
+namespace fuzz::exchange {
+
 namespace asio = boost::asio;
 namespace http = highlevel::http;
 using asio::ip::tcp;
@@ -97,7 +99,7 @@ asio::awaitable<void> ask(http::http1_transport& transport, http::method verb, i
 
 } // namespace
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int one_input(const std::uint8_t* data, std::size_t size) {
     static house h;
     constexpr http::method verbs[] = {
         http::method::get, http::method::post, http::method::head, http::method::delete_};
@@ -130,3 +132,5 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     fuzz::require(ended == 2, "every exchange ends");
     return 0;
 }
+
+} // namespace fuzz::exchange

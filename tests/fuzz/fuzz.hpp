@@ -11,7 +11,8 @@
 #include <cstdlib>
 #include <string_view>
 
-/// One input; always returns 0. The name and the signature are libFuzzer's.
+/// One input; always returns 0. The name and the signature are libFuzzer's; entry.cpp defines it
+/// for each program, as a call of the target's own `fuzz::<file>::one_input`.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 namespace fuzz {

@@ -10,9 +10,11 @@
 #include <stdexcept>
 #include <string>
 
+namespace fuzz::proxy {
+
 namespace http = highlevel::http;
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int one_input(const std::uint8_t* data, std::size_t size) {
     fuzz::input in{data, size};
     http::proxy_options options;
     options.no_proxy = in.line();
@@ -49,3 +51,5 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     }
     return 0;
 }
+
+} // namespace fuzz::proxy

@@ -11,9 +11,11 @@
 #include <string>
 #include <vector>
 
+namespace fuzz::rate_headers {
+
 namespace quota = highlevel::quota;
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int one_input(const std::uint8_t* data, std::size_t size) {
     using namespace std::chrono_literals;
     constexpr std::string_view names[] = {
         "x-ratelimit-limit-daily",
@@ -75,3 +77,5 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
         bucket.unsent(ticket, now);
     return 0;
 }
+
+} // namespace fuzz::rate_headers

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+namespace fuzz::response {
+
 namespace http = highlevel::http;
 
 namespace {
@@ -111,7 +113,7 @@ bool same_fields(const http::headers& a, const http::headers& b) {
 
 } // namespace
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int one_input(const std::uint8_t* data, std::size_t size) {
     fuzz::input in{data, size};
     reading const how{in.byte()};
     auto const whole = feed(in.rest(), how, std::max<std::size_t>(in.rest().size(), 1));
@@ -134,3 +136,5 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (how.no_body) fuzz::require(whole.reply.body.empty(), "a response without a body has none");
     return 0;
 }
+
+} // namespace fuzz::response

@@ -10,7 +10,9 @@
 #include <chrono>
 #include <string>
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+namespace fuzz::retry_after {
+
+int one_input(const std::uint8_t* data, std::size_t size) {
     namespace ch = std::chrono;
     fuzz::input in{data, size};
     // Any second from 1970 to the year 2106, so that years of two digits have any century.
@@ -27,3 +29,5 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     fuzz::require(padded == delay, "blanks around it change nothing");
     return 0;
 }
+
+} // namespace fuzz::retry_after

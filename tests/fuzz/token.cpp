@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+namespace fuzz::token {
+
 namespace auth = highlevel::auth;
 
 namespace {
@@ -27,7 +29,7 @@ void keep(const auth::token& value) {
 
 } // namespace
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int one_input(const std::uint8_t* data, std::size_t size) {
     fuzz::input in{data, size};
     auto const status = in.byte();
     std::string const body{in.rest()};
@@ -54,3 +56,5 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     }
     return 0;
 }
+
+} // namespace fuzz::token

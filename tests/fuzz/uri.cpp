@@ -9,6 +9,8 @@
 
 #include <string>
 
+namespace fuzz::uri {
+
 namespace http = highlevel::http;
 
 namespace {
@@ -19,7 +21,7 @@ bool printable(std::string_view text) {
 
 } // namespace
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int one_input(const std::uint8_t* data, std::size_t size) {
     std::string const text{reinterpret_cast<const char*>(data), size};
     if (auto const parsed = http::uri::parse(text)) {
         fuzz::require(printable(parsed->text()), "a URL is printable");
@@ -50,3 +52,5 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     (void)http::percent_decoded(text);
     return 0;
 }
+
+} // namespace fuzz::uri

@@ -18,6 +18,8 @@
 #include <string>
 #include <string_view>
 
+namespace fuzz::webhook {
+
 namespace webhooks = highlevel::webhooks;
 using namespace std::chrono_literals;
 using webhooks::outcome;
@@ -72,7 +74,7 @@ void judge(std::string_view text) {
 
 } // namespace
 
-int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int one_input(const std::uint8_t* data, std::size_t size) {
     static webhooks::inbox box;
     std::string_view const text{reinterpret_cast<const char*>(data), size};
     auto const line = text.substr(0, text.find('\n'));
@@ -112,3 +114,5 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     fuzz::require(!assumed.get_if<webhooks::unknown_event>(), "an assumed kind has a record");
     return 0;
 }
+
+} // namespace fuzz::webhook
