@@ -77,6 +77,20 @@ add_library(highlevel_compiled STATIC EXCLUDE_FROM_ALL
                                       "${PROJECT_SOURCE_DIR}/cmake/highlevel_compiled.cpp")
 target_compile_definitions(highlevel_compiled PUBLIC HIGHLEVEL_SEPARATE_COMPILATION)
 target_link_libraries(highlevel_compiled PUBLIC highlevel::highlevel PRIVATE highlevel_development)
+if(HIGHLEVEL_TEST_PCH)
+    target_precompile_headers(highlevel_compiled PRIVATE <highlevel/highlevel.hpp>)
+    # ccache reads preprocessed text only if the include of the precompiled header stays in it.
+    target_compile_options(highlevel_compiled PUBLIC -fpch-preprocess)
+endif()
+
+# highlevel_share_precompiled(program source): <highlevel/highlevel.hpp> comes precompiled where the
+# source includes it. No other header does, so that a program that includes too little still shows.
+function(highlevel_share_precompiled program source)
+    file(STRINGS "${source}" includes_it REGEX "^#include <highlevel/highlevel\\.hpp>")
+    if(HIGHLEVEL_TEST_PCH AND includes_it)
+        target_precompile_headers(${program} REUSE_FROM highlevel_compiled)
+    endif()
+endfunction()
 
 # highlevel_add_program(NAME [HEADER_ONLY] SOURCES... [LIBRARIES...]): one of the project's own
 # executables.
