@@ -33,10 +33,22 @@ BUILDS = """
 #include <boost/asio/io_context.hpp>
 int main() {
     boost::asio::io_context context;
-    highlevel::client client{
-        context.get_executor(), highlevel::client_options::from_environment()};
+    highlevel::client client{context.get_executor(), options()};
     boost::asio::co_spawn(context, first_name(client), [](std::exception_ptr, std::string) {});
     context.run();
+}
+"""
+
+# It may make an OAuth app, so that all of that is compiled.
+ENVIRONMENT = """
+highlevel::client_options options() { return highlevel::client_options::from_environment(); }
+"""
+
+TOKEN = """
+highlevel::client_options options() {
+    highlevel::client_options made;
+    made.credentials = highlevel::auth::private_integration{"pit-token"};
+    return made;
 }
 """
 
@@ -83,26 +95,21 @@ int main() {
 """,
     "client": "#include <highlevel/highlevel.hpp>\n#include <highlevel/v2/contacts.hpp>\n"
     + CALLS
+    + ENVIRONMENT
     + BUILDS,
-    # The same for a token that the program has: no OAuth app is compiled.
     "token": "#include <highlevel/highlevel.hpp>\n#include <highlevel/v2/contacts.hpp>\n"
     + CALLS
-    + BUILDS.replace("highlevel::client_options::from_environment()", "token_options()").replace(
-        "int main() {",
-        """highlevel::client_options token_options() {
-    highlevel::client_options options;
-    options.credentials = highlevel::auth::private_integration{"pit-token"};
-    return options;
-}
-int main() {""",
-    ),
+    + TOKEN
+    + BUILDS,
     "all": "#include <highlevel/highlevel.hpp>\n#include <highlevel/v2/all.hpp>\n"
     + CALLS
+    + ENVIRONMENT
     + BUILDS,
     # The first line stands for the option that the whole program is compiled with.
     "separate": "#define HIGHLEVEL_SEPARATE_COMPILATION\n"
     "#include <highlevel/highlevel.hpp>\n#include <highlevel/v2/contacts.hpp>\n"
     + CALLS
+    + ENVIRONMENT
     + BUILDS,
     "types": "#include <highlevel/v2/contacts.hpp>\n",
     "calls": "#include <highlevel/client.hpp>\n#include <highlevel/v2/contacts.hpp>\n" + CALLS,
@@ -132,10 +139,11 @@ def main() -> int:
     names = options.files or list(FILES)
     runs: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as folder:
+        sources = {name: pathlib.Path(folder) / f"{name}.cpp" for name in names}
+        for name, source in sources.items():
+            source.write_text(FILES[name], encoding="utf-8")
         for _ in range(options.runs):
-            for name in names:
-                source = pathlib.Path(folder) / f"{name}.cpp"
-                source.write_text(FILES[name], encoding="utf-8")
+            for name, source in sources.items():
                 runs[name].append(compile_once(options.compiler, source))
     measured = {name: min(of)[0] for name, of in runs.items()}
     for name in names:

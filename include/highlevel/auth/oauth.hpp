@@ -183,7 +183,7 @@ private:
     std::shared_ptr<Service> service_;
 };
 
-/// The OAuth app of a program.
+/// The name to use; basic_oauth_app says what it is.
 using oauth_app = basic_oauth_app<detail::oauth_service>;
 
 } // namespace highlevel::auth

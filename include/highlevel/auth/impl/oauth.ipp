@@ -64,6 +64,8 @@ using steady_time = std::chrono::steady_clock::time_point;
     return caught_problem("the token store: ");
 }
 
+// These coroutines are templates for the reason that basic_oauth_service gives.
+
 /// Work with what it uses, and so what has to live as long.
 template <class T>
 asio::awaitable<T> keeping(std::shared_ptr<const void> /*owner*/, asio::awaitable<T> work) {
