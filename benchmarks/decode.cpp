@@ -46,7 +46,7 @@ struct custom_field {
     custom_field() = default;
     std::optional<std::string> id;
     std::optional<std::string> value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 inline constexpr json::field custom_field_fields[] = {
     {"id", offsetof(custom_field, id), &json::type_of<std::optional<std::string>>},
@@ -62,7 +62,7 @@ struct attribution {
     std::optional<std::string> session_source;
     std::optional<bool> is_first;
     std::optional<std::string> medium;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 inline constexpr json::field attribution_fields[] = {
     {"pageUrl", offsetof(attribution, page_url), &json::type_of<std::optional<std::string>>},
@@ -108,7 +108,7 @@ struct contact {
     std::vector<std::string> followers;
     std::vector<custom_field> custom_fields;
     std::vector<attribution> attributions;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// The members that are texts, for the library's table and for the handler by hand.
@@ -176,7 +176,7 @@ struct contact_page {
     std::vector<contact> contacts;
     json::value meta;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 inline constexpr json::field contact_page_fields[] = {
     {"contacts", offsetof(contact_page, contacts), &json::type_of<std::vector<contact>>},

@@ -467,6 +467,28 @@ TEST_CASE("decode_leaves_null_elements_out_where_the_element_cannot_be_null", "[
     CHECK(r.bent() == "null_element /tags/1; null_element /labels/x");
 }
 
+TEST_CASE("decode_makes_room_for_as_many_elements_as_the_last_record_had", "[json]") {
+    auto const tags = [](int count) {
+        std::string text;
+        for (int i = 0; i < count; ++i)
+            text += i == 0 ? "\"tag\"" : ",\"tag\"";
+        return "{\"tags\":[" + text + "]}";
+    };
+    std::vector<model::record> list;
+    REQUIRE(json::decode(
+        "[" + tags(3) + "," + tags(3) + "," + tags(5) + "," + tags(0) + "," + tags(1) + "," +
+            tags(40) + "," + tags(1) + "]",
+        list));
+    std::vector<std::size_t> sizes;
+    for (auto const& r : list)
+        sizes.push_back(r.tags.size());
+    CHECK(sizes == std::vector<std::size_t>{3, 3, 5, 0, 1, 40, 1});
+    CHECK(list[1].tags.capacity() == 3);
+    CHECK(list[3].tags.capacity() == 5);
+    // Not after so many.
+    CHECK(list[6].tags.capacity() < 16);
+}
+
 TEST_CASE("decode_takes_the_last_of_duplicate_members", "[json]") {
     auto const r =
         read(R"({"name": "a", "tags": ["a"], "name": "b", "tags": ["b"], "spot": {"x": 1},

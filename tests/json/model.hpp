@@ -41,6 +41,7 @@ struct point {
     point() = default;
     std::optional<double> x;
     std::optional<double> y;
+    // Made for every record, as a struct may have it too.
     json::object unknown_fields;
 };
 inline constexpr json::field point_fields[] = {
@@ -56,7 +57,7 @@ struct sms_template {
     sms_template() = default;
     json::open_enum<channel> type;
     std::optional<std::string> body;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 inline constexpr json::field sms_template_fields[] = {
     {"type", offsetof(sms_template, type), &json::type_of<decltype(sms_template::type)>},
@@ -70,7 +71,7 @@ struct email_template {
     email_template() = default;
     json::open_enum<mail> type;
     std::optional<std::string> body;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 inline constexpr json::field email_template_fields[] = {
     {"type", offsetof(email_template, type), &json::type_of<decltype(email_template::type)>},
@@ -84,7 +85,7 @@ constexpr std::span<const json::field> json_fields(const email_template*) noexce
 struct verified {
     verified() = default;
     std::optional<bool> done;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 inline constexpr json::field verified_fields[] = {
     {"verified", offsetof(verified, done), &json::type_of<decltype(verified::done)>,
@@ -98,7 +99,7 @@ struct assessed {
     assessed() = default;
     std::string result;
     std::string risk;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 inline constexpr json::field assessed_fields[] = {
     {"result", offsetof(assessed, result), &json::type_of<decltype(assessed::result)>,
@@ -140,7 +141,7 @@ struct record {
     std::optional<std::variant<sms_template, email_template>> content;
     std::optional<std::variant<verified, assessed>> outcome;
     std::optional<std::variant<std::string, std::vector<point>, json::object>> loose;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 inline constexpr json::field record_fields[] = {
     {"name", offsetof(record, name), &json::type_of<decltype(record::name)>},
@@ -187,7 +188,7 @@ struct order {
     json::map<std::string> labels;
     json::nullable<std::string> parent;
     std::optional<std::string> alt_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 inline constexpr json::field order_fields[] = {
     {"locationId", offsetof(order, location_id), &json::type_of<decltype(order::location_id)>,

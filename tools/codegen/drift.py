@@ -25,7 +25,7 @@ _ROW = re.compile(r"""
     &json::type_of<((?:(?!type_of).)*?)>      # type
     ((?:,(?:json::presence::required|true|false|list_style::\w+))*)\}
 """, re.X)
-_MODEL = re.compile(r"struct (\w+)\{\1\(\)=default;(.*?)json::object unknown_fields;\};")
+_MODEL = re.compile(r"struct (\w+)\{\1\(\)=default;(.*?)json::lazy_object unknown_fields;\};")
 _OPERATION = re.compile(
     r"struct (\w+)\{using response_type=(.*?);(?:using item_type=(.*?);)?"
     r"static const operation_meta meta;(.*?)query_pairs extra_query;"

@@ -120,7 +120,7 @@ struct user_context {
     std::optional<std::string> active_location;
     std::optional<std::string> user_name;
     std::optional<std::string> email;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 namespace detail {

@@ -111,7 +111,10 @@ namespace highlevel::detail {
         return *static_cast<const std::string*>(member);
     }
     if (type.unknown_fields == json::type::npos) return {};
-    return in_object(*reinterpret_cast<const json::object*>(base + type.unknown_fields));
+    const void* const unknown = base + type.unknown_fields;
+    if (type.unknown_is_lazy)
+        return std::string(static_cast<const json::lazy_object*>(unknown)->text_of("traceId"));
+    return in_object(*static_cast<const json::object*>(unknown));
 }
 
 /// What calls sleep on that does not end with the client by itself: pauses and questions to sources

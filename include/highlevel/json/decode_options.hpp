@@ -27,9 +27,7 @@ public:
     /// UTF-8, which lenient reading keeps byte for byte.
     bool strict = false;
     /// Keep members that the type does not have, and values that do not fit their member, in
-    /// `unknown_fields`. Without it they are dropped, which is faster. From the second record of a
-    /// kind on, the small ones of a record lie in one piece of at most a kibibyte, which lives as
-    /// long as the last of them, or a copy of one.
+    /// `unknown_fields`. Without it they are dropped, which is a little faster.
     bool keep_unknown_fields = true;
     /// Where members go that fit no value of a map at the top level, such as a `traceId` among
     /// records by free keys: no struct is there to keep them. Null: they are dropped. Must outlive

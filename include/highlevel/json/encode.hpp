@@ -276,10 +276,7 @@ private:
 
     bool structure(view v, bool top) {
         bool first = true;
-        const object* unknown = nullptr;
-        if (v.of->unknown_fields != type::npos)
-            unknown = reinterpret_cast<const object*>(
-                static_cast<const char*>(v.self) + v.of->unknown_fields);
+        const object* const unknown = unknown_of(*v.of, v.self);
         auto const fields = v.of->fields();
         for (auto const& f : fields) {
             if (top && extra(f.name)) continue;
@@ -573,12 +570,8 @@ inline encode_result form_pairs(
         return {};
     };
 
-    const object* unknown = nullptr;
-    if (v.of->what == kind::object)
-        unknown = static_cast<const object*>(v.self);
-    else if (v.of->unknown_fields != type::npos)
-        unknown = reinterpret_cast<const object*>(
-            static_cast<const char*>(v.self) + v.of->unknown_fields);
+    const object* const unknown = v.of->what == kind::object ? static_cast<const object*>(v.self)
+                                                             : detail::unknown_of(*v.of, v.self);
     auto const fields = v.of->what == kind::structure ? v.of->fields() : std::span<const field>();
     auto const extra = [&](std::string_view name) {
         return options.extra != nullptr && options.extra->contains(name);

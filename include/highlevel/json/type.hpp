@@ -5,6 +5,7 @@
 // compile as data and only one decoder is ever instantiated.
 #pragma once
 
+#include <highlevel/json/lazy_object.hpp>
 #include <highlevel/json/map.hpp>
 #include <highlevel/json/nullable.hpp>
 #include <highlevel/json/open_enum.hpp>
@@ -79,6 +80,8 @@ struct type {
     bool (*is_null)(const void* self) = nullptr;
     /// optional, nullable, variant: the value's address, or null when there is none.
     const void* (*get)(const void* self) = nullptr;
+    /// list: makes room for so many elements.
+    void (*reserve)(void* self, std::size_t count) = nullptr;
     /// list, map: number of elements.
     std::size_t (*size)(const void* self) = nullptr;
     /// list, map: address of an element's value.
@@ -95,8 +98,10 @@ struct type {
     std::span<const std::string_view> (*names)() = nullptr;
     /// structure: its members.
     std::span<const field> (*fields)() = nullptr;
-    /// structure: offset of `unknown_fields`, or npos.
+    /// structure: offset of `unknown_fields`, or npos; and whether that is a lazy_object, else it
+    /// is an object.
     std::size_t unknown_fields = npos;
+    bool unknown_is_lazy = true;
     /// variant: descriptions of the alternatives, the index of the current one, and a way to
     /// switch to another and get its address.
     std::span<const type* const> alternatives{};
@@ -109,9 +114,33 @@ struct type {
 namespace detail {
 
 template <class T>
-concept has_unknown_fields = requires(T& self) {
+concept has_lazy_unknown_fields = requires(T& self) {
+    { self.unknown_fields } -> std::same_as<lazy_object&>;
+};
+template <class T>
+concept has_unknown_fields = has_lazy_unknown_fields<T> || requires(T& self) {
     { self.unknown_fields } -> std::same_as<object&>;
 };
+
+// Calls `f` with the unknown fields of a struct of type `t`, if it has some.
+template <class F>
+void with_unknown(const type& t, void* self, F&& f) {
+    if (t.unknown_fields == type::npos) return;
+    void* const at = static_cast<char*>(self) + t.unknown_fields;
+    if (t.unknown_is_lazy)
+        f(*static_cast<lazy_object*>(at));
+    else
+        f(*static_cast<object*>(at));
+}
+
+// The unknown fields of a struct of type `t`; null when it has none.
+inline const object* unknown_of(const type& t, const void* self) {
+    if (t.unknown_fields == type::npos) return nullptr;
+    const void* const at = static_cast<const char*>(self) + t.unknown_fields;
+    if (!t.unknown_is_lazy) return static_cast<const object*>(at);
+    auto const& lazy = *static_cast<const lazy_object*>(at);
+    return lazy.empty() ? nullptr : &lazy.get();
+}
 
 // The erased operations. Plain function templates instead of lambdas in the constants below,
 // because a closure type per constant is what the compiler would pay for.
@@ -128,6 +157,10 @@ void* append(void* self) {
     auto const count = list.size();
     if (count == list.capacity()) list.reserve(count == 0 ? first : count < 4 ? 4 : count * 3);
     return &list.emplace_back();
+}
+template <class C>
+void reserve(void* self, std::size_t count) {
+    static_cast<C*>(self)->reserve(count);
 }
 template <class C>
 void reset(void* self) {
@@ -223,7 +256,10 @@ consteval type describe() {
         "co_await expressions twice): declare its default constructor");
     static_assert(std::is_default_constructible_v<S>, "a described struct needs a default value");
     type made{.what = kind::structure, .fields = &fields_of<S>};
-    if constexpr (has_unknown_fields<S>) made.unknown_fields = offsetof(S, unknown_fields);
+    if constexpr (has_unknown_fields<S>) {
+        made.unknown_fields = offsetof(S, unknown_fields);
+        made.unknown_is_lazy = has_lazy_unknown_fields<S>;
+    }
     return made;
 }
 
@@ -234,7 +270,8 @@ consteval type describe() {
 /// `T` is bool, std::int64_t, double, std::string, json::value, json::object, std::optional,
 /// json::nullable, std::vector, json::map, std::variant or json::open_enum of such, or a struct
 /// that is described by `constexpr std::span<const json::field> json_fields(const S*) noexcept` in
-/// its namespace and keeps what it does not know in `json::object unknown_fields`.
+/// its namespace and keeps what it does not know in `json::lazy_object unknown_fields` (or a
+/// `json::object`, which is made for every record).
 template <class T>
 inline constexpr type type_of = detail::describe<T>();
 
@@ -277,6 +314,7 @@ inline constexpr type type_of<std::vector<T>>{
     .inner = &type_of<T>,
     .emplace = &detail::append<std::vector<T>>,
     .reset = &detail::clear<std::vector<T>>,
+    .reserve = &detail::reserve<std::vector<T>>,
     .size = &detail::size<std::vector<T>>,
     .element = &detail::list_element<std::vector<T>>,
 };

@@ -376,7 +376,7 @@ struct greeting_card {
     std::string style;
     /// Required.
     std::vector<std::string> content;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FormQuestionOption`.
@@ -387,7 +387,7 @@ struct form_question_option {
     std::string key;
     /// Required.
     std::string value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FormQuestion`.
@@ -400,7 +400,7 @@ struct form_question {
     /// Required.
     json::open_enum<types::form_question_type> type;
     std::optional<std::vector<types::form_question_option>> options;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomDisclaimerCheckbox`.
@@ -413,7 +413,7 @@ struct custom_disclaimer_checkbox {
     std::string text;
     /// Required.
     std::string key;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomDisclaimer`.
@@ -425,7 +425,7 @@ struct custom_disclaimer {
     /// Required.
     std::string body;
     std::optional<std::vector<types::custom_disclaimer_checkbox>> checkboxes;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ThankYouPage`.
@@ -443,7 +443,7 @@ struct thank_you_page {
     std::optional<std::string> button_link;
     std::optional<std::string> business_phone;
     std::optional<std::string> country_code;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateLeadFormDTO`.
@@ -466,7 +466,7 @@ struct create_lead_form {
     std::optional<types::custom_disclaimer> custom_disclaimer;
     /// Required.
     types::thank_you_page thank_you_page;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocationIdBodyDTO`.
@@ -475,7 +475,7 @@ struct location_id_body {
 
     /// Required.
     std::string location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WelcomeMessageQuestion`.
@@ -485,7 +485,7 @@ struct welcome_message_question {
     /// Required.
     std::string question;
     std::optional<std::string> response;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateConversationFormDTO`.
@@ -500,7 +500,7 @@ struct create_conversation_form {
     std::string text;
     /// Required.
     std::vector<types::welcome_message_question> questions;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateIntegrationDTO`.
@@ -512,7 +512,7 @@ struct create_integration {
     /// Required.
     std::string page_id;
     std::optional<std::string> ad_account_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PublishAdDTO`.
@@ -521,7 +521,7 @@ struct publish_ad {
 
     /// Required.
     std::string location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpsertConversionPixelDTO`.
@@ -535,7 +535,7 @@ struct upsert_conversion_pixel {
     std::optional<std::string> ig_user_id;
     /// Required.
     std::string type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FbUpdateAudienceBodyDTO`.
@@ -548,7 +548,7 @@ struct fb_update_audience_body {
     std::string name;
     /// Required.
     std::string description;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateCustomAudienceDTO`.
@@ -560,7 +560,7 @@ struct update_custom_audience {
     /// Required.
     std::string contact_id;
     std::optional<std::string> fb_ad_account_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateCustomAudienceBatchDTO`.
@@ -574,7 +574,7 @@ struct update_custom_audience_batch {
     std::string operation_type;
     std::optional<std::vector<std::string>> smartlist_ids;
     std::optional<std::string> dynamic_audience;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FbSetDefaultPageBodyDTO`.
@@ -583,7 +583,7 @@ struct fb_set_default_page_body {
 
     /// Required.
     std::string page_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpsertCampaignDTO`.
@@ -597,7 +597,7 @@ struct upsert_campaign {
     json::open_enum<types::objective> objective;
     json::open_enum<types::special_ad_categories> special_ad_categories;
     std::optional<std::string> source;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AudienceLocationGeometry`.
@@ -608,7 +608,7 @@ struct audience_location_geometry {
     json::value location;
     /// Required.
     std::string location_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AudienceLocationDTO`.
@@ -626,7 +626,7 @@ struct audience_location {
     std::optional<double> radius;
     json::open_enum<types::radius_unit> radius_unit;
     std::optional<types::audience_location_geometry> geometry;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AudienceLocaleDTO`.
@@ -637,7 +637,7 @@ struct audience_locale {
     std::string name;
     /// Required.
     std::optional<double> key;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AudiencePlacementsDTO`.
@@ -647,7 +647,7 @@ struct audience_placements {
     std::optional<std::vector<std::string>> facebook;
     std::optional<std::vector<std::string>> instagram;
     std::optional<std::vector<std::string>> messenger;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AudienceCustomAudienceItemDTO`.
@@ -658,7 +658,7 @@ struct audience_custom_audience_item {
     std::string id;
     /// Required.
     std::string name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AudienceInterestDTO`.
@@ -670,7 +670,7 @@ struct audience_interest {
     /// Required.
     std::string name;
     std::optional<std::string> type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FacebookAudienceDTO`.
@@ -688,7 +688,7 @@ struct facebook_audience {
     std::optional<double> age_min;
     std::optional<double> age_max;
     std::optional<std::vector<double>> genders;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `Budget`.
@@ -701,7 +701,7 @@ struct budget {
     std::optional<double> amount;
     std::optional<std::string> schedule_start_date;
     std::optional<std::string> schedule_end_date;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpsertAdsetDTO`.
@@ -723,7 +723,7 @@ struct upsert_adset {
     std::optional<std::string> pixel_id;
     /// Required.
     std::string campaign_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `MediaDTO`.
@@ -740,7 +740,7 @@ struct media {
     std::optional<std::string> headline;
     std::optional<std::string> description;
     std::optional<std::string> link;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpsertAdDTO`.
@@ -766,7 +766,7 @@ struct upsert_ad {
     std::optional<std::string> conversation_form_id;
     std::optional<std::string> destination_link;
     std::optional<std::string> destination_form_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AdScheduleTargetDTO`.
@@ -783,7 +783,7 @@ struct ad_schedule_target {
     std::optional<std::int64_t> start_hour;
     /// Required.
     std::optional<std::int64_t> end_hour;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CallAssetPayloadDTO`.
@@ -797,7 +797,7 @@ struct call_asset_payload {
     std::optional<std::string> call_conversion_action;
     std::optional<std::vector<types::ad_schedule_target>> ad_schedule_targets;
     std::optional<std::string> resource_name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SitelinkAssetPayloadDTO`.
@@ -814,7 +814,7 @@ struct sitelink_asset_payload {
     std::optional<std::string> start_date;
     std::optional<std::string> end_date;
     std::optional<std::vector<types::ad_schedule_target>> ad_schedule_targets;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LeadFormFieldDTO`.
@@ -824,7 +824,7 @@ struct lead_form_field {
     /// Required.
     std::string input_type;
     std::optional<std::vector<json::value>> single_choice_answers;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomQuestionFieldDTO`.
@@ -835,7 +835,7 @@ struct custom_question_field {
     std::string custom_question_text;
     /// Required.
     std::vector<json::value> single_choice_answers;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LeadFormAssetPayloadDTO`.
@@ -863,7 +863,7 @@ struct lead_form_asset_payload {
     std::optional<std::string> post_submit_description;
     json::open_enum<types::post_submit_call_to_action_type> post_submit_call_to_action_type;
     std::optional<std::string> final_urls;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ConversionValueSettings`.
@@ -876,7 +876,7 @@ struct conversion_value_settings {
     std::string default_currency_code;
     /// Required.
     std::optional<bool> always_use_default_value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpsertConversionDTO`.
@@ -900,7 +900,7 @@ struct upsert_conversion {
     json::open_enum<types::attribution_model> attribution_model;
     /// Required.
     std::optional<std::int64_t> click_through_window;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateGoogleIntegrationDTO`.
@@ -913,7 +913,7 @@ struct create_google_integration {
     std::string ad_account_id;
     /// Required.
     std::string mcc_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `KeywordSuggestionDTO`.
@@ -925,7 +925,7 @@ struct keyword_suggestion {
     std::optional<std::string> language_code;
     std::optional<std::vector<std::string>> locations;
     std::optional<std::vector<std::string>> keywords;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpsertAssetsDTO`.
@@ -942,7 +942,7 @@ struct upsert_assets {
         types::sitelink_asset_payload,
         types::lead_form_asset_payload>>
         payload;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `MemberDTO`.
@@ -954,7 +954,7 @@ struct member {
     std::optional<std::string> keyword;
     std::optional<std::string> url;
     std::optional<std::string> app;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `StringRuleItemDTO`.
@@ -965,7 +965,7 @@ struct string_rule_item {
     std::string operator_;
     /// Required.
     std::string value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RuleItemDTO`.
@@ -976,7 +976,7 @@ struct rule_item {
     json::open_enum<types::name> name;
     /// Required.
     types::string_rule_item string_rule_item;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RuleItemGroupDTO`.
@@ -985,7 +985,7 @@ struct rule_item_group {
 
     /// Required.
     std::vector<types::rule_item> rule_items;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RuleDTO`.
@@ -994,7 +994,7 @@ struct rule {
 
     /// Required.
     std::vector<types::rule_item_group> rule_item_groups;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RuleOperandDTO`.
@@ -1005,7 +1005,7 @@ struct rule_operand {
     std::optional<std::int64_t> lookback_window_days;
     /// Required.
     types::rule rule;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FlexibleRuleUserListDTO`.
@@ -1017,7 +1017,7 @@ struct flexible_rule_user_list {
     std::vector<types::rule_operand> inclusive_operands;
     /// Required.
     std::vector<types::rule_operand> exclusive_operands;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RuleBasedUserListDTO`.
@@ -1027,7 +1027,7 @@ struct rule_based_user_list {
     std::optional<std::string> prepopulation_status;
     /// Required.
     types::flexible_rule_user_list flexible_rule_user_list;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpsertSegmentDTO`.
@@ -1047,7 +1047,7 @@ struct upsert_segment {
     std::optional<std::vector<std::string>> seed_user_list_ids;
     std::optional<std::vector<std::string>> country_codes;
     json::open_enum<types::expansion_level> expansion_level;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateOfflineUserListJobDTO`.
@@ -1060,7 +1060,7 @@ struct create_offline_user_list_job {
     std::optional<std::string> csv_path;
     std::optional<std::string> user_list_id;
     std::optional<bool> is_dynamic;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AudienceSegmentsDTO`.
@@ -1070,7 +1070,7 @@ struct audience_segments {
     std::optional<std::vector<std::string>> custom_audiences;
     std::optional<std::vector<std::string>> user_lists;
     std::optional<std::vector<std::string>> user_interests;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AudienceDimensionDTO`.
@@ -1082,7 +1082,7 @@ struct audience_dimension {
     std::optional<std::vector<std::string>> genders;
     std::optional<std::vector<std::string>> parental_statuses;
     std::optional<types::audience_segments> audience_segments;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpsertAudienceDTO`.
@@ -1096,7 +1096,7 @@ struct upsert_audience {
     std::string name;
     std::optional<types::audience_dimension> dimensions;
     std::optional<types::audience_dimension> exclusion_dimension;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleBudgetDTO`.
@@ -1107,7 +1107,7 @@ struct google_budget {
     std::optional<double> amount;
     std::optional<std::string> schedule_start_date;
     std::optional<std::string> schedule_end_date;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GeoLatLngDTO`.
@@ -1116,7 +1116,7 @@ struct geo_lat_lng {
 
     std::optional<double> lat;
     std::optional<double> lng;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GeoViewportDTO`.
@@ -1125,7 +1125,7 @@ struct geo_viewport {
 
     std::optional<types::geo_lat_lng> northeast;
     std::optional<types::geo_lat_lng> southwest;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GeoGeometryDTO`.
@@ -1135,7 +1135,7 @@ struct geo_geometry {
     std::optional<types::geo_lat_lng> location;
     std::optional<std::string> location_type;
     std::optional<types::geo_viewport> viewport;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GeoAddressComponentDTO`.
@@ -1145,7 +1145,7 @@ struct geo_address_component {
     std::optional<std::string> long_name;
     std::optional<std::string> short_name;
     std::optional<std::vector<std::string>> types;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleGeoLocationDTO`.
@@ -1165,7 +1165,7 @@ struct google_geo_location {
     std::optional<std::string> formatted_address;
     std::optional<types::geo_geometry> geometry;
     std::optional<std::vector<types::geo_address_component>> address_components;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleLocaleDTO`.
@@ -1176,7 +1176,7 @@ struct google_locale {
     std::optional<std::string> key;
     std::optional<std::string> id;
     std::optional<std::string> resource_name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleDemographicTargetDTO`.
@@ -1187,7 +1187,7 @@ struct google_demographic_target {
     std::string enum_;
     /// Required.
     std::optional<bool> negative;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleSegmentTargetDTO`.
@@ -1198,7 +1198,7 @@ struct google_segment_target {
     std::string type;
     /// Required.
     std::string id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleTargetInterestsDTO`.
@@ -1207,7 +1207,7 @@ struct google_target_interests {
 
     std::optional<std::vector<std::string>> affinity;
     std::optional<std::vector<std::string>> in_market;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleCampaignAudienceDTO`.
@@ -1220,7 +1220,7 @@ struct google_campaign_audience {
     std::optional<std::vector<types::google_demographic_target>> age_range;
     std::optional<std::vector<types::google_segment_target>> segments;
     std::optional<types::google_target_interests> target_interests;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleNetworkSettingsDTO`.
@@ -1231,7 +1231,7 @@ struct google_network_settings {
     std::optional<bool> target_search_network;
     /// Required.
     std::optional<bool> target_content_network;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleBiddingStrategyDTO`.
@@ -1240,7 +1240,7 @@ struct google_bidding_strategy {
 
     std::optional<std::string> type;
     std::optional<double> value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleAssetImageDTO`.
@@ -1252,7 +1252,7 @@ struct google_asset_image {
     std::optional<std::string> resource_name;
     std::optional<std::string> name;
     std::optional<std::string> error;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleAssetsDTO`.
@@ -1264,7 +1264,7 @@ struct google_assets {
     std::optional<std::string> lead_form;
     std::optional<std::vector<types::google_asset_image>> images;
     std::optional<types::google_asset_image> business_logo;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleMediaDTO`.
@@ -1277,7 +1277,7 @@ struct google_media {
     std::optional<std::string> error;
     std::optional<std::string> url;
     std::optional<std::string> image_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleYouTubeVideoLinkDTO`.
@@ -1286,7 +1286,7 @@ struct google_youtube_video_link {
 
     /// Required.
     std::string youtube_video_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleCarouselCardDTO`.
@@ -1297,7 +1297,7 @@ struct google_carousel_card {
     std::optional<std::string> final_url;
     std::optional<std::string> call_to_action_label;
     std::optional<std::vector<types::google_media>> media;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleAdContentDTO`.
@@ -1327,7 +1327,7 @@ struct google_ad_content {
     std::optional<std::vector<types::google_carousel_card>> carousel_cards;
     std::optional<std::vector<json::open_enum<types::placements>>> placements;
     std::optional<bool> custom_channels;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleKeywordItemDTO`.
@@ -1338,7 +1338,7 @@ struct google_keyword_item {
     std::string keyword;
     /// Required.
     std::string match_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleKeywordsDTO`.
@@ -1347,7 +1347,7 @@ struct google_keywords {
 
     std::optional<std::vector<types::google_keyword_item>> positives;
     std::optional<std::vector<types::google_keyword_item>> negatives;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleAdGroupAudienceDTO`.
@@ -1356,7 +1356,7 @@ struct google_ad_group_audience {
 
     std::optional<std::vector<types::google_geo_location>> geo_locations;
     std::optional<std::vector<types::google_locale>> locales;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleAdGroupDTO`.
@@ -1376,7 +1376,7 @@ struct google_ad_group {
     std::optional<std::vector<json::open_enum<types::placements>>> selected_channels;
     std::optional<std::string> google_audience_id;
     std::optional<types::google_ad_group_audience> audience;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleCampaignGoalDTO`.
@@ -1387,7 +1387,7 @@ struct google_campaign_goal {
     json::open_enum<types::google_campaign_goal_type> type;
     std::optional<std::string> value;
     std::optional<bool> is_custom_conversion_goal;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleAdScheduleDTO`.
@@ -1400,7 +1400,7 @@ struct google_ad_schedule {
     std::string from;
     /// Required.
     std::string to;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CampaignDTO`.
@@ -1432,7 +1432,7 @@ struct campaign {
     std::optional<std::string> google_campaign_id;
     std::optional<std::string> source;
     json::value advanced_options;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateLinkedinIntegrationDTO`.
@@ -1449,7 +1449,7 @@ struct create_linkedin_integration {
     std::string currency_code;
     /// Required.
     std::string organization_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LinkedInBudgetDTO`.
@@ -1460,7 +1460,7 @@ struct linkedin_budget {
     std::optional<double> amount;
     std::optional<std::string> schedule_start_date;
     std::optional<std::string> schedule_end_date;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocaleDTO`.
@@ -1471,7 +1471,7 @@ struct locale {
     std::string country;
     /// Required.
     std::string language;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GeoLocationDTO`.
@@ -1486,7 +1486,7 @@ struct geo_location {
     std::string facet_urn;
     /// Required.
     json::open_enum<types::selection_type> selection_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SelectedAttributeDTO`.
@@ -1501,7 +1501,7 @@ struct selected_attribute {
     std::string category_name;
     /// Required.
     std::string facet;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TargetAudienceDTO`.
@@ -1510,7 +1510,7 @@ struct target_audience {
 
     std::optional<std::vector<std::vector<types::selected_attribute>>> include;
     std::optional<std::vector<std::vector<types::selected_attribute>>> exclude;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AudienceDTO`.
@@ -1519,7 +1519,7 @@ struct audience {
 
     std::optional<std::vector<types::geo_location>> geo_locations;
     std::optional<types::target_audience> target_audience;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UnitCostDTO`.
@@ -1528,7 +1528,7 @@ struct unit_cost {
 
     /// Required.
     std::optional<double> amount;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LinkedInMediaDTO`.
@@ -1544,7 +1544,7 @@ struct linkedin_media {
     std::optional<std::string> headline;
     std::optional<std::string> destination_url;
     std::optional<double> file_size_bytes;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LinkedInAdDTO`.
@@ -1567,7 +1567,7 @@ struct linkedin_ad {
     std::optional<std::string> description;
     json::value meta;
     std::optional<std::string> linked_in_error;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AdCampaignDTO`.
@@ -1587,7 +1587,7 @@ struct ad_campaign {
     std::optional<std::vector<types::linkedin_ad>> ads;
     std::optional<std::string> linked_in_error;
     json::value meta;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AdCampaignGroupDataDTO`.
@@ -1608,7 +1608,7 @@ struct ad_campaign_group_data {
     std::optional<bool> unpublished_changes;
     json::value meta;
     std::optional<std::string> linked_in_error;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SponsoredAccountOwnerDTO`.
@@ -1617,7 +1617,7 @@ struct sponsored_account_owner {
 
     /// Required.
     std::string sponsored_account;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreationLocaleDTO`.
@@ -1628,7 +1628,7 @@ struct creation_locale {
     std::string country;
     /// Required.
     std::string language;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocalizedStringDTO`.
@@ -1637,7 +1637,7 @@ struct localized_string {
 
     /// Required.
     json::value localized;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `MultipleChoiceOptionDTO`.
@@ -1648,7 +1648,7 @@ struct multiple_choice_option {
     std::optional<double> id;
     /// Required.
     types::localized_string text;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `MultipleChoiceQuestionDetailsDTO`.
@@ -1657,7 +1657,7 @@ struct multiple_choice_question_details {
 
     /// Required.
     std::vector<types::multiple_choice_option> options;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `QuestionDetailsDTO`.
@@ -1666,7 +1666,7 @@ struct question_details {
 
     json::value text_question_details;
     std::optional<types::multiple_choice_question_details> multiple_choice_question_details;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LeadFormQuestionDTO`.
@@ -1680,7 +1680,7 @@ struct lead_form_question {
     /// Required.
     types::question_details question_details;
     std::optional<std::string> predefined_field;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PostSubmissionCallToActionTargetDTO`.
@@ -1689,7 +1689,7 @@ struct post_submission_call_to_action_target {
 
     /// Required.
     std::string landing_page_url;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PostSubmissionCallToActionDTO`.
@@ -1701,7 +1701,7 @@ struct post_submission_call_to_action {
     /// Required.
     json::open_enum<types::post_submission_call_to_action_call_to_action_label>
         call_to_action_label;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PostSubmissionInfoDTO`.
@@ -1712,7 +1712,7 @@ struct post_submission_info {
     types::localized_string message;
     /// Required.
     types::post_submission_call_to_action call_to_action;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ConsentDTO`.
@@ -1725,7 +1725,7 @@ struct consent_dto {
     std::optional<double> id;
     /// Required.
     types::localized_string consent;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LegalInfoDTO`.
@@ -1737,7 +1737,7 @@ struct legal_info {
     /// Required.
     std::string privacy_policy_url;
     std::optional<types::localized_string> legal_disclaimer;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LeadFormContentDTO`.
@@ -1753,7 +1753,7 @@ struct lead_form_content {
     types::post_submission_info post_submission_info;
     /// Required.
     types::legal_info legal_info;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `HiddenFieldDTO`.
@@ -1764,7 +1764,7 @@ struct hidden_field {
     std::string name;
     /// Required.
     std::string value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LinkedInCreateLeadFormBodyDTO`.
@@ -1782,7 +1782,7 @@ struct linkedin_create_lead_form_body {
     /// Required.
     types::lead_form_content content;
     std::optional<std::vector<types::hidden_field>> hidden_fields;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LinkedInUpdateAdStatusBodyDTO`.
@@ -1793,7 +1793,7 @@ struct linkedin_update_ad_status_body {
     json::open_enum<types::operation_type> operation_type;
     /// Required.
     json::open_enum<types::linkedin_update_ad_status_body_type> type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::ad_manager::types

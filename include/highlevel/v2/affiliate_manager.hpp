@@ -60,7 +60,7 @@ struct oauth_affiliate_list_item_response {
     std::optional<double> paid;
     std::optional<std::string> currency;
     std::optional<double> owned;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AffiliateListMetaResponseDto`.
@@ -68,7 +68,7 @@ struct affiliate_list_meta_response {
     affiliate_list_meta_response() = default;
 
     std::optional<std::int64_t> count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListAffiliatesResponseDto`.
@@ -77,7 +77,7 @@ struct list_affiliates_response {
 
     std::vector<types::oauth_affiliate_list_item_response> affiliates;
     std::optional<types::affiliate_list_meta_response> meta;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetAffiliateResponseDto`.
@@ -118,7 +118,7 @@ struct get_affiliate_response {
     std::optional<double> paid;
     std::optional<std::string> currency;
     std::optional<double> owned;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PayoutListItemResponseDto`.
@@ -148,7 +148,7 @@ struct payout_list_item_response {
     std::optional<std::string> affiliate_email;
     std::optional<std::string> payout_method;
     std::optional<types::oauth_affiliate_list_item_response> affiliate;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PayoutListMetaResponseDto`.
@@ -156,7 +156,7 @@ struct payout_list_meta_response {
     payout_list_meta_response() = default;
 
     std::optional<std::int64_t> count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetPayoutListResponseDto`.
@@ -165,7 +165,7 @@ struct get_payout_list_response {
 
     std::vector<types::payout_list_item_response> payouts;
     std::optional<types::payout_list_meta_response> meta;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CommissionCustomerResponseDto`.
@@ -178,7 +178,7 @@ struct commission_customer_response {
     std::optional<std::string> last_name;
     std::optional<std::string> email;
     std::optional<std::string> type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CommissionCampaignResponseDto`.
@@ -188,7 +188,7 @@ struct commission_campaign_response {
     std::optional<std::string> id;
     std::optional<std::string> name;
     std::optional<bool> live_mode;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CommissionAffiliateResponseDto`.
@@ -199,7 +199,7 @@ struct commission_affiliate_response {
     std::optional<std::string> id;
     std::optional<std::string> name;
     std::optional<std::string> email;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CommissionListItemResponseDto`.
@@ -233,7 +233,7 @@ struct commission_list_item_response {
     std::optional<std::string> due_at;
     std::optional<bool> live_mode;
     std::optional<std::int64_t> tier;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CommissionListMetaResponseDto`.
@@ -241,7 +241,7 @@ struct commission_list_meta_response {
     commission_list_meta_response() = default;
 
     std::optional<std::int64_t> count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetCommissionListResponseDto`.
@@ -250,7 +250,7 @@ struct get_commission_list_response {
 
     std::vector<types::commission_list_item_response> commissions;
     std::optional<types::commission_list_meta_response> meta;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::affiliate_manager::types

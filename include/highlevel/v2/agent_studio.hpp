@@ -43,7 +43,7 @@ struct create_public_agent {
     json::value version;
     std::optional<std::vector<std::string>> nodes;
     std::optional<std::vector<std::string>> edges;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreatePublicAgentResponseDTO`.
@@ -54,7 +54,7 @@ struct create_public_agent_response {
     std::optional<std::string> message;
     json::value agent;
     std::vector<json::value> versions;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdatePublicAgentVersionDTO`.
@@ -73,7 +73,7 @@ struct update_public_agent_version {
     json::value global_config;
     std::optional<std::string> user_id;
     std::optional<std::string> user_name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdatePublicAgentResponseDTO`.
@@ -83,7 +83,7 @@ struct update_public_agent_response {
     std::optional<bool> success;
     std::optional<std::string> message;
     json::value data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdatePublicAgentMetadataDTO`.
@@ -95,7 +95,7 @@ struct update_public_agent_metadata {
     std::optional<std::string> name;
     std::optional<std::string> description;
     json::open_enum<types::status> status;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeletePublicAgentResponseDTO`.
@@ -105,7 +105,7 @@ struct delete_public_agent_response {
     std::optional<bool> success;
     std::optional<std::string> message;
     std::optional<std::string> agent_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PromoteAndPublishDTO`.
@@ -117,7 +117,7 @@ struct promote_and_publish {
     std::optional<std::string> user_id;
     std::optional<std::string> user_name;
     std::optional<std::string> user_email;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PromoteAndPublishResponseDTO`.
@@ -127,7 +127,7 @@ struct promote_and_publish_response {
     std::optional<bool> success;
     std::optional<std::string> message;
     json::value data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `GetPublishedAgentsResponseDTO.agents[]`.
@@ -141,7 +141,7 @@ struct get_published_agents_response_agents_item {
     std::optional<std::string> status;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `GetPublishedAgentsResponseDTO.pagination`.
@@ -152,7 +152,7 @@ struct get_published_agents_response_pagination {
     std::optional<std::int64_t> limit;
     std::optional<std::int64_t> offset;
     std::optional<bool> has_more;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetPublishedAgentsResponseDTO`.
@@ -163,7 +163,7 @@ struct get_published_agents_response {
     std::optional<std::string> message;
     std::vector<types::get_published_agents_response_agents_item> agents;
     std::optional<types::get_published_agents_response_pagination> pagination;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetAgentByIdResponseDTO`.
@@ -174,7 +174,7 @@ struct get_agent_by_id_response {
     std::optional<std::string> message;
     json::value agent;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PublicAttachmentSchema`.
@@ -185,7 +185,7 @@ struct public_attachment {
     std::string type;
     /// Required.
     std::string image_url;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ExecutePublicAgentDTO`.
@@ -201,7 +201,7 @@ struct execute_public_agent {
     /// Required.
     std::string location_id;
     std::optional<std::string> contact_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ExecutePublicAgentResponseDTO`.
@@ -219,7 +219,7 @@ struct execute_public_agent_response {
     std::optional<bool> flow_switch;
     std::vector<json::value> attachments;
     std::vector<json::value> generative_outputs;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::agent_studio::types

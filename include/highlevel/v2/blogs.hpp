@@ -30,7 +30,7 @@ struct url_slug_check_response {
     url_slug_check_response() = default;
 
     std::optional<bool> exists;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateBlogPostParams`.
@@ -63,7 +63,7 @@ struct update_blog_post_params {
     std::optional<std::string> canonical_link;
     /// Required.
     std::string published_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BlogPostResponseDTO`.
@@ -85,7 +85,7 @@ struct blog_post_response {
     std::optional<std::string> author;
     std::optional<std::string> published_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BlogPostUpdateResponseWrapperDTO`.
@@ -93,7 +93,7 @@ struct blog_post_update_response_wrapper {
     blog_post_update_response_wrapper() = default;
 
     std::optional<types::blog_post_response> updated_blog_post;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateBlogPostParams`.
@@ -126,7 +126,7 @@ struct create_blog_post_params {
     std::optional<std::string> canonical_link;
     /// Required.
     std::string published_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BlogPostCreateResponseWrapperDTO`.
@@ -134,7 +134,7 @@ struct blog_post_create_response_wrapper {
     blog_post_create_response_wrapper() = default;
 
     std::optional<types::blog_post_response> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AuthorResponseDTO`.
@@ -147,7 +147,7 @@ struct author_response {
     std::optional<std::string> location_id;
     std::optional<std::string> updated_at;
     std::optional<std::string> canonical_link;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AuthorsResponseDTO`.
@@ -155,7 +155,7 @@ struct authors_response {
     authors_response() = default;
 
     std::vector<types::author_response> authors;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CategoryResponseDTO`.
@@ -169,7 +169,7 @@ struct category_response {
     std::optional<std::string> updated_at;
     std::optional<std::string> canonical_link;
     std::optional<std::string> url_slug;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CategoriesResponseDTO`.
@@ -177,7 +177,7 @@ struct categories_response {
     categories_response() = default;
 
     std::vector<types::category_response> categories;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BlogResponseDTO`.
@@ -187,7 +187,7 @@ struct blog_response {
     /// `_id` on the wire.
     std::optional<std::string> id;
     std::optional<std::string> name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BlogGetResponseWrapperDTO`.
@@ -195,7 +195,7 @@ struct blog_get_response_wrapper {
     blog_get_response_wrapper() = default;
 
     std::vector<types::blog_response> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BlogPostGetResponseWrapperDTO`.
@@ -203,7 +203,7 @@ struct blog_post_get_response_wrapper {
     blog_post_get_response_wrapper() = default;
 
     std::vector<types::blog_post_response> blogs;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::blogs::types

@@ -37,7 +37,7 @@ struct logo {
     std::string label;
     /// Required.
     std::string path;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `Color`.
@@ -56,7 +56,7 @@ struct color {
     std::string rgb;
     /// Required.
     std::string label;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `Font`.
@@ -71,7 +71,7 @@ struct font_model {
     std::string fallback;
     /// Required.
     std::string label;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateBrandBoardParam`.
@@ -89,7 +89,7 @@ struct create_brand_board_param {
     std::optional<std::string> brand_board_id;
     std::optional<std::string> parent_id;
     json::open_enum<types::source_type> type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `MetaData`.
@@ -100,7 +100,7 @@ struct meta_data {
     std::optional<std::string> last_action;
     std::optional<std::string> source_id;
     json::open_enum<types::source_type> source_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetBrandBoardSuccessDTO`.
@@ -122,7 +122,7 @@ struct get_brand_board_success {
     std::optional<types::meta_data> meta;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BrandBoardListItemDTO`.
@@ -135,7 +135,7 @@ struct brand_board_list_item {
     std::optional<std::string> updated_at;
     std::optional<bool> default_;
     std::optional<types::meta_data> meta;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetBrandBoardsByLocationSuccessDTO`.
@@ -144,7 +144,7 @@ struct get_brand_boards_by_location_success {
 
     std::vector<types::brand_board_list_item> brand_boards;
     std::optional<std::int64_t> total_count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateBrandBoardBody`.
@@ -157,7 +157,7 @@ struct update_brand_board_body {
     std::optional<std::vector<types::font_model>> fonts;
     std::optional<bool> default_;
     std::optional<std::string> parent_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::brand_boards::types

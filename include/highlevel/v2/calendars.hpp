@@ -175,7 +175,7 @@ struct group {
     std::optional<std::string> slug;
     std::optional<bool> is_active;
     std::optional<std::string> id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AllGroupsSuccessfulResponseDTO`.
@@ -183,7 +183,7 @@ struct all_groups_successful_response {
     all_groups_successful_response() = default;
 
     std::vector<types::group> groups;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ValidateGroupSlugPostBody`.
@@ -194,7 +194,7 @@ struct validate_group_slug_post_body {
     std::string location_id;
     /// Required.
     std::string slug;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ValidateGroupSlugSuccessResponseDTO`.
@@ -202,7 +202,7 @@ struct validate_group_slug_success_response {
     validate_group_slug_success_response() = default;
 
     std::optional<bool> available;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GroupCreateDTO`.
@@ -218,7 +218,7 @@ struct group_create {
     /// Required.
     std::string slug;
     std::optional<bool> is_active;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GroupCreateSuccessfulResponseDTO`.
@@ -226,7 +226,7 @@ struct group_create_successful_response {
     group_create_successful_response() = default;
 
     std::optional<types::group> group;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GroupSuccessfulResponseDTO`.
@@ -234,7 +234,7 @@ struct group_successful_response {
     group_successful_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GroupStatusUpdateParams`.
@@ -243,7 +243,7 @@ struct group_status_update_params {
 
     /// Required.
     std::optional<bool> is_active;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GroupUpdateDTO`.
@@ -256,7 +256,7 @@ struct group_update {
     std::string description;
     /// Required.
     std::string slug;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AppointmentCreateSchema`.
@@ -285,7 +285,7 @@ struct appointment_create {
     /// Required.
     std::string start_time;
     std::optional<std::string> end_time;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AppointmentSchemaResponse`.
@@ -306,7 +306,7 @@ struct appointment_schema_response {
     std::optional<bool> is_recurring;
     std::optional<std::string> rrule;
     std::optional<std::string> id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AppointmentEditSchema`.
@@ -329,7 +329,7 @@ struct appointment_edit {
     std::optional<std::string> calendar_id;
     std::optional<std::string> start_time;
     std::optional<std::string> end_time;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreatedOrUpdatedBy`.
@@ -338,7 +338,7 @@ struct created_or_updated_by {
 
     std::optional<std::string> user_id;
     std::optional<std::string> source;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarEventDTO`.
@@ -366,7 +366,7 @@ struct calendar_event {
     std::vector<std::string> assigned_resources;
     std::optional<types::created_or_updated_by> created_by;
     std::optional<std::string> master_event_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetCalendarEventsSuccessfulResponseDTO`.
@@ -374,7 +374,7 @@ struct get_calendar_events_successful_response {
     get_calendar_events_successful_response() = default;
 
     std::vector<types::calendar_event> events;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BlockSlotCreateRequestDTO`.
@@ -389,7 +389,7 @@ struct block_slot_create_request {
     std::string location_id;
     std::optional<std::string> start_time;
     std::optional<std::string> end_time;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BlockedSlotSuccessfulResponseDto`.
@@ -403,7 +403,7 @@ struct blocked_slot_successful_response {
     std::optional<std::string> end_time;
     std::optional<std::string> calendar_id;
     std::optional<std::string> assigned_user_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BlockSlotEditRequestDTO`.
@@ -418,7 +418,7 @@ struct block_slot_edit_request {
     std::string location_id;
     std::optional<std::string> start_time;
     std::optional<std::string> end_time;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SlotsSchema`.
@@ -426,7 +426,7 @@ struct slots_schema {
     slots_schema() = default;
 
     std::vector<std::string> slots;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarNotification`.
@@ -445,7 +445,7 @@ struct calendar_notification {
     std::optional<bool> should_send_to_selected_users;
     /// Required.
     std::string selected_users;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocationConfiguration`.
@@ -455,7 +455,7 @@ struct location_configuration {
     /// Required.
     json::open_enum<types::kind> kind;
     std::optional<std::string> location;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TeamMember`.
@@ -472,7 +472,7 @@ struct team_member {
     std::optional<std::string> meeting_location;
     std::optional<bool> is_primary;
     std::optional<std::vector<types::location_configuration>> location_configurations;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `Hour`.
@@ -487,7 +487,7 @@ struct hour {
     std::optional<std::int64_t> close_hour;
     /// Required. 0 to 60.
     std::optional<std::int64_t> close_minute;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `OpenHour`.
@@ -498,7 +498,7 @@ struct open_hour {
     std::vector<std::int64_t> days_of_the_week;
     /// Required.
     std::vector<types::hour> hours;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `Recurring`.
@@ -510,7 +510,7 @@ struct recurring {
     std::optional<std::int64_t> count;
     json::open_enum<types::booking_option> booking_option;
     json::open_enum<types::booking_overlap_default_status> booking_overlap_default_status;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `Availability`.
@@ -523,7 +523,7 @@ struct availability {
     std::vector<types::hour> hours;
     /// Default: false.
     std::optional<bool> deleted;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LookBusyConfiguration`.
@@ -534,7 +534,7 @@ struct look_busy_configuration {
     std::optional<bool> enabled;
     /// `LookBusyPercentage` on the wire. Required.
     std::optional<double> look_busy_percentage;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarCreateDTO`.
@@ -613,7 +613,7 @@ struct calendar_create {
     std::optional<std::string> consent_label;
     std::optional<std::string> calendar_cover_image;
     std::optional<types::look_busy_configuration> look_busy_config;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocationConfigurationResponse`.
@@ -623,7 +623,7 @@ struct location_configuration_response {
     json::open_enum<types::kind> kind;
     std::optional<std::string> location;
     std::optional<std::string> meeting_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TeamMemberResponse`.
@@ -639,7 +639,7 @@ struct team_member_response {
     std::optional<std::string> meeting_location;
     std::optional<bool> is_primary;
     std::vector<types::location_configuration_response> location_configurations;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarDTO`.
@@ -717,7 +717,7 @@ struct calendar {
     std::optional<std::string> calendar_cover_image;
     std::optional<types::look_busy_configuration> look_busy_config;
     std::optional<std::string> id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarsGetSuccessfulResponseDTO`.
@@ -725,7 +725,7 @@ struct calendars_get_successful_response {
     calendars_get_successful_response() = default;
 
     std::vector<types::calendar> calendars;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarByIdSuccessfulResponseDTO`.
@@ -733,7 +733,7 @@ struct calendar_by_id_successful_response {
     calendar_by_id_successful_response() = default;
 
     std::optional<types::calendar> calendar;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateAvailability`.
@@ -747,7 +747,7 @@ struct update_availability {
     /// Default: false.
     std::optional<bool> deleted;
     std::optional<std::string> id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarUpdateDTO`.
@@ -814,7 +814,7 @@ struct calendar_update {
     std::optional<std::string> calendar_cover_image;
     std::optional<types::look_busy_configuration> look_busy_config;
     std::optional<bool> is_active;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarDeleteSuccessfulResponseDTO`.
@@ -822,7 +822,7 @@ struct calendar_delete_successful_response {
     calendar_delete_successful_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetCalendarEventSuccessfulResponseDTO`.
@@ -831,7 +831,7 @@ struct get_calendar_event_successful_response {
 
     std::optional<types::calendar_event> event;
     std::optional<types::calendar_event> appointment;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteEventSuccessfulResponseDto`.
@@ -839,7 +839,7 @@ struct delete_event_successful_response {
     delete_event_successful_response() = default;
 
     std::optional<bool> succeeded;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `NoteCreatedBySchema`.
@@ -848,7 +848,7 @@ struct note_created_by {
 
     std::optional<std::string> id;
     std::optional<std::string> name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetNoteSchema`.
@@ -861,7 +861,7 @@ struct get_note {
     std::optional<std::string> date_added;
     std::optional<std::string> contact_id;
     std::optional<types::note_created_by> created_by;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetNotesListSuccessfulResponseDto`.
@@ -870,7 +870,7 @@ struct get_notes_list_successful_response {
 
     std::vector<types::get_note> notes;
     std::optional<bool> has_more;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `NotesDTO`.
@@ -880,7 +880,7 @@ struct notes {
     std::optional<std::string> user_id;
     /// Required. At most 5000 characters.
     std::string body;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetCreateUpdateNoteSuccessfulResponseDto`.
@@ -888,7 +888,7 @@ struct get_create_update_note_successful_response {
     get_create_update_note_successful_response() = default;
 
     std::optional<types::get_note> note;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteNoteSuccessfulResponseDto`.
@@ -896,7 +896,7 @@ struct delete_note_successful_response {
     delete_note_successful_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarResourceByIdResponseDTO`.
@@ -912,7 +912,7 @@ struct calendar_resource_by_id_response {
     std::optional<double> out_of_service;
     std::optional<std::int64_t> capacity;
     std::vector<std::string> calendar_ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateCalendarResourceDTO`.
@@ -928,7 +928,7 @@ struct update_calendar_resource {
     /// At most 100 elements.
     std::optional<std::vector<std::string>> calendar_ids;
     std::optional<bool> is_active;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarResourceResponseDTO`.
@@ -943,7 +943,7 @@ struct calendar_resource_response {
     std::optional<std::int64_t> quantity;
     std::optional<double> out_of_service;
     std::optional<std::int64_t> capacity;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ResourceDeleteResponseDTO`.
@@ -951,7 +951,7 @@ struct resource_delete_response {
     resource_delete_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateCalendarResourceDTO`.
@@ -972,7 +972,7 @@ struct create_calendar_resource {
     std::optional<std::int64_t> capacity;
     /// Required. At most 100 elements.
     std::vector<std::string> calendar_ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SchedulesDTO`.
@@ -981,7 +981,7 @@ struct schedules {
 
     std::optional<double> time_offset;
     std::optional<std::string> unit;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarNotificationResponseDTO`.
@@ -1004,7 +1004,7 @@ struct calendar_notification_response {
     std::vector<types::schedules> before_time;
     std::vector<std::string> selected_users;
     std::optional<bool> deleted;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateCalendarNotificationDTO`.
@@ -1030,7 +1030,7 @@ struct create_calendar_notification {
     std::optional<std::string> from_address;
     std::optional<std::string> from_name;
     std::optional<std::string> from_number;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateCalendarNotificationsDTO`.
@@ -1055,7 +1055,7 @@ struct update_calendar_notifications {
     std::optional<std::string> from_address;
     std::optional<std::string> from_number;
     std::optional<std::string> from_name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarNotificationDeleteResponseDTO`.
@@ -1063,7 +1063,7 @@ struct calendar_notification_delete_response {
     calendar_notification_delete_response() = default;
 
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleIntervalDTO`.
@@ -1074,7 +1074,7 @@ struct schedule_interval {
     std::string from;
     /// Required.
     std::string to;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleRuleDTO`.
@@ -1087,7 +1087,7 @@ struct schedule_rule {
     std::vector<types::schedule_interval> intervals;
     std::optional<std::string> date;
     json::open_enum<types::day> day;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleObjectResponseDTO`.
@@ -1104,7 +1104,7 @@ struct schedule_object_response {
     std::optional<std::string> user_id;
     std::vector<std::string> calendar_ids;
     std::optional<bool> deleted;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetAllSchedulesResponseDTO`.
@@ -1112,7 +1112,7 @@ struct get_all_schedules_response {
     get_all_schedules_response() = default;
 
     std::vector<types::schedule_object_response> schedules;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleResponseDTO`.
@@ -1120,7 +1120,7 @@ struct schedule_response {
     schedule_response() = default;
 
     std::optional<types::schedule_object_response> schedule;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateScheduleDTO`.
@@ -1137,7 +1137,7 @@ struct create_schedule {
     /// Required.
     std::string user_id;
     std::optional<std::vector<std::string>> calendar_ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateScheduleDTO`.
@@ -1147,7 +1147,7 @@ struct update_schedule {
     std::optional<std::string> name;
     std::optional<std::vector<types::schedule_rule>> rules;
     std::optional<std::string> timezone;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Response of `deleteSchedule`.
@@ -1155,7 +1155,7 @@ struct delete_schedule_response {
     delete_schedule_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Response of `add-calendar-to-schedule`.
@@ -1163,7 +1163,7 @@ struct add_calendar_to_schedule_response {
     add_calendar_to_schedule_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Response of `remove-calendar-from-schedule`.
@@ -1171,7 +1171,7 @@ struct remove_calendar_from_schedule_response {
     remove_calendar_from_schedule_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::calendars::types

@@ -28,7 +28,7 @@ struct campaigns {
     std::optional<std::string> name;
     std::optional<std::string> status;
     std::optional<std::string> location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CampaignsSuccessfulResponseDto`.
@@ -36,7 +36,7 @@ struct campaigns_successful_response {
     campaigns_successful_response() = default;
 
     std::vector<types::campaigns> campaigns;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::campaigns::types

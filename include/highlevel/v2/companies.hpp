@@ -43,7 +43,7 @@ struct i_onboarding {
     std::optional<bool> has_joined_implementation_call;
     std::optional<std::string> version;
     json::value meta_data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetCompanyByIdSchema`.
@@ -102,7 +102,7 @@ struct get_company_by_id {
     std::optional<std::string> business_affinity_group;
     std::optional<bool> is_sandbox_account;
     std::optional<bool> enable_new_sub_account_default_data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetCompanyByIdSuccessfulResponseDto`.
@@ -110,7 +110,7 @@ struct get_company_by_id_successful_response {
     get_company_by_id_successful_response() = default;
 
     std::optional<types::get_company_by_id> company;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::companies::types

@@ -41,7 +41,7 @@ struct search_body_v2 {
     std::optional<std::string> query;
     std::optional<std::vector<json::value>> filters;
     std::optional<std::vector<json::value>> sort;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TaskSchema`.
@@ -55,7 +55,7 @@ struct task {
     std::optional<std::string> due_date;
     std::optional<bool> completed;
     std::optional<std::string> contact_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TasksListSuccessfulResponseDto`.
@@ -63,7 +63,7 @@ struct tasks_list_successful_response {
     tasks_list_successful_response() = default;
 
     std::vector<types::task> tasks;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TaskByIsSuccessfulResponseDto`.
@@ -71,7 +71,7 @@ struct task_by_is_successful_response {
     task_by_is_successful_response() = default;
 
     std::optional<types::task> task;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateTaskParams`.
@@ -86,7 +86,7 @@ struct create_task_params {
     /// Required.
     std::optional<bool> completed;
     std::optional<std::string> assigned_to;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateTaskBody`.
@@ -98,7 +98,7 @@ struct update_task_body {
     std::optional<std::string> due_date;
     std::optional<bool> completed;
     std::optional<std::string> assigned_to;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateTaskStatusParams`.
@@ -107,7 +107,7 @@ struct update_task_status_params {
 
     /// Required.
     std::optional<bool> completed;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteTaskSuccessfulResponseDto`.
@@ -115,7 +115,7 @@ struct delete_task_successful_response {
     delete_task_successful_response() = default;
 
     std::optional<bool> succeded;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetEventSchema`.
@@ -139,7 +139,7 @@ struct get_event {
     std::optional<std::string> date_added;
     std::optional<std::string> date_updated;
     std::vector<std::string> assigned_resources;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetEventsSuccessfulResponseDto`.
@@ -147,7 +147,7 @@ struct get_events_successful_response {
     get_events_successful_response() = default;
 
     std::vector<types::get_event> events;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TagsDTO`.
@@ -156,7 +156,7 @@ struct tags_dto {
 
     /// Required.
     std::vector<std::string> tags;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateAddTagSuccessfulResponseDto`.
@@ -164,7 +164,7 @@ struct create_add_tag_successful_response {
     create_add_tag_successful_response() = default;
 
     std::vector<std::string> tags;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateDeleteTagSuccessfulResponseDto`.
@@ -172,7 +172,7 @@ struct create_delete_tag_successful_response {
     create_delete_tag_successful_response() = default;
 
     std::vector<std::string> tags;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetNoteSchema`.
@@ -187,7 +187,7 @@ struct get_note {
     std::optional<std::string> title;
     std::optional<std::string> color;
     std::optional<bool> pinned;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetNotesListSuccessfulResponseDto`.
@@ -195,7 +195,7 @@ struct get_notes_list_successful_response {
     get_notes_list_successful_response() = default;
 
     std::vector<types::get_note> notes;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `NotesDTO`.
@@ -208,7 +208,7 @@ struct notes {
     std::optional<std::string> title;
     std::optional<std::string> color;
     std::optional<bool> pinned;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetCreateUpdateNoteSuccessfulResponseDto`.
@@ -216,7 +216,7 @@ struct get_create_update_note_successful_response {
     get_create_update_note_successful_response() = default;
 
     std::optional<types::get_note> note;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateNoteDTO`.
@@ -228,7 +228,7 @@ struct update_note {
     std::optional<std::string> title;
     std::optional<std::string> color;
     std::optional<bool> pinned;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteNoteSuccessfulResponseDto`.
@@ -236,7 +236,7 @@ struct delete_note_successful_response {
     delete_note_successful_response() = default;
 
     std::optional<bool> succeded;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateTagsDTO`.
@@ -250,7 +250,7 @@ struct update_tags {
     /// Required.
     std::string location_id;
     std::optional<bool> remove_all_tags;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateTagsResponseDTO`.
@@ -260,7 +260,7 @@ struct update_tags_response {
     std::optional<bool> succeded;
     std::optional<std::int64_t> error_count;
     std::vector<json::value> responses;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ContactsBusinessUpdate`.
@@ -273,7 +273,7 @@ struct contacts_business_update {
     std::vector<std::string> ids;
     /// Required.
     json::nullable<std::string> business_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ContactsBulkUpateResponse`.
@@ -282,7 +282,7 @@ struct contacts_bulk_upate_response {
 
     std::optional<bool> success;
     std::vector<std::string> ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DndSettingSchema`.
@@ -293,7 +293,7 @@ struct dnd_setting {
     json::open_enum<types::dnd_setting_status> status;
     std::optional<std::string> message;
     std::optional<std::string> code;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DndSettingsSchema`.
@@ -312,7 +312,7 @@ struct dnd_settings {
     std::optional<types::dnd_setting> gmb;
     /// `FB` on the wire.
     std::optional<types::dnd_setting> fb;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomFieldSchema`.
@@ -321,7 +321,7 @@ struct custom_field {
 
     std::optional<std::string> id;
     json::value value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AttributionSource`.
@@ -346,7 +346,7 @@ struct attribution_source {
     std::optional<std::string> ip;
     std::optional<std::string> medium;
     std::optional<std::string> medium_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetContectByIdSchema`.
@@ -390,7 +390,7 @@ struct get_contact_by_id {
     std::optional<types::attribution_source> attribution_source;
     std::optional<types::attribution_source> last_attribution_source;
     std::optional<std::string> visitor_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ContactsByIdSuccessfulResponseDto`.
@@ -398,7 +398,7 @@ struct contacts_by_id_successful_response {
     contacts_by_id_successful_response() = default;
 
     std::optional<types::get_contact_by_id> contact;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `InboundDndSettingSchema`.
@@ -408,7 +408,7 @@ struct inbound_dnd_setting {
     /// Required.
     json::open_enum<types::inbound_dnd_setting_status> status;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `InboundDndSettingsSchema`.
@@ -416,7 +416,7 @@ struct inbound_dnd_settings {
     inbound_dnd_settings() = default;
 
     std::optional<types::inbound_dnd_setting> all;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `CustomFieldInput`, which the description lacks.
@@ -426,7 +426,7 @@ struct custom_field_input {
     std::optional<std::string> id;
     std::optional<std::string> key;
     json::value field_value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateContactDto`.
@@ -457,7 +457,7 @@ struct create_contact_dto {
     std::optional<std::string> country;
     json::nullable<std::string> company_name;
     std::optional<std::string> assigned_to;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateContactSchema`.
@@ -500,7 +500,7 @@ struct create_contact_schema {
     std::vector<std::string> products;
     std::optional<std::string> business_id;
     std::optional<std::string> assigned_to;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateContactsSuccessfulResponseDto`.
@@ -508,7 +508,7 @@ struct create_contacts_successful_response {
     create_contacts_successful_response() = default;
 
     std::optional<types::create_contact_schema> contact;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateContactDto`.
@@ -535,7 +535,7 @@ struct update_contact {
     json::nullable<std::string> date_of_birth;
     std::optional<std::string> country;
     json::nullable<std::string> assigned_to;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateContactsSuccessfulResponseDto`.
@@ -544,7 +544,7 @@ struct update_contacts_successful_response {
 
     std::optional<bool> succeded;
     std::optional<types::get_contact_by_id> contact;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpsertContactDto`.
@@ -577,7 +577,7 @@ struct upsert_contact {
     std::optional<std::string> assigned_to;
     /// Default: false.
     std::optional<bool> create_new_if_duplicate_allowed;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpsertContactsSuccessfulResponseDto`.
@@ -587,7 +587,7 @@ struct upsert_contacts_successful_response {
     std::optional<bool> new_;
     std::optional<types::get_contact_by_id> contact;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteContactsSuccessfulResponseDto`.
@@ -595,7 +595,7 @@ struct delete_contacts_successful_response {
     delete_contacts_successful_response() = default;
 
     std::optional<bool> succeded;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ContactsSearchSchema`.
@@ -614,7 +614,7 @@ struct contacts_search {
     std::optional<std::string> business_id;
     std::vector<types::attribution_source> attributions;
     std::vector<std::string> followers;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ContactsMetaSchema`.
@@ -628,7 +628,7 @@ struct contacts_meta {
     std::optional<std::int64_t> current_page;
     std::optional<std::int64_t> next_page;
     std::optional<std::int64_t> prev_page;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ContactsSearchSuccessfulResponseDto`.
@@ -638,7 +638,7 @@ struct contacts_search_successful_response {
     std::vector<types::contacts_search> contacts;
     std::optional<std::int64_t> count;
     std::optional<types::contacts_meta> meta;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FollowersDTO`.
@@ -647,7 +647,7 @@ struct followers_dto {
 
     /// Required.
     std::vector<std::string> followers;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateAddFollowersSuccessfulResponseDto`.
@@ -656,7 +656,7 @@ struct create_add_followers_successful_response {
 
     std::vector<std::string> followers;
     std::vector<std::string> followers_added;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteFollowersSuccessfulResponseDto`.
@@ -665,7 +665,7 @@ struct delete_followers_successful_response {
 
     std::vector<std::string> followers;
     std::vector<std::string> followers_removed;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateDeleteCantactsCampaignsSuccessfulResponseDto`.
@@ -673,7 +673,7 @@ struct create_delete_cantacts_campaigns_successful_response {
     create_delete_cantacts_campaigns_successful_response() = default;
 
     std::optional<bool> succeded;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateWorkflowDto`.
@@ -681,7 +681,7 @@ struct create_workflow {
     create_workflow() = default;
 
     std::optional<std::string> event_start_time;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ContactsWorkflowSuccessfulResponseDto`.
@@ -689,7 +689,7 @@ struct contacts_workflow_successful_response {
     contacts_workflow_successful_response() = default;
 
     std::optional<bool> succeded;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `SearchedContact`, which the description lacks.
@@ -733,7 +733,7 @@ struct searched_contact {
     std::optional<std::string> date_updated;
     std::vector<json::value> search_after;
     std::optional<types::dnd_settings> dnd_settings;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Response of `search-contacts-advanced`.
@@ -743,7 +743,7 @@ struct search_contacts_advanced_response {
     std::vector<types::searched_contact> contacts;
     std::optional<std::int64_t> total;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Response of `get-duplicate-contact`.
@@ -752,7 +752,7 @@ struct get_duplicate_contact_response {
 
     std::optional<types::create_contact_schema> contact;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::contacts::types

@@ -250,7 +250,7 @@ struct conversation_schema {
     std::optional<std::string> email;
     std::optional<std::string> phone;
     std::vector<json::value> sort;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SendConversationResponseDto`.
@@ -259,7 +259,7 @@ struct send_conversation_response {
 
     std::vector<types::conversation_schema> conversations;
     std::optional<std::int64_t> total;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateConversationDto`.
@@ -270,7 +270,7 @@ struct create_conversation {
     std::string location_id;
     /// Required.
     std::string contact_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ConversationCreateResponseDto`.
@@ -285,7 +285,7 @@ struct conversation_create_response {
     std::optional<std::string> location_id;
     std::optional<std::string> last_message_date;
     std::optional<std::string> assigned_to;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateConversationSuccessResponse`.
@@ -294,7 +294,7 @@ struct create_conversation_success_response {
 
     std::optional<bool> success;
     std::optional<types::conversation_create_response> conversation;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetConversationByIdResponse`.
@@ -310,7 +310,7 @@ struct get_conversation_by_id_response {
     std::optional<std::string> assigned_to;
     std::optional<std::string> id;
     std::optional<bool> starred;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateConversationDto`.
@@ -322,7 +322,7 @@ struct update_conversation {
     std::optional<std::int64_t> unread_count;
     std::optional<bool> starred;
     json::value feedback;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ConversationDto`.
@@ -341,7 +341,7 @@ struct conversation_dto {
     std::optional<bool> inbox;
     std::optional<bool> starred;
     std::optional<bool> deleted;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetConversationSuccessfulResponse`.
@@ -350,7 +350,7 @@ struct get_conversation_successful_response {
 
     std::optional<bool> success;
     std::optional<types::conversation_dto> conversation;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteConversationSuccessfulResponse`.
@@ -358,7 +358,7 @@ struct delete_conversation_successful_response {
     delete_conversation_successful_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateCustomSubtypeDto`.
@@ -373,7 +373,7 @@ struct create_custom_subtype {
     json::open_enum<types::create_custom_subtype_channel> channel;
     /// Required.
     std::string language;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateCustomSubtypeDto`.
@@ -386,7 +386,7 @@ struct update_custom_subtype {
     std::optional<std::string> description;
     std::optional<bool> archived;
     std::optional<std::string> resubscription_legal_form_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SubscriptionActionDto`.
@@ -399,7 +399,7 @@ struct subscription_action {
     std::optional<std::string> subtype_id;
     /// Required.
     json::open_enum<types::subtype_status> subtype_status;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UserSubscriptionChangeDto`.
@@ -416,7 +416,7 @@ struct user_subscription_change {
     types::subscription_action subscription_action;
     std::optional<std::string> legal_reason;
     std::optional<std::string> legal_description;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetEmailMessageResponseDto`.
@@ -444,7 +444,7 @@ struct get_email_message_response {
     std::optional<std::string> reply_to_message_id;
     json::open_enum<types::source> source;
     std::optional<std::string> conversation_provider_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CancelScheduledResponseDto`.
@@ -453,7 +453,7 @@ struct cancel_scheduled_response {
 
     std::optional<std::int64_t> status;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `MessageMeta`.
@@ -463,7 +463,7 @@ struct message_meta {
     std::optional<std::string> call_duration;
     json::open_enum<types::call_status> call_status;
     json::value email;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetMessageResponseDto`.
@@ -487,7 +487,7 @@ struct get_message_response {
     std::optional<std::string> user_id;
     std::optional<std::string> conversation_provider_id;
     std::optional<std::string> chat_widget_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ExportMessagesResponseDto`.
@@ -497,7 +497,7 @@ struct export_messages_response {
     std::vector<types::get_message_response> messages;
     std::optional<std::string> next_cursor;
     std::optional<std::int64_t> total;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `MessagesPage`, which the description lacks.
@@ -507,7 +507,7 @@ struct messages_page {
     std::optional<std::string> last_message_id;
     std::optional<bool> next_page;
     std::vector<types::get_message_response> messages;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetMessagesByConversationResponseDto`.
@@ -515,7 +515,7 @@ struct get_messages_by_conversation_response {
     get_messages_by_conversation_response() = default;
 
     std::optional<types::messages_page> messages;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ForwardConfigDto`.
@@ -532,7 +532,7 @@ struct forward_config {
     std::optional<std::string> to_email;
     std::optional<std::string> recipient_contact_id;
     std::optional<std::string> recipient_conversation_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SendMessageBodyDto`.
@@ -568,7 +568,7 @@ struct send_message_body {
     json::open_enum<types::send_message_body_status> status;
     std::optional<bool> uses_native_scheduling_ai;
     json::open_enum<types::optimization_period> optimization_period;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ForwardResponseDto`.
@@ -583,7 +583,7 @@ struct forward_response {
     std::optional<std::string> forward_to_email;
     std::optional<std::string> recipient_contact_id;
     std::optional<std::string> recipient_conversation_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SendMessageResponseDto`.
@@ -597,7 +597,7 @@ struct send_message_response {
     std::optional<std::string> msg;
     std::optional<types::forward_response> forward_data;
     json::open_enum<types::send_message_body_status> status;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CallDataDTO`.
@@ -607,7 +607,7 @@ struct call_data {
     std::optional<std::string> to;
     std::optional<std::string> from;
     json::open_enum<types::call_status> status;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProcessMessageBodyDto`.
@@ -636,7 +636,7 @@ struct process_message_body {
     /// Date and time, ISO 8601.
     std::optional<std::string> date;
     std::optional<types::call_data> call;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProcessMessageResponseDto`.
@@ -651,7 +651,7 @@ struct process_message_response {
     /// Date and time, ISO 8601.
     std::optional<std::string> date_added;
     std::optional<std::string> email_message_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProcessOutboundMessageBodyDto`.
@@ -669,7 +669,7 @@ struct process_outbound_message_body {
     /// Date and time, ISO 8601.
     std::optional<std::string> date;
     std::optional<types::call_data> call;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SendReviewReplyDto`.
@@ -682,7 +682,7 @@ struct send_review_reply {
     std::string location_id;
     /// Required.
     std::string message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UploadFilesResponseDto`.
@@ -691,7 +691,7 @@ struct upload_files_response {
 
     json::value uploaded_files;
     std::vector<std::string> twilio_media_sids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `InitiateFileUploadDto`.
@@ -709,7 +709,7 @@ struct initiate_file_upload {
     std::optional<std::int64_t> file_size;
     /// Required.
     std::string channel;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `InitiateFileUploadResponseDto`.
@@ -721,7 +721,7 @@ struct initiate_file_upload_response {
     std::optional<std::string> file_path;
     std::optional<std::int64_t> expires_at;
     std::optional<std::int64_t> max_file_size;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CompleteFileUploadDto`.
@@ -738,7 +738,7 @@ struct complete_file_upload {
     std::string conversation_id;
     /// Required.
     std::string filename;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CompleteFileUploadResponseDto`.
@@ -747,7 +747,7 @@ struct complete_file_upload_response {
 
     json::value uploaded_files;
     json::value metadata;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ErrorDto`.
@@ -760,7 +760,7 @@ struct error {
     std::string type;
     /// Required.
     std::string message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateMessageStatusDto`.
@@ -772,7 +772,7 @@ struct update_message_status {
     std::optional<types::error> error;
     std::optional<std::string> email_message_id;
     std::optional<std::vector<std::string>> recipients;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AddMessageAttachmentsDto`.
@@ -781,7 +781,7 @@ struct add_message_attachments {
 
     /// Required.
     std::vector<std::string> attachments;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetMessageTranscriptionResponseDto`.
@@ -794,7 +794,7 @@ struct get_message_transcription_response {
     std::optional<std::int64_t> end_time;
     std::optional<std::string> transcript;
     std::optional<double> confidence;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UserTypingBody`.
@@ -809,7 +809,7 @@ struct user_typing_body {
     std::string visitor_id;
     /// Required.
     std::string conversation_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateLiveChatMessageFeedbackResponse`.
@@ -817,7 +817,7 @@ struct create_live_chat_message_feedback_response {
     create_live_chat_message_feedback_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Body of `upload-file-attachments`.
@@ -834,7 +834,7 @@ struct upload_file_attachments_body {
     std::vector<std::string> attachment_urls;
     std::optional<std::string> chat_service_sid;
     std::optional<std::string> is_group_sms;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::conversations::types

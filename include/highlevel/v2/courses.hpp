@@ -94,7 +94,7 @@ struct post_material_interface {
     json::open_enum<types::type> type;
     /// Required.
     std::string url;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PostInterface`.
@@ -112,7 +112,7 @@ struct post_interface {
     std::string description;
     std::optional<std::string> bucket_video_url;
     std::optional<std::vector<types::post_material_interface>> post_materials;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SubCategoryInterface`.
@@ -125,7 +125,7 @@ struct sub_category_interface {
     json::open_enum<types::visibility> visibility;
     std::optional<std::string> thumbnail_url;
     std::optional<std::vector<types::post_interface>> posts;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CategoryInterface`.
@@ -139,7 +139,7 @@ struct category_interface {
     std::optional<std::string> thumbnail_url;
     std::optional<std::vector<types::post_interface>> posts;
     std::optional<std::vector<types::sub_category_interface>> sub_categories;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `InstructorDetails`.
@@ -150,7 +150,7 @@ struct instructor_details {
     std::string name;
     /// Required.
     std::string description;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProductInterface`.
@@ -165,7 +165,7 @@ struct product_interface {
     /// Required.
     std::vector<types::category_interface> categories;
     std::optional<types::instructor_details> instructor_details;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PublicExporterPayload`.
@@ -177,7 +177,7 @@ struct public_exporter_payload {
     std::optional<std::string> user_id;
     /// Required.
     std::vector<types::product_interface> products;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::courses::types

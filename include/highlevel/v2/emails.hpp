@@ -97,7 +97,7 @@ struct schedule {
     std::optional<std::string> download_url;
     std::optional<std::string> template_data_download_url;
     std::vector<std::string> child;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleFetchSuccessfulDTO`.
@@ -107,7 +107,7 @@ struct schedule_fetch_successful {
     std::vector<types::schedule> schedules;
     std::vector<std::string> total;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateBuilderDto`.
@@ -131,7 +131,7 @@ struct create_builder {
     std::optional<std::string> import_url;
     std::optional<std::string> template_source;
     std::optional<bool> is_plain_text;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateBuilderSuccesfulResponseDto`.
@@ -140,7 +140,7 @@ struct create_builder_succesful_response {
 
     std::optional<std::string> redirect;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteBuilderSuccesfulResponseDto`.
@@ -149,7 +149,7 @@ struct delete_builder_succesful_response {
 
     std::optional<std::string> ok;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `IBuilderJsonMapper`.
@@ -162,7 +162,7 @@ struct i_builder_json_mapper {
     json::value attrs;
     /// Required.
     json::value template_settings;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SaveBuilderDataDto`.
@@ -183,7 +183,7 @@ struct save_builder_data {
     json::open_enum<types::editor_type> editor_type;
     std::optional<std::string> preview_text;
     std::optional<bool> is_plain_text;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BuilderUpdateSuccessfulDTO`.
@@ -194,7 +194,7 @@ struct builder_update_successful {
     std::optional<std::string> trace_id;
     std::optional<std::string> preview_url;
     std::optional<std::string> template_download_url;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::emails::types

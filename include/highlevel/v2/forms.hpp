@@ -28,7 +28,7 @@ struct page_details {
 
     std::optional<std::string> url;
     std::optional<std::string> title;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ContactSessionIds`.
@@ -36,7 +36,7 @@ struct contact_session_ids {
     contact_session_ids() = default;
 
     std::vector<std::string> ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EventDataSchema`.
@@ -61,7 +61,7 @@ struct event_data {
     std::optional<std::string> fingerprint;
     std::optional<std::string> page_visit_type;
     std::optional<types::contact_session_ids> contact_session_ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `othersSchema`.
@@ -74,7 +74,7 @@ struct others {
     std::optional<std::string> custom_field_id;
     std::optional<types::event_data> event_data;
     std::vector<std::string> fields_ori_sequance;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FormsSubmissionsSubmissionsSchema`.
@@ -88,7 +88,7 @@ struct forms_submissions_submissions {
     std::optional<std::string> name;
     std::optional<std::string> email;
     std::optional<types::others> others;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `metaSchema`.
@@ -99,7 +99,7 @@ struct meta {
     std::optional<std::int64_t> current_page;
     std::optional<std::int64_t> next_page;
     std::optional<std::int64_t> prev_page;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FormsSubmissionsSuccessfulResponseDto`.
@@ -108,7 +108,7 @@ struct forms_submissions_successful_response {
 
     std::vector<types::forms_submissions_submissions> submissions;
     std::optional<types::meta> meta;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FormsParams`.
@@ -118,7 +118,7 @@ struct forms_params {
     std::optional<std::string> id;
     std::optional<std::string> name;
     std::optional<std::string> location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FormsSuccessfulResponseDto`.
@@ -127,7 +127,7 @@ struct forms_successful_response {
 
     std::vector<types::forms_params> forms;
     std::optional<std::int64_t> total;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::forms::types

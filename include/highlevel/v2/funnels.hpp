@@ -39,7 +39,7 @@ struct create_redirect_params {
     std::string target;
     /// Required.
     json::open_enum<types::action> action;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RedirectResponseDTO`.
@@ -54,7 +54,7 @@ struct redirect_response {
     std::optional<std::string> type;
     std::optional<std::string> target;
     std::optional<std::string> action;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateRedirectResponseDTO`.
@@ -62,7 +62,7 @@ struct create_redirect_response {
     create_redirect_response() = default;
 
     std::optional<types::redirect_response> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateRedirectParams`.
@@ -75,7 +75,7 @@ struct update_redirect_params {
     json::open_enum<types::action> action;
     /// Required.
     std::string location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RedirectListResponseDTO`.
@@ -83,7 +83,7 @@ struct redirect_list_response {
     redirect_list_response() = default;
 
     json::value data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteRedirectResponseDTO`.
@@ -91,7 +91,7 @@ struct delete_redirect_response {
     delete_redirect_response() = default;
 
     json::value data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateRedirectResponseDTO`.
@@ -99,7 +99,7 @@ struct update_redirect_response {
     update_redirect_response() = default;
 
     std::optional<types::redirect_response> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FunnelPageCountResponseDTO`.
@@ -107,7 +107,7 @@ struct funnel_page_count_response {
     funnel_page_count_response() = default;
 
     std::optional<std::int64_t> count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FunnelListResponseDTO`.
@@ -117,7 +117,7 @@ struct funnel_list_response {
     std::vector<json::value> funnels;
     std::optional<std::int64_t> count;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::funnels::types

@@ -31,7 +31,7 @@ struct link {
     std::optional<std::string> redirect_to;
     std::optional<std::string> field_key;
     std::optional<std::string> location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetLinksSuccessfulResponseDto`.
@@ -39,7 +39,7 @@ struct get_links_successful_response {
     get_links_successful_response() = default;
 
     std::vector<types::link> links;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LinksDto`.
@@ -52,7 +52,7 @@ struct links {
     std::string name;
     /// Required.
     std::string redirect_to;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetLinkSuccessfulResponseDto`.
@@ -60,7 +60,7 @@ struct get_link_successful_response {
     get_link_successful_response() = default;
 
     std::optional<types::link> link;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LinkUpdateDto`.
@@ -71,7 +71,7 @@ struct link_update {
     std::string name;
     /// Required.
     std::string redirect_to;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteLinksSuccessfulResponseDto`.
@@ -79,7 +79,7 @@ struct delete_links_successful_response {
     delete_links_successful_response() = default;
 
     std::optional<bool> succeded;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::links::types

@@ -47,7 +47,7 @@ struct settings {
     std::optional<bool> allow_duplicate_opportunity;
     std::optional<bool> allow_facebook_name_merge;
     std::optional<bool> disable_contact_timezone;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SocialSchema`.
@@ -65,7 +65,7 @@ struct social {
     std::optional<std::string> pinterest;
     std::optional<std::string> blog_rss;
     std::optional<std::string> google_places_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetLocationSchema`.
@@ -85,7 +85,7 @@ struct get_location {
     std::optional<std::string> timezone;
     std::optional<types::settings> settings;
     std::optional<types::social> social;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SearchSuccessfulResponseDto`.
@@ -93,7 +93,7 @@ struct search_successful_response {
     search_successful_response() = default;
 
     std::vector<types::get_location> locations;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BusinessSchema`.
@@ -109,7 +109,7 @@ struct business {
     std::optional<std::string> website;
     std::optional<std::string> timezone;
     std::optional<std::string> logo_url;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetLocationByIdSchema`.
@@ -136,7 +136,7 @@ struct get_location_by_id {
     std::optional<types::social> social;
     std::optional<types::settings> settings;
     json::value reseller;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetLocationByIdSuccessfulResponseDto`.
@@ -144,7 +144,7 @@ struct get_location_by_id_successful_response {
     get_location_by_id_successful_response() = default;
 
     std::optional<types::get_location_by_id> location;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProspectInfoDto`.
@@ -157,7 +157,7 @@ struct prospect_info {
     std::string last_name;
     /// Required.
     std::string email;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TwilioSchema`.
@@ -168,7 +168,7 @@ struct twilio {
     std::string sid;
     /// Required.
     std::string auth_token;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `MailgunSchema`.
@@ -179,7 +179,7 @@ struct mailgun {
     std::string api_key;
     /// Required.
     std::string domain;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateLocationDto`.
@@ -204,7 +204,7 @@ struct create_location {
     std::optional<types::twilio> twilio;
     std::optional<types::mailgun> mailgun;
     std::optional<std::string> snapshot_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateLocationSuccessfulResponseDto`.
@@ -226,7 +226,7 @@ struct create_location_successful_response {
     std::optional<std::string> timezone;
     std::optional<types::settings> settings;
     std::optional<types::social> social;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SnapshotPutSchema`.
@@ -237,7 +237,7 @@ struct snapshot_put {
     std::string id;
     /// Default: false.
     std::optional<bool> override;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateLocationDto`.
@@ -261,7 +261,7 @@ struct update_location {
     std::optional<types::twilio> twilio;
     std::optional<types::mailgun> mailgun;
     std::optional<types::snapshot_put> snapshot;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocationDeletedSuccessfulResponseDto`.
@@ -270,7 +270,7 @@ struct location_deleted_successful_response {
 
     std::optional<bool> success;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocationTagsSchema`.
@@ -280,7 +280,7 @@ struct location_tags {
     std::optional<std::string> name;
     std::optional<std::string> location_id;
     std::optional<std::string> id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocationTagsSuccessfulResponseDto`.
@@ -288,7 +288,7 @@ struct location_tags_successful_response {
     location_tags_successful_response() = default;
 
     std::vector<types::location_tags> tags;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocationTagSuccessfulResponseDto`.
@@ -296,7 +296,7 @@ struct location_tag_successful_response {
     location_tag_successful_response() = default;
 
     std::optional<types::location_tags> tag;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `tagBody`.
@@ -305,7 +305,7 @@ struct tag_body {
 
     /// Required.
     std::string name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocationTagDeleteSuccessfulResponseDto`.
@@ -313,7 +313,7 @@ struct location_tag_delete_successful_response {
     location_tag_delete_successful_response() = default;
 
     std::optional<bool> succeded;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TaskSearchParamsDto`.
@@ -329,7 +329,7 @@ struct task_search_params {
     /// Default: 0.
     std::optional<std::int64_t> skip;
     std::optional<std::string> business_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocationTaskListSuccessfulResponseDto`.
@@ -337,7 +337,7 @@ struct location_task_list_successful_response {
     location_task_list_successful_response() = default;
 
     std::vector<json::value> tasks;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomFieldSchema`.
@@ -357,7 +357,7 @@ struct custom_field {
     std::optional<std::int64_t> max_file_limit;
     std::optional<std::string> location_id;
     json::open_enum<types::custom_field_model> model;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomFieldsListSuccessfulResponseDto`.
@@ -365,7 +365,7 @@ struct custom_fields_list_successful_response {
     custom_fields_list_successful_response() = default;
 
     std::vector<types::custom_field> custom_fields;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomFieldSuccessfulResponseDto`.
@@ -373,7 +373,7 @@ struct custom_field_successful_response {
     custom_field_successful_response() = default;
 
     std::optional<types::custom_field> custom_field;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `textBoxListOptionsSchema`.
@@ -382,7 +382,7 @@ struct text_box_list_options {
 
     std::optional<std::string> label;
     std::optional<std::string> prefill_value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateCustomFieldsDTO`.
@@ -401,7 +401,7 @@ struct create_custom_fields {
     /// Default: 0.
     std::optional<std::int64_t> position;
     json::open_enum<types::custom_field_model> model;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateCustomFieldsDTO`.
@@ -418,7 +418,7 @@ struct update_custom_fields {
     /// Default: 0.
     std::optional<std::int64_t> position;
     json::open_enum<types::custom_field_model> model;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomFieldDeleteSuccessfulResponseDto`.
@@ -426,7 +426,7 @@ struct custom_field_delete_successful_response {
     custom_field_delete_successful_response() = default;
 
     std::optional<bool> succeded;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FileUploadResponseDto`.
@@ -435,7 +435,7 @@ struct file_upload_response {
 
     json::value uploaded_files;
     std::vector<json::value> meta;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomValueSchema`.
@@ -447,7 +447,7 @@ struct custom_value {
     std::optional<std::string> field_key;
     std::optional<std::string> value;
     std::optional<std::string> location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomValuesListSuccessfulResponseDto`.
@@ -455,7 +455,7 @@ struct custom_values_list_successful_response {
     custom_values_list_successful_response() = default;
 
     std::vector<types::custom_value> custom_values;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomValueIdSuccessfulResponseDto`.
@@ -463,7 +463,7 @@ struct custom_value_id_successful_response {
     custom_value_id_successful_response() = default;
 
     std::optional<types::custom_value> custom_value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `customValuesDTO`.
@@ -474,7 +474,7 @@ struct custom_values {
     std::string name;
     /// Required.
     std::string value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomValueDeleteSuccessfulResponseDto`.
@@ -482,7 +482,7 @@ struct custom_value_delete_successful_response {
     custom_value_delete_successful_response() = default;
 
     std::optional<bool> succeded;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `LocationTemplate.template`.
@@ -493,7 +493,7 @@ struct location_template_template_ {
     std::optional<std::string> body;
     std::optional<std::string> html;
     std::vector<json::value> attachments;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `LocationTemplate`, which the description lacks.
@@ -507,7 +507,7 @@ struct location_template {
     std::optional<std::string> date_added;
     std::optional<std::string> location_id;
     std::vector<std::string> url_attachments;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetTemplatesSuccessfulResponseDto`.
@@ -516,7 +516,7 @@ struct get_templates_successful_response {
 
     std::vector<types::location_template> templates;
     std::optional<std::int64_t> total_count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomRRulesOptions`.
@@ -537,7 +537,7 @@ struct custom_rrules_options {
     std::optional<bool> create_task_if_over_due;
     /// Required.
     std::optional<std::int64_t> due_after_seconds;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RecurringTaskResponseDTO`.
@@ -555,7 +555,7 @@ struct recurring_task_response {
     std::optional<bool> deleted;
     std::optional<std::string> assigned_to;
     std::optional<std::string> contact_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RecurringTaskSingleResponseDTO`.
@@ -563,7 +563,7 @@ struct recurring_task_single_response {
     recurring_task_single_response() = default;
 
     std::optional<types::recurring_task_response> recurring_task;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RecurringTaskCreateDTO`.
@@ -578,7 +578,7 @@ struct recurring_task_create {
     /// Required.
     types::custom_rrules_options rrule_options;
     std::optional<bool> ignore_task_creation;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RecurringTaskUpdateDTO`.
@@ -591,7 +591,7 @@ struct recurring_task_update {
     std::optional<std::vector<std::string>> owners;
     std::optional<types::custom_rrules_options> rrule_options;
     std::optional<bool> ignore_task_creation;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteRecurringTaskResponseDTO`.
@@ -600,7 +600,7 @@ struct delete_recurring_task_response {
 
     std::optional<std::string> id;
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Body of `upload-file-customFields`.
@@ -609,7 +609,7 @@ struct upload_file_custom_fields_body {
 
     std::optional<std::string> id;
     std::optional<std::string> max_files;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::locations::types

@@ -49,7 +49,7 @@ struct raise_charge_body {
     /// Required.
     std::optional<std::int64_t> units;
     std::optional<std::string> event_time;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteIntegrationBodyDto`.
@@ -59,7 +59,7 @@ struct delete_integration_body {
     std::optional<std::string> company_id;
     std::optional<std::string> location_id;
     std::optional<std::string> reason;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteIntegrationResponse`.
@@ -67,7 +67,7 @@ struct delete_integration_response {
     delete_integration_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WhitelabelDetailsDTO`.
@@ -76,7 +76,7 @@ struct whitelabel_details {
 
     std::optional<std::string> domain;
     std::optional<std::string> logo_url;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `InstallerDetailsDTO`.
@@ -96,7 +96,7 @@ struct installer_details {
     std::optional<std::string> company_high_level_plan;
     std::optional<std::string> marketplace_app_plan_id;
     std::optional<types::whitelabel_details> whitelabel_details;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetInstallerDetailsResponseDTO`.
@@ -104,7 +104,7 @@ struct get_installer_details_response {
     get_installer_details_response() = default;
 
     std::optional<types::installer_details> installation_details;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SubscriptionPlanDTO`.
@@ -118,7 +118,7 @@ struct subscription_plan {
     std::optional<std::string> payment_type;
     std::optional<std::string> name;
     std::optional<std::string> payment_time;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UsagePlanDTO`.
@@ -135,7 +135,7 @@ struct usage_plan {
     std::optional<std::string> min_price_per_unit;
     std::optional<std::string> max_price_per_unit;
     std::optional<double> execution_limit_per_cycle;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PlansDTO`.
@@ -144,7 +144,7 @@ struct plans {
 
     std::vector<types::subscription_plan> subscription;
     std::vector<types::usage_plan> usage;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetRebillingConfigResponseDTO`.
@@ -152,7 +152,7 @@ struct get_rebilling_config_response {
     get_rebilling_config_response() = default;
 
     std::optional<types::plans> plans;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `MigrateConnectionDto`.
@@ -178,7 +178,7 @@ struct migrate_connection {
     std::optional<std::vector<std::string>> scopes;
     std::optional<std::string> display_name;
     std::optional<bool> is_default;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `MigrateConnectionResponseDto`.
@@ -188,7 +188,7 @@ struct migrate_connection_response {
     std::optional<bool> success;
     std::optional<std::string> identifier;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Response of `charge`.
@@ -197,7 +197,7 @@ struct charge_response {
 
     std::optional<bool> success;
     std::optional<std::string> charge_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `getCharges:response.charges[]`.
@@ -220,7 +220,7 @@ struct get_charges_response_charges_item {
     std::optional<std::string> created_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `getCharges:response.pagination`.
@@ -230,7 +230,7 @@ struct get_charges_response_pagination {
     std::optional<std::int64_t> total;
     std::optional<std::int64_t> skip;
     std::optional<std::int64_t> limit;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Response of `getCharges`.
@@ -241,7 +241,7 @@ struct get_charges_response {
     /// Deprecated.
     std::optional<std::int64_t> count;
     std::optional<types::get_charges_response_pagination> pagination;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Response of `deleteCharge`.
@@ -249,7 +249,7 @@ struct delete_charge_response {
     delete_charge_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Response of `getSpecificCharge`.
@@ -272,7 +272,7 @@ struct get_specific_charge_response {
     std::optional<std::string> created_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Response of `hasFunds`.
@@ -280,7 +280,7 @@ struct has_funds_response {
     has_funds_response() = default;
 
     std::optional<bool> has_funds;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::marketplace::types

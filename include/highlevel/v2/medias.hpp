@@ -31,7 +31,7 @@ struct get_files_response {
     get_files_response() = default;
 
     std::vector<json::value> files;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UploadFileResponseDTO`.
@@ -40,7 +40,7 @@ struct upload_file_response {
 
     std::optional<std::string> file_id;
     std::optional<std::string> url;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FolderDTO`.
@@ -63,7 +63,7 @@ struct folder {
     std::optional<bool> is_essential;
     std::optional<std::string> status;
     std::optional<std::string> last_updated_by;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateFolderParams`.
@@ -77,7 +77,7 @@ struct create_folder_params {
     /// Required.
     std::string name;
     std::optional<std::string> parent_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateObject`.
@@ -90,7 +90,7 @@ struct update_object {
     std::string alt_type = "location";
     /// Required.
     std::string alt_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateMediaObject`.
@@ -100,7 +100,7 @@ struct update_media_object {
     /// Required.
     std::string id;
     std::optional<std::string> name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateMediaObjects`.
@@ -113,7 +113,7 @@ struct update_media_objects {
     std::string alt_type = "location";
     /// Required.
     std::vector<types::update_media_object> files_to_be_updated;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteMediaObjectItem`.
@@ -122,7 +122,7 @@ struct delete_media_object_item {
 
     /// `_id` on the wire. Required.
     std::string id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteMediaObjectsBodyParams`.
@@ -137,7 +137,7 @@ struct delete_media_objects_body_params {
     std::string alt_id;
     /// Required.
     json::open_enum<types::status> status;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Body of `upload-media-content`.
@@ -148,7 +148,7 @@ struct upload_media_content_body {
     std::optional<std::string> file_url;
     std::optional<std::string> name;
     std::optional<std::string> parent_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::medias::types

@@ -41,7 +41,7 @@ struct get_access_codebody {
     std::optional<std::string> refresh_token;
     json::open_enum<types::user_type> user_type;
     std::optional<std::string> redirect_uri;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetAccessCodeSuccessfulResponseDto`.
@@ -62,7 +62,7 @@ struct get_access_code_successful_response {
     std::optional<bool> is_bulk_installation;
     std::optional<bool> install_to_future_locations;
     std::optional<bool> approve_all_locations;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetLocationAccessCodeBodyDto`.
@@ -73,7 +73,7 @@ struct get_location_access_code_body {
     std::string company_id;
     /// Required.
     std::string location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetLocationAccessTokenSuccessfulResponseDto`.
@@ -90,7 +90,7 @@ struct get_location_access_token_successful_response {
     std::optional<std::string> app_id;
     std::optional<std::string> version_id;
     std::optional<std::string> refresh_token;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `InstalledLocationSchema`.
@@ -105,7 +105,7 @@ struct installed_location {
     std::optional<std::string> version_id;
     /// Date and time, ISO 8601.
     std::optional<std::string> installed_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetInstalledLocationsSuccessfulResponseDto`.
@@ -115,7 +115,7 @@ struct get_installed_locations_successful_response {
     std::vector<types::installed_location> locations;
     std::optional<std::int64_t> count;
     std::optional<bool> install_to_future_locations;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::oauth::types

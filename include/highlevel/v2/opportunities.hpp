@@ -43,7 +43,7 @@ struct lost_reason_response {
     std::optional<std::string> updated_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> created_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LostReasonsResponseSchema`.
@@ -52,7 +52,7 @@ struct lost_reasons_response {
 
     std::vector<types::lost_reason_response> lost_reasons;
     std::optional<std::int64_t> total;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SearchOpportunitiesContactResponseSchema`.
@@ -65,7 +65,7 @@ struct search_opportunities_contact_response {
     std::optional<std::string> email;
     std::optional<std::string> phone;
     std::vector<std::string> tags;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomFieldResponseSchema`.
@@ -74,7 +74,7 @@ struct custom_field_response {
 
     std::optional<std::string> id;
     json::value field_value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SearchOpportunitiesResponseSchema`.
@@ -105,7 +105,7 @@ struct search_opportunities_response {
     std::vector<types::custom_field_response> custom_fields;
     std::vector<json::value> followers;
     std::optional<std::string> external_object_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SearchMetaResponseSchema`.
@@ -119,7 +119,7 @@ struct search_meta_response {
     std::optional<std::int64_t> current_page;
     std::optional<std::int64_t> next_page;
     std::optional<std::int64_t> prev_page;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SearchSuccessfulResponseDto`.
@@ -129,7 +129,7 @@ struct search_successful_response {
     std::vector<types::search_opportunities_response> opportunities;
     std::optional<types::search_meta_response> meta;
     json::value aggregations;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AdditionalDetailsDTO`.
@@ -144,7 +144,7 @@ struct additional_details {
     std::optional<bool> calendar_events;
     /// Required.
     std::optional<bool> un_read_conversations;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `OpportunitySearchBodyDTO`.
@@ -161,7 +161,7 @@ struct opportunity_search_body {
     std::optional<std::vector<json::value>> search_after;
     /// Required.
     types::additional_details additional_details;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PostSearchSuccessfulResponseDto`.
@@ -171,7 +171,7 @@ struct post_search_successful_response {
     std::vector<types::search_opportunities_response> opportunities;
     std::optional<std::int64_t> total;
     json::value aggregations;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PipelinesResponseSchema`.
@@ -185,7 +185,7 @@ struct pipelines_response {
     std::optional<bool> show_in_pie_chart;
     std::optional<std::string> location_id;
     json::open_enum<types::color_render_mode> color_render_mode;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetPipelinesSuccessfulResponseDto`.
@@ -193,7 +193,7 @@ struct get_pipelines_successful_response {
     get_pipelines_successful_response() = default;
 
     std::vector<types::pipelines_response> pipelines;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetPostOpportunitySuccessfulResponseDto`.
@@ -201,7 +201,7 @@ struct get_post_opportunity_successful_response {
     get_post_opportunity_successful_response() = default;
 
     std::optional<types::search_opportunities_response> opportunity;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteUpdateOpportunitySuccessfulResponseDto`.
@@ -209,7 +209,7 @@ struct delete_update_opportunity_successful_response {
     delete_update_opportunity_successful_response() = default;
 
     std::optional<bool> succeded;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateStatusDto`.
@@ -219,7 +219,7 @@ struct update_status {
     /// Required.
     json::open_enum<types::status> status;
     std::optional<std::string> lost_reason_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `CustomFieldInput`, which the description lacks.
@@ -229,7 +229,7 @@ struct custom_field_input {
     std::optional<std::string> id;
     std::optional<std::string> key;
     json::value field_value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateDto`.
@@ -250,7 +250,7 @@ struct create {
     std::optional<double> monetary_value;
     std::optional<std::string> assigned_to;
     std::optional<std::vector<types::custom_field_input>> custom_fields;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateOpportunityDto`.
@@ -264,7 +264,7 @@ struct update_opportunity {
     std::optional<double> monetary_value;
     std::optional<std::string> assigned_to;
     std::optional<std::vector<types::custom_field_input>> custom_fields;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpsertOpportunityDto`.
@@ -288,7 +288,7 @@ struct upsert_opportunity {
     std::optional<double> monetary_value;
     std::optional<std::string> assigned_to;
     std::optional<std::string> lost_reason_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpsertOpportunitySuccessfulResponseDto`.
@@ -297,7 +297,7 @@ struct upsert_opportunity_successful_response {
 
     json::value opportunity;
     std::optional<bool> new_;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FollowersDTO`.
@@ -306,7 +306,7 @@ struct followers_dto {
 
     /// Required.
     std::vector<std::string> followers;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateAddFollowersSuccessfulResponseDto`.
@@ -315,7 +315,7 @@ struct create_add_followers_successful_response {
 
     std::vector<std::string> followers;
     std::vector<std::string> followers_added;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteFollowersSuccessfulResponseDto`.
@@ -324,7 +324,7 @@ struct delete_followers_successful_response {
 
     std::vector<std::string> followers;
     std::vector<std::string> followers_removed;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::opportunities::types

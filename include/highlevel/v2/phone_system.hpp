@@ -53,7 +53,7 @@ struct available_phone_number_capabilities {
     /// `SMS` on the wire.
     std::optional<bool> sms;
     std::optional<bool> voice;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `AvailablePhoneNumberDto.price`.
@@ -63,7 +63,7 @@ struct available_phone_number_price {
     std::optional<std::string> number_type;
     std::optional<double> price;
     std::optional<std::string> price_unit;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AvailablePhoneNumberDto`.
@@ -84,7 +84,7 @@ struct available_phone_number {
     std::optional<bool> beta;
     std::optional<types::available_phone_number_capabilities> capabilities;
     std::optional<types::available_phone_number_price> price;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AvailableNumbersResponseDto`.
@@ -93,7 +93,7 @@ struct available_numbers_response {
 
     std::optional<std::string> fingerprint_id;
     std::vector<types::available_phone_number> numbers;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TwilioAccountResponseDto`.
@@ -111,7 +111,7 @@ struct twilio_account_response {
     json::map<std::string> numbers;
     json::map<std::string> number_name;
     std::optional<std::string> new_account_sid;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PurchasePhoneNumberBodyDto`.
@@ -129,7 +129,7 @@ struct purchase_phone_number_body {
     json::nullable<std::string> fingerprint_id;
     /// `skipLocationKYC` on the wire.
     json::nullable<bool> skip_location_kyc;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `DetailedPhoneNumberDto.capabilities`.
@@ -140,7 +140,7 @@ struct detailed_phone_number_capabilities {
     std::optional<bool> sms;
     std::optional<bool> mms;
     std::optional<bool> fax;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `DetailedPhoneNumberDto.inboundCallService`.
@@ -149,7 +149,7 @@ struct detailed_phone_number_inbound_call_service {
 
     json::open_enum<types::detailed_phone_number_inbound_call_service_type> type;
     std::optional<std::string> value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DetailedPhoneNumberDto`.
@@ -175,7 +175,7 @@ struct detailed_phone_number {
     /// Date and time, ISO 8601.
     std::optional<std::string> date_updated;
     json::open_enum<types::origin> origin;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `NumberPoolDto.numbers[]`.
@@ -184,7 +184,7 @@ struct number_pool_numbers_item {
 
     std::optional<std::string> phone_number;
     std::optional<std::string> friendly_name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `NumberPoolDto.inboundCallService`.
@@ -193,7 +193,7 @@ struct number_pool_inbound_call_service {
 
     std::optional<std::string> type;
     std::optional<std::string> value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `NumberPoolDto`.
@@ -210,7 +210,7 @@ struct number_pool {
     std::optional<bool> call_recording;
     std::optional<bool> is_active;
     std::optional<types::number_pool_inbound_call_service> inbound_call_service;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Response of `getNumberPoolList`.
@@ -220,7 +220,7 @@ struct get_number_pool_list_response {
     std::optional<bool> success;
     std::vector<types::number_pool> data;
     std::optional<std::int64_t> total;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Response of `active-numbers`.
@@ -234,7 +234,7 @@ struct active_numbers_response {
     /// At least 0.
     std::optional<std::int64_t> page;
     json::open_enum<types::account_status> account_status;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::phone_system::types

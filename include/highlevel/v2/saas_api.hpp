@@ -63,7 +63,7 @@ struct update_subscription {
     std::string customer_id;
     /// Required.
     std::string company_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BulkDisableSaasDto`.
@@ -72,7 +72,7 @@ struct bulk_disable_saas {
 
     /// Required.
     std::vector<std::string> location_ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BulkDisableSaasResponseDto`.
@@ -80,7 +80,7 @@ struct bulk_disable_saas_response {
     bulk_disable_saas_response() = default;
 
     json::value data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EnableSaasDto`.
@@ -100,7 +100,7 @@ struct enable_saas {
     std::optional<std::string> description;
     std::optional<std::string> saas_plan_id;
     std::optional<std::string> price_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EnableSaasResponseDto`.
@@ -108,7 +108,7 @@ struct enable_saas_response {
     enable_saas_response() = default;
 
     json::value data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PauseLocationDto`.
@@ -119,7 +119,7 @@ struct pause_location {
     std::optional<bool> paused;
     /// Required.
     std::string company_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `UpdateRebillingDto.config`.
@@ -129,7 +129,7 @@ struct update_rebilling_config {
     std::optional<bool> opt_in;
     std::optional<bool> enabled;
     std::optional<double> markup;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateRebillingDto`.
@@ -142,7 +142,7 @@ struct update_rebilling {
     std::vector<std::string> location_ids;
     /// Required.
     types::update_rebilling_config config;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateRebillingResponseDto`.
@@ -150,7 +150,7 @@ struct update_rebilling_response {
     update_rebilling_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `AgencyPlanResponseDto.prices[]`.
@@ -163,7 +163,7 @@ struct agency_plan_response_prices_item {
     std::optional<double> amount;
     std::optional<std::string> currency;
     std::optional<std::string> symbol;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AgencyPlanResponseDto`.
@@ -188,7 +188,7 @@ struct agency_plan_response {
     std::optional<std::string> provider_location_id;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocationSubscriptionResponseDto`.
@@ -206,7 +206,7 @@ struct location_subscription_response {
     std::optional<std::string> price_id;
     std::optional<std::string> saas_plan_id;
     std::optional<std::string> subscription_status;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BulkEnableSaasActionPayloadDto`.
@@ -218,7 +218,7 @@ struct bulk_enable_saas_action_payload {
     /// Required.
     std::string saas_plan_id;
     std::optional<std::string> provider_location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BulkEnableSaasRequestDto`.
@@ -231,7 +231,7 @@ struct bulk_enable_saas_request {
     std::optional<bool> is_saa_sv2;
     /// Required.
     types::bulk_enable_saas_action_payload action_payload;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BulkEnableSaasResponseDto`.
@@ -241,7 +241,7 @@ struct bulk_enable_saas_response {
     std::optional<bool> success;
     std::optional<std::string> message;
     std::optional<std::string> bulk_action_url;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SaasLocationDto`.
@@ -259,7 +259,7 @@ struct saas_location {
     /// `isSaaSV2` on the wire.
     std::optional<bool> is_saa_sv2;
     json::value subscription_info;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `GetSaasLocationsResponseDto.pagination`.
@@ -272,7 +272,7 @@ struct get_saas_locations_response_pagination {
     std::optional<std::int64_t> total_pages;
     std::optional<bool> has_next;
     std::optional<bool> has_prev;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetSaasLocationsResponseDto`.
@@ -281,7 +281,7 @@ struct get_saas_locations_response {
 
     std::vector<types::saas_location> locations;
     std::optional<types::get_saas_locations_response_pagination> pagination;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `SaasPlanResponseDto.prices[]`.
@@ -294,7 +294,7 @@ struct saas_plan_response_prices_item {
     std::optional<double> amount;
     std::optional<std::string> currency;
     std::optional<std::string> symbol;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SaasPlanResponseDto`.
@@ -323,7 +323,7 @@ struct saas_plan_response {
     std::optional<std::string> created_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::saas_api::types

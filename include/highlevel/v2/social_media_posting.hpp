@@ -59,7 +59,7 @@ struct google_location {
     std::optional<bool> max_location;
     std::optional<bool> is_verified;
     std::optional<bool> is_connected;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GoogleAccountsSchema`.
@@ -71,7 +71,7 @@ struct google_accounts {
     std::optional<std::string> type;
     std::optional<std::string> verification_state;
     std::optional<std::string> vetted_state;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetGoogleLocationSchema`.
@@ -80,7 +80,7 @@ struct get_google_location {
 
     std::optional<types::google_location> location;
     std::optional<types::google_accounts> account;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetGoogleLocationAccountSchema`.
@@ -88,7 +88,7 @@ struct get_google_location_account {
     get_google_location_account() = default;
 
     std::optional<types::get_google_location> locations;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetGoogleLocationResponseDTO`.
@@ -99,7 +99,7 @@ struct get_google_location_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::get_google_location_account> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AttachGMBLocationDTO`.
@@ -109,7 +109,7 @@ struct attach_gmb_location {
     json::value location;
     json::value account;
     std::optional<std::string> company_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SocialGoogleMediaAccountSchema`.
@@ -133,7 +133,7 @@ struct social_google_media_account {
     std::optional<std::string> created_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SocialMediaGmbAccountResponseDTO`.
@@ -144,7 +144,7 @@ struct social_media_gmb_account_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::social_google_media_account> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SearchPostDTO`.
@@ -165,7 +165,7 @@ struct search_post {
     /// Required.
     std::string include_users;
     std::optional<std::string> post_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PostMediaSchema`.
@@ -179,7 +179,7 @@ struct post_media {
     std::optional<std::string> thumbnail;
     std::optional<std::string> default_thumb;
     std::optional<std::string> id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `OgTagsSchema`.
@@ -188,7 +188,7 @@ struct og_tags {
 
     std::optional<std::string> meta_image;
     std::optional<std::string> meta_link;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PostUserSchema`.
@@ -202,7 +202,7 @@ struct post_user {
     std::optional<std::string> profile_photo;
     std::optional<std::string> phone;
     std::optional<std::string> email;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FormatedApprovalDetails`.
@@ -214,7 +214,7 @@ struct formated_approval_details {
     std::optional<std::string> approver_note;
     std::optional<std::string> approval_status;
     std::optional<types::post_user> approver_user;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TiktokPostSchema`.
@@ -228,7 +228,7 @@ struct tiktok_post {
     std::optional<bool> enable_stitch;
     std::optional<bool> video_disclosure;
     std::optional<bool> promote_your_brand;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DateSchema`.
@@ -241,7 +241,7 @@ struct date {
     std::optional<std::int64_t> month;
     /// Required.
     std::optional<std::int64_t> day;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TimeSchema`.
@@ -254,7 +254,7 @@ struct time {
     std::optional<std::int64_t> minutes;
     /// Required.
     std::optional<std::int64_t> seconds;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `StartDateSchema`.
@@ -263,7 +263,7 @@ struct start_date_schema {
 
     std::optional<types::date> start_date;
     std::optional<types::time> start_time;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EndDateSchema`.
@@ -272,7 +272,7 @@ struct end_date_schema {
 
     std::optional<types::date> end_date;
     std::optional<types::time> end_time;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GMBPostSchema`.
@@ -289,7 +289,7 @@ struct gmb_post {
     std::optional<std::string> coupon_code;
     std::optional<std::string> redeem_online_url;
     std::optional<std::string> action_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetPostFormattedSchema`.
@@ -323,7 +323,7 @@ struct get_post_formatted {
     std::optional<types::tiktok_post> tiktok_post_details;
     std::optional<types::gmb_post> gmb_post_details;
     std::optional<types::post_user> user;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PostSuccessfulResponseSchema`.
@@ -332,7 +332,7 @@ struct post_successful_response_schema {
 
     std::vector<types::get_post_formatted> posts;
     std::optional<std::int64_t> count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PostSuccessfulResponseDTO`.
@@ -343,7 +343,7 @@ struct post_successful_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::post_successful_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PostApprovalSchema`.
@@ -354,7 +354,7 @@ struct post_approval {
     std::optional<std::string> requester_note;
     std::optional<std::string> approver_note;
     std::optional<std::string> approval_status;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreatePostDTO`.
@@ -380,7 +380,7 @@ struct create_post {
     std::optional<types::gmb_post> gmb_post_details;
     /// Required.
     std::string user_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreatePostSuccessfulResponseSchema`.
@@ -388,7 +388,7 @@ struct create_post_successful_response_schema {
     create_post_successful_response_schema() = default;
 
     std::optional<types::get_post_formatted> post;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreatePostSuccessfulResponseDTO`.
@@ -399,7 +399,7 @@ struct create_post_successful_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::create_post_successful_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetPostSuccessfulResponseSchema`.
@@ -407,7 +407,7 @@ struct get_post_successful_response_schema {
     get_post_successful_response_schema() = default;
 
     std::optional<types::get_post_formatted> post;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetPostSuccessfulResponseDTO`.
@@ -418,7 +418,7 @@ struct get_post_successful_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::get_post_successful_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PostCreateRequest`.
@@ -442,7 +442,7 @@ struct post_create_request {
     std::optional<types::tiktok_post> tiktok_post_details;
     std::optional<types::gmb_post> gmb_post_details;
     std::optional<std::string> user_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdatePostSuccessfulResponseDTO`.
@@ -452,7 +452,7 @@ struct update_post_successful_response {
     std::optional<bool> success;
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeletePostSuccessfulResponseSchema`.
@@ -460,7 +460,7 @@ struct delete_post_successful_response_schema {
     delete_post_successful_response_schema() = default;
 
     std::optional<std::string> post_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeletePostSuccessfulResponseDTO`.
@@ -471,7 +471,7 @@ struct delete_post_successful_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::delete_post_successful_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetAccountSchema`.
@@ -487,7 +487,7 @@ struct get_account {
     std::optional<std::string> expire;
     std::optional<bool> is_expired;
     json::value meta;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetGroupSchema`.
@@ -497,7 +497,7 @@ struct get_group {
     std::optional<std::string> id;
     std::optional<std::string> name;
     std::vector<std::string> account_ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AccountsListResponseSchema`.
@@ -506,7 +506,7 @@ struct accounts_list_response_schema {
 
     std::vector<types::get_account> accounts;
     std::vector<types::get_group> groups;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AccountsListResponseDTO`.
@@ -517,7 +517,7 @@ struct accounts_list_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::accounts_list_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteAccountResponseSchema`.
@@ -526,7 +526,7 @@ struct delete_account_response {
 
     std::optional<std::string> location_id;
     std::optional<std::string> id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocationAndAccountDeleteResponseDTO`.
@@ -537,7 +537,7 @@ struct location_and_account_delete_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::delete_account_response> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FacebookPageSchema`.
@@ -549,7 +549,7 @@ struct facebook_page {
     std::optional<std::string> avatar;
     std::optional<bool> is_owned;
     std::optional<bool> is_connected;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetFacebookAccountsSchema`.
@@ -557,7 +557,7 @@ struct get_facebook_accounts {
     get_facebook_accounts() = default;
 
     std::vector<types::facebook_page> pages;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetFacebookAccountsResponseDTO`.
@@ -568,7 +568,7 @@ struct get_facebook_accounts_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::get_facebook_accounts> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AttachFBAccountDTO`.
@@ -580,7 +580,7 @@ struct attach_fb_account {
     std::optional<std::string> name;
     std::optional<std::string> avatar;
     std::optional<std::string> company_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SocialMediaFacebookAccountSchema`.
@@ -604,7 +604,7 @@ struct social_media_facebook_account {
     std::optional<std::string> created_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SocialMediaFBAccountResponseDTO`.
@@ -615,7 +615,7 @@ struct social_media_fb_account_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::social_media_facebook_account> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `InstagramAccountSchema`.
@@ -627,7 +627,7 @@ struct instagram_account {
     std::optional<std::string> avatar;
     std::optional<std::string> page_id;
     std::optional<bool> is_connected;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetInstagramAccountsSchema`.
@@ -635,7 +635,7 @@ struct get_instagram_accounts {
     get_instagram_accounts() = default;
 
     std::vector<types::instagram_account> accounts;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetInstagramAccountsResponseDTO`.
@@ -646,7 +646,7 @@ struct get_instagram_accounts_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::get_instagram_accounts> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AttachIGAccountDTO`.
@@ -659,7 +659,7 @@ struct attach_ig_account {
     /// Required.
     std::string page_id;
     std::optional<std::string> company_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SocialMediaInstagramAccountSchema`.
@@ -683,7 +683,7 @@ struct social_media_instagram_account {
     std::optional<std::string> created_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SocialMediaInstagramAccountResponseDTO`.
@@ -694,7 +694,7 @@ struct social_media_instagram_account_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::social_media_instagram_account> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LinkedInPageSchema`.
@@ -706,7 +706,7 @@ struct linkedin_page {
     std::optional<std::string> avatar;
     std::optional<std::string> urn;
     std::optional<bool> is_connected;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LinkedInProfileSchema`.
@@ -718,7 +718,7 @@ struct linkedin_profile {
     std::optional<std::string> avatar;
     std::optional<std::string> urn;
     std::optional<bool> is_connected;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetLinkedInAccountSchema`.
@@ -727,7 +727,7 @@ struct get_linkedin_account {
 
     std::vector<types::linkedin_page> pages;
     std::vector<types::linkedin_profile> profile;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetLinkedInAccountsResponseDTO`.
@@ -738,7 +738,7 @@ struct get_linkedin_accounts_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::get_linkedin_account> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AttachLinkedinAccountDTO`.
@@ -751,7 +751,7 @@ struct attach_linkedin_account {
     std::optional<std::string> avatar;
     std::optional<std::string> urn;
     std::optional<std::string> company_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SocialMediaLinkedInAccountSchema`.
@@ -775,7 +775,7 @@ struct social_media_linkedin_account {
     std::optional<std::string> created_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SocialMediaLinkedInAccountResponseDTO`.
@@ -786,7 +786,7 @@ struct social_media_linkedin_account_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::social_media_linkedin_account> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TwitterProfileSchema`.
@@ -800,7 +800,7 @@ struct twitter_profile {
     std::optional<bool> protected_;
     std::optional<bool> verified;
     std::optional<bool> is_connected;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetTwitterAccountsSchema`.
@@ -808,7 +808,7 @@ struct get_twitter_accounts {
     get_twitter_accounts() = default;
 
     std::vector<types::twitter_profile> profile;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetTwitterAccountsResponseDTO`.
@@ -819,7 +819,7 @@ struct get_twitter_accounts_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::get_twitter_accounts> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AttachTwitterAccountDTO`.
@@ -833,7 +833,7 @@ struct attach_twitter_account {
     std::optional<bool> protected_;
     std::optional<bool> verified;
     std::optional<std::string> company_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SocialMediaTwitterAccountSchema`.
@@ -857,7 +857,7 @@ struct social_media_twitter_account {
     std::optional<std::string> created_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SocialMediaTwitterAccountResponseDTO`.
@@ -868,7 +868,7 @@ struct social_media_twitter_account_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::social_media_twitter_account> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UploadFileResponseSchema`.
@@ -878,7 +878,7 @@ struct upload_file_response_schema {
     std::optional<std::string> file_path;
     std::optional<std::int64_t> rows_count;
     std::optional<std::string> file_name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UploadFileResponseDTO`.
@@ -889,7 +889,7 @@ struct upload_file_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::upload_file_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SetAccountsDTO`.
@@ -906,7 +906,7 @@ struct set_accounts {
     std::string file_name;
     std::optional<std::string> approver;
     std::optional<std::string> user_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SetAccountsResponseDTO`.
@@ -916,7 +916,7 @@ struct set_accounts_response {
     std::optional<bool> success;
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CSVImportSchema`.
@@ -937,7 +937,7 @@ struct csv_import {
     std::optional<std::string> approver;
     /// Date and time, ISO 8601.
     std::optional<std::string> created_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetUploadStatusResponseSchema`.
@@ -946,7 +946,7 @@ struct get_upload_status_response_schema {
 
     std::vector<types::csv_import> csvs;
     std::optional<std::int64_t> count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetUploadStatusResponseDTO`.
@@ -957,7 +957,7 @@ struct get_upload_status_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::get_upload_status_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `OgImageSchema`.
@@ -968,7 +968,7 @@ struct og_image {
     std::optional<std::int64_t> width;
     std::optional<std::int64_t> height;
     std::optional<std::string> type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `IOgTagsSchema`.
@@ -982,7 +982,7 @@ struct i_og_tags {
     std::optional<std::string> og_url;
     std::optional<std::string> og_site_name;
     std::optional<std::string> error;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CSVMediaResponseSchema`.
@@ -1013,7 +1013,7 @@ struct csv_media_response {
     std::optional<std::string> tiktok_error;
     std::optional<std::string> tiktok_business_error;
     std::optional<std::string> invalid_error;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CSVPostSchema`.
@@ -1030,7 +1030,7 @@ struct csv_post {
     std::optional<types::tiktok_post> tiktok_post_details;
     std::optional<types::gmb_post> gmb_post_details;
     std::optional<std::string> error_message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetCsvPostResponseSchema`.
@@ -1040,7 +1040,7 @@ struct get_csv_post_response_schema {
     std::optional<types::csv_import> csv;
     std::optional<std::int64_t> count;
     std::vector<types::csv_post> posts;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetCsvPostResponseDTO`.
@@ -1051,7 +1051,7 @@ struct get_csv_post_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::get_csv_post_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CSVDefaultDTO`.
@@ -1059,7 +1059,7 @@ struct csv_default {
     csv_default() = default;
 
     std::optional<std::string> user_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CsvPostStatusResponseDTO`.
@@ -1069,7 +1069,7 @@ struct csv_post_status_response {
     std::optional<bool> success;
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CsvResponse`.
@@ -1086,7 +1086,7 @@ struct csv_response {
     std::optional<std::string> trace_id;
     std::optional<std::string> origin_id;
     std::optional<std::string> approver;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CSVResponseSchema`.
@@ -1094,7 +1094,7 @@ struct csv_response_schema {
     csv_response_schema() = default;
 
     std::optional<types::csv_response> csv;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteCsvResponseDTO`.
@@ -1105,7 +1105,7 @@ struct delete_csv_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::csv_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeletePostResponseSchema`.
@@ -1113,7 +1113,7 @@ struct delete_post_response_schema {
     delete_post_response_schema() = default;
 
     std::optional<std::string> post_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeletePostResponseDTO`.
@@ -1124,7 +1124,7 @@ struct delete_post_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::delete_post_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TiktokProfileSchema`.
@@ -1138,7 +1138,7 @@ struct tiktok_profile {
     std::optional<bool> verified;
     std::optional<bool> is_connected;
     std::optional<std::string> type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetTiktokAccountSchema`.
@@ -1146,7 +1146,7 @@ struct get_tiktok_account {
     get_tiktok_account() = default;
 
     std::vector<types::tiktok_profile> profile;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetTiktokAccountResponseDTO`.
@@ -1157,7 +1157,7 @@ struct get_tiktok_account_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::get_tiktok_account> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AttachTiktokAccountDTO`.
@@ -1171,7 +1171,7 @@ struct attach_tiktok_account {
     std::optional<bool> verified;
     std::optional<std::string> username;
     std::optional<std::string> company_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SocialMediaTiktokAccountSchema`.
@@ -1195,7 +1195,7 @@ struct social_media_tiktok_account {
     std::optional<std::string> created_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SocialMediaTiktokAccountResponseDTO`.
@@ -1206,7 +1206,7 @@ struct social_media_tiktok_account_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::social_media_tiktok_account> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetTiktokBusinessAccountSchema`.
@@ -1214,7 +1214,7 @@ struct get_tiktok_business_account {
     get_tiktok_business_account() = default;
 
     std::vector<types::tiktok_profile> profile;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetTiktokBusinessAccountResponseDTO`.
@@ -1225,7 +1225,7 @@ struct get_tiktok_business_account_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::get_tiktok_business_account> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CategorySchema`.
@@ -1244,7 +1244,7 @@ struct category {
     std::optional<std::string> created_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetByLocationIdResponseSchema`.
@@ -1253,7 +1253,7 @@ struct get_by_location_id_response_schema {
 
     std::optional<std::int64_t> count;
     std::vector<types::category> categories;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetByLocationIdResponseDTO`.
@@ -1264,7 +1264,7 @@ struct get_by_location_id_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::get_by_location_id_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetByIdResponseSchema`.
@@ -1284,7 +1284,7 @@ struct get_by_id_response_schema {
     std::optional<std::string> created_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetCategorySchema`.
@@ -1292,7 +1292,7 @@ struct get_category {
     get_category() = default;
 
     std::optional<types::get_by_id_response_schema> category;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetByIdResponseDTO`.
@@ -1303,7 +1303,7 @@ struct get_by_id_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::get_category> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SocialMediaTagSchema`.
@@ -1320,7 +1320,7 @@ struct social_media_tag {
     std::optional<std::string> created_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetTagsByLocationIdResponseSchema`.
@@ -1329,7 +1329,7 @@ struct get_tags_by_location_id_response_schema {
 
     std::vector<types::social_media_tag> tags;
     std::optional<std::int64_t> count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetTagsByLocationIdResponseDTO`.
@@ -1340,7 +1340,7 @@ struct get_tags_by_location_id_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::get_tags_by_location_id_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateTagDTO`.
@@ -1349,7 +1349,7 @@ struct update_tag {
 
     /// Required.
     std::vector<std::string> tag_ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetTagsByIdResponseSchema`.
@@ -1358,7 +1358,7 @@ struct get_tags_by_id_response_schema {
 
     std::vector<types::social_media_tag> tags;
     std::optional<std::int64_t> count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetTagsByIdResponseDTO`.
@@ -1369,7 +1369,7 @@ struct get_tags_by_id_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::get_tags_by_id_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeletePostsDto`.
@@ -1377,7 +1377,7 @@ struct delete_posts {
     delete_posts() = default;
 
     std::optional<std::vector<std::string>> post_ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BulkDeleteResponseDto`.
@@ -1388,7 +1388,7 @@ struct bulk_delete_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     json::value results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Body of `get-social-media-statistics`.
@@ -1398,7 +1398,7 @@ struct get_social_media_statistics_body {
     /// Required.
     std::vector<std::string> profile_ids;
     std::optional<std::vector<json::open_enum<types::platforms>>> platforms;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.totals`.
@@ -1410,7 +1410,7 @@ struct get_social_media_statistics_response_results_totals {
     std::optional<std::int64_t> followers;
     std::optional<std::int64_t> impressions;
     std::optional<std::int64_t> comments;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.postPerformance`.
@@ -1421,7 +1421,7 @@ struct get_social_media_statistics_response_results_post_performance {
     std::vector<std::int64_t> impressions;
     std::vector<std::int64_t> likes;
     std::vector<std::int64_t> comments;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.breakdowns.posts.platforms{*}`.
@@ -1430,7 +1430,7 @@ struct get_social_media_statistics_response_results_breakdowns_posts_platforms_v
 
     std::optional<double> value;
     std::optional<double> change;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.breakdowns.posts`.
@@ -1441,7 +1441,7 @@ struct get_social_media_statistics_response_results_breakdowns_posts {
     std::optional<double> total_change;
     json::map<types::get_social_media_statistics_response_results_breakdowns_posts_platforms_value>
         platforms;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.breakdowns.impressions.platforms{*}`.
@@ -1450,7 +1450,7 @@ struct get_social_media_statistics_response_results_breakdowns_impressions_platf
 
     std::optional<double> value;
     std::optional<double> change;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.breakdowns.impressions`.
@@ -1462,7 +1462,7 @@ struct get_social_media_statistics_response_results_breakdowns_impressions {
     json::map<
         types::get_social_media_statistics_response_results_breakdowns_impressions_platforms_value>
         platforms;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.breakdowns.reach.platforms{*}`.
@@ -1471,7 +1471,7 @@ struct get_social_media_statistics_response_results_breakdowns_reach_platforms_v
 
     std::optional<double> value;
     std::optional<double> change;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.breakdowns.reach`.
@@ -1482,7 +1482,7 @@ struct get_social_media_statistics_response_results_breakdowns_reach {
     std::optional<double> total_change;
     json::map<types::get_social_media_statistics_response_results_breakdowns_reach_platforms_value>
         platforms;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.breakdowns.engagement{*}`.
@@ -1493,7 +1493,7 @@ struct get_social_media_statistics_response_results_breakdowns_engagement_value 
     std::optional<std::int64_t> comments;
     std::optional<std::int64_t> shares;
     std::optional<double> change;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.breakdowns`.
@@ -1506,7 +1506,7 @@ struct get_social_media_statistics_response_results_breakdowns {
     std::optional<types::get_social_media_statistics_response_results_breakdowns_reach> reach;
     json::map<types::get_social_media_statistics_response_results_breakdowns_engagement_value>
         engagement;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.platformTotals.impressions{*}`.
@@ -1515,7 +1515,7 @@ struct get_social_media_statistics_response_results_platform_totals_impressions_
 
     std::optional<std::int64_t> total;
     std::vector<double> series;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.platformTotals.followers{*}`.
@@ -1524,7 +1524,7 @@ struct get_social_media_statistics_response_results_platform_totals_followers_va
 
     std::optional<std::int64_t> total;
     std::vector<double> series;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.platformTotals.likes{*}`.
@@ -1533,7 +1533,7 @@ struct get_social_media_statistics_response_results_platform_totals_likes_value 
 
     std::optional<std::int64_t> total;
     std::vector<double> series;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.platformTotals`.
@@ -1546,7 +1546,7 @@ struct get_social_media_statistics_response_results_platform_totals {
         followers;
     json::map<types::get_social_media_statistics_response_results_platform_totals_likes_value>
         likes;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.demographics.gender.totals.male`.
@@ -1555,7 +1555,7 @@ struct get_social_media_statistics_response_results_demographics_gender_totals_m
 
     std::optional<std::int64_t> total;
     std::optional<double> percentage;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.demographics.gender.totals.female`.
@@ -1564,7 +1564,7 @@ struct get_social_media_statistics_response_results_demographics_gender_totals_f
 
     std::optional<std::int64_t> total;
     std::optional<double> percentage;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.demographics.gender.totals.unknown`.
@@ -1573,7 +1573,7 @@ struct get_social_media_statistics_response_results_demographics_gender_totals_u
 
     std::optional<std::int64_t> total;
     std::optional<double> percentage;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.demographics.gender.totals`.
@@ -1589,7 +1589,7 @@ struct get_social_media_statistics_response_results_demographics_gender_totals {
     std::optional<
         types::get_social_media_statistics_response_results_demographics_gender_totals_unknown>
         unknown;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.demographics.gender`.
@@ -1598,7 +1598,7 @@ struct get_social_media_statistics_response_results_demographics_gender {
 
     std::optional<types::get_social_media_statistics_response_results_demographics_gender_totals>
         totals;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.demographics.age.totals`.
@@ -1619,7 +1619,7 @@ struct get_social_media_statistics_response_results_demographics_age_totals {
     std::optional<double> n55_64;
     /// `65+` on the wire.
     std::optional<double> n65_plus;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.demographics.age`.
@@ -1628,7 +1628,7 @@ struct get_social_media_statistics_response_results_demographics_age {
 
     std::optional<types::get_social_media_statistics_response_results_demographics_age_totals>
         totals;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results.demographics`.
@@ -1637,7 +1637,7 @@ struct get_social_media_statistics_response_results_demographics {
 
     std::optional<types::get_social_media_statistics_response_results_demographics_gender> gender;
     std::optional<types::get_social_media_statistics_response_results_demographics_age> age;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-social-media-statistics:response.results`.
@@ -1652,7 +1652,7 @@ struct get_social_media_statistics_response_results {
     std::optional<types::get_social_media_statistics_response_results_platform_totals>
         platform_totals;
     std::optional<types::get_social_media_statistics_response_results_demographics> demographics;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Response of `get-social-media-statistics`.
@@ -1662,7 +1662,7 @@ struct get_social_media_statistics_response {
     std::optional<types::get_social_media_statistics_response_results> results;
     std::optional<std::string> message;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::social_media_posting::types

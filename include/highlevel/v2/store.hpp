@@ -72,7 +72,7 @@ struct shipping_zone_country_state {
 
     /// Required.
     std::string code;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ShippingZoneCountryDto`.
@@ -82,7 +82,7 @@ struct shipping_zone_country {
     /// Required.
     std::string code;
     std::optional<std::vector<types::shipping_zone_country_state>> states;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateShippingZoneDto`.
@@ -97,7 +97,7 @@ struct create_shipping_zone {
     std::string name;
     /// Required.
     std::vector<types::shipping_zone_country> countries;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ShippingCarrierServiceDto`.
@@ -108,7 +108,7 @@ struct shipping_carrier_service {
     std::string name;
     /// Required.
     std::string value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ShippingRateSchema`.
@@ -133,7 +133,7 @@ struct shipping_rate {
     std::optional<std::string> shipping_zone_id;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ShippingZoneSchema`.
@@ -149,7 +149,7 @@ struct shipping_zone {
     std::vector<types::shipping_rate> shipping_rates;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateShippingZoneResponseDto`.
@@ -159,7 +159,7 @@ struct create_shipping_zone_response {
     std::optional<bool> status;
     std::optional<std::string> message;
     std::optional<types::shipping_zone> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListShippingZoneResponseDto`.
@@ -168,7 +168,7 @@ struct list_shipping_zone_response {
 
     std::optional<std::int64_t> total;
     std::vector<types::shipping_zone> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetShippingZoneResponseDto`.
@@ -178,7 +178,7 @@ struct get_shipping_zone_response {
     std::optional<bool> status;
     std::optional<std::string> message;
     std::optional<types::shipping_zone> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateShippingZoneDto`.
@@ -189,7 +189,7 @@ struct update_shipping_zone {
     std::optional<std::string> alt_type;
     std::optional<std::string> name;
     std::optional<std::vector<types::shipping_zone_country>> countries;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateShippingZoneResponseDto`.
@@ -199,7 +199,7 @@ struct update_shipping_zone_response {
     std::optional<bool> status;
     std::optional<std::string> message;
     std::optional<types::shipping_zone> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteShippingZoneResponseDto`.
@@ -208,7 +208,7 @@ struct delete_shipping_zone_response {
 
     std::optional<bool> status;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ContactAddress`.
@@ -225,7 +225,7 @@ struct contact_address {
     std::optional<std::string> zip;
     std::optional<std::string> phone;
     std::optional<std::string> email;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `OrderSource`.
@@ -235,7 +235,7 @@ struct order_source {
     /// Required.
     json::open_enum<types::type> type;
     json::open_enum<types::sub_type> sub_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProductItem`.
@@ -246,7 +246,7 @@ struct product_item {
     std::string id;
     /// Required.
     std::optional<std::int64_t> qty;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetAvailableShippingRates`.
@@ -271,7 +271,7 @@ struct get_available_shipping_rates {
     /// Required.
     std::vector<types::product_item> products;
     std::optional<std::string> coupon_code;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AvailableShippingRate`.
@@ -289,7 +289,7 @@ struct available_shipping_rate {
     /// `_id` on the wire.
     std::optional<std::string> id;
     std::optional<std::string> shipping_zone_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetAvailableShippingRatesResponseDto`.
@@ -299,7 +299,7 @@ struct get_available_shipping_rates_response {
     std::optional<bool> status;
     std::optional<std::string> message;
     std::vector<types::available_shipping_rate> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateShippingRateDto`.
@@ -328,7 +328,7 @@ struct create_shipping_rate {
     std::string shipping_carrier_id;
     std::optional<double> percentage_of_rate_fee;
     std::optional<std::vector<types::shipping_carrier_service>> shipping_carrier_services;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateShippingRateResponseDto`.
@@ -338,7 +338,7 @@ struct create_shipping_rate_response {
     std::optional<bool> status;
     std::optional<std::string> message;
     std::optional<types::shipping_rate> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListShippingRateResponseDto`.
@@ -347,7 +347,7 @@ struct list_shipping_rate_response {
 
     std::optional<std::int64_t> total;
     std::vector<types::shipping_rate> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetShippingRateResponseDto`.
@@ -357,7 +357,7 @@ struct get_shipping_rate_response {
     std::optional<bool> status;
     std::optional<std::string> message;
     std::optional<types::shipping_rate> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateShippingRateDto`.
@@ -377,7 +377,7 @@ struct update_shipping_rate {
     std::optional<std::string> shipping_carrier_id;
     std::optional<double> percentage_of_rate_fee;
     std::optional<std::vector<types::shipping_carrier_service>> shipping_carrier_services;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateShippingRateResponseDto`.
@@ -387,7 +387,7 @@ struct update_shipping_rate_response {
     std::optional<bool> status;
     std::optional<std::string> message;
     std::optional<types::shipping_rate> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteShippingRateResponseDto`.
@@ -396,7 +396,7 @@ struct delete_shipping_rate_response {
 
     std::optional<bool> status;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateShippingCarrierDto`.
@@ -413,7 +413,7 @@ struct create_shipping_carrier {
     std::string callback_url;
     std::optional<std::vector<types::shipping_carrier_service>> services;
     std::optional<bool> allows_multiple_service_selection;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ShippingCarrierSchema`.
@@ -431,7 +431,7 @@ struct shipping_carrier {
     std::optional<std::string> marketplace_app_id;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateShippingCarrierResponseDto`.
@@ -441,7 +441,7 @@ struct create_shipping_carrier_response {
     std::optional<bool> status;
     std::optional<std::string> message;
     std::optional<types::shipping_carrier> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListShippingCarrierResponseDto`.
@@ -451,7 +451,7 @@ struct list_shipping_carrier_response {
     std::optional<bool> status;
     std::optional<std::string> message;
     std::vector<types::shipping_carrier> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetShippingCarrierResponseDto`.
@@ -461,7 +461,7 @@ struct get_shipping_carrier_response {
     std::optional<bool> status;
     std::optional<std::string> message;
     std::optional<types::shipping_carrier> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateShippingCarrierDto`.
@@ -474,7 +474,7 @@ struct update_shipping_carrier {
     std::optional<std::string> callback_url;
     std::optional<std::vector<types::shipping_carrier_service>> services;
     std::optional<bool> allows_multiple_service_selection;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateShippingCarrierResponseDto`.
@@ -484,7 +484,7 @@ struct update_shipping_carrier_response {
     std::optional<bool> status;
     std::optional<std::string> message;
     std::optional<types::shipping_carrier> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteShippingCarrierResponseDto`.
@@ -493,7 +493,7 @@ struct delete_shipping_carrier_response {
 
     std::optional<bool> status;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `StoreShippingOriginDto`.
@@ -514,7 +514,7 @@ struct store_shipping_origin {
     std::string zip;
     std::optional<std::string> phone;
     std::optional<std::string> email;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `StoreOrderNotificationDto`.
@@ -529,7 +529,7 @@ struct store_order_notification {
     std::string email_template_id;
     /// Required.
     std::string default_email_template_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `StoreOrderFulfillmentNotificationDto`.
@@ -544,7 +544,7 @@ struct store_order_fulfillment_notification {
     std::string email_template_id;
     /// Required.
     std::string default_email_template_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateStoreSettingDto`.
@@ -559,7 +559,7 @@ struct create_store_setting {
     types::store_shipping_origin shipping_origin;
     std::optional<types::store_order_notification> store_order_notification;
     std::optional<types::store_order_fulfillment_notification> store_order_fulfillment_notification;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `StoreSettingSchema`.
@@ -575,7 +575,7 @@ struct store_setting {
     std::optional<std::string> id;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateStoreSettingResponseDto`.
@@ -585,7 +585,7 @@ struct create_store_setting_response {
     std::optional<bool> status;
     std::optional<std::string> message;
     std::optional<types::store_setting> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetStoreSettingResponseDto`.
@@ -595,7 +595,7 @@ struct get_store_setting_response {
     std::optional<bool> status;
     std::optional<std::string> message;
     std::optional<types::store_setting> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::store::types

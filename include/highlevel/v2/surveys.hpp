@@ -28,7 +28,7 @@ struct get_surveys {
     std::optional<std::string> id;
     std::optional<std::string> name;
     std::optional<std::string> location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetSurveysSuccessfulResponseDto`.
@@ -37,7 +37,7 @@ struct get_surveys_successful_response {
 
     std::vector<types::get_surveys> surveys;
     std::optional<std::int64_t> total;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PageDetailsSchema`.
@@ -46,7 +46,7 @@ struct page_details {
 
     std::optional<std::string> url;
     std::optional<std::string> title;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ContactSessionIds`.
@@ -54,7 +54,7 @@ struct contact_session_ids {
     contact_session_ids() = default;
 
     std::vector<std::string> ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EventDataSchema`.
@@ -79,7 +79,7 @@ struct event_data {
     std::optional<std::string> fingerprint;
     std::optional<std::string> page_visit_type;
     std::optional<types::contact_session_ids> contact_session_ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `othersSchema`.
@@ -92,7 +92,7 @@ struct others {
     std::optional<std::string> custom_field_id;
     std::optional<types::event_data> event_data;
     std::vector<std::string> fields_ori_sequance;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SubmissionSchema`.
@@ -106,7 +106,7 @@ struct submission {
     std::optional<std::string> name;
     std::optional<std::string> email;
     std::optional<types::others> others;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `metaSchema`.
@@ -117,7 +117,7 @@ struct meta {
     std::optional<std::int64_t> current_page;
     std::optional<std::int64_t> next_page;
     std::optional<std::int64_t> prev_page;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetSurveysSubmissionSuccessfulResponseDto`.
@@ -126,7 +126,7 @@ struct get_surveys_submission_successful_response {
 
     std::vector<types::submission> submissions;
     std::optional<types::meta> meta;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::surveys::types

@@ -68,7 +68,7 @@ struct send_post_call_notification_dto {
     std::vector<std::string> specific_users;
     /// Required.
     std::vector<std::string> custom_emails;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `IntervalDTO`.
@@ -83,7 +83,7 @@ struct interval {
     std::optional<std::int64_t> start_minute;
     /// Required. 0 to 59.
     std::optional<std::int64_t> end_minute;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AgentWorkingHoursDTO`.
@@ -94,7 +94,7 @@ struct agent_working_hours {
     std::optional<std::int64_t> day_of_the_week;
     /// Required.
     std::vector<types::interval> intervals;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TranslationDTO`.
@@ -104,7 +104,7 @@ struct translation_dto {
     /// Required.
     std::optional<bool> enabled;
     std::optional<std::string> language;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AgentCreationRequestDTO`.
@@ -136,7 +136,7 @@ struct agent_creation_request {
     std::optional<std::string> timezone;
     std::optional<bool> is_agent_as_backup_disabled;
     std::optional<types::translation_dto> translation;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SendPostCallNotificationSchema`.
@@ -148,7 +148,7 @@ struct send_post_call_notification_schema {
     std::optional<bool> contact_assigned_user;
     std::vector<std::string> specific_users;
     std::vector<std::string> custom_emails;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TranslationSchema`.
@@ -157,7 +157,7 @@ struct translation_schema {
 
     std::optional<bool> enabled;
     std::optional<std::string> language;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateAgentResponseDTO`.
@@ -186,7 +186,7 @@ struct create_agent_response {
     std::optional<std::string> timezone;
     std::optional<bool> is_agent_as_backup_disabled;
     std::optional<types::translation_schema> translation;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PatchAgentDTO`.
@@ -216,7 +216,7 @@ struct patch_agent {
     std::optional<std::string> timezone;
     std::optional<bool> is_agent_as_backup_disabled;
     std::optional<types::translation_dto> translation;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PatchAgentResponseDTO`.
@@ -245,7 +245,7 @@ struct patch_agent_response {
     std::optional<std::string> timezone;
     std::optional<bool> is_agent_as_backup_disabled;
     std::optional<types::translation_schema> translation;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CallTransferActionParameters`.
@@ -261,7 +261,7 @@ struct call_transfer_action_parameters {
     /// Required.
     std::string trigger_message;
     std::optional<bool> hear_whisper_message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DataExtractionActionParameters`.
@@ -276,7 +276,7 @@ struct data_extraction_action_parameters {
     std::vector<std::string> examples;
     /// Default: false.
     std::optional<bool> overwrite_existing_value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WorkflowTriggerParameters`.
@@ -289,7 +289,7 @@ struct workflow_trigger_parameters {
     std::string trigger_message;
     /// Required.
     std::string workflow_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SMSParameters`.
@@ -302,7 +302,7 @@ struct sms_parameters {
     std::string trigger_message;
     /// Required.
     std::string message_body;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AppointmentBookingActionParameters`.
@@ -317,7 +317,7 @@ struct appointment_booking_action_parameters {
     std::optional<std::int64_t> slots_per_day;
     /// Required.
     std::optional<std::int64_t> hours_between_slots;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomActionHeaderDTO`.
@@ -328,7 +328,7 @@ struct custom_action_header {
     std::string key;
     /// Required.
     std::string value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomActionParameterDTO`.
@@ -340,7 +340,7 @@ struct custom_action_parameter {
     std::optional<std::string> description;
     std::optional<std::string> type;
     std::optional<std::string> example;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomActionApiDetailsDTO`.
@@ -355,7 +355,7 @@ struct custom_action_api_details {
     std::optional<std::string> authentication_value;
     std::optional<std::vector<types::custom_action_header>> headers;
     std::optional<std::vector<types::custom_action_parameter>> parameters;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomActionParameters`.
@@ -369,7 +369,7 @@ struct custom_action_parameters {
     /// Required.
     types::custom_action_api_details api_details;
     std::optional<std::vector<std::string>> selected_paths;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `KnowledgeBaseParameters`.
@@ -380,7 +380,7 @@ struct knowledge_base_parameters {
     std::string trigger_prompt;
     /// Required.
     std::string knowledge_base_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AgentActionResponseDTO`.
@@ -399,7 +399,7 @@ struct agent_action_response {
         types::custom_action_parameters,
         types::knowledge_base_parameters>>
         action_parameters;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetAgentResponseDTO`.
@@ -429,7 +429,7 @@ struct get_agent_response {
     std::optional<bool> is_agent_as_backup_disabled;
     std::optional<types::translation_schema> translation;
     std::vector<types::agent_action_response> actions;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetAgentsResponseDTO`.
@@ -440,7 +440,7 @@ struct get_agents_response {
     std::optional<std::int64_t> page;
     std::optional<std::int64_t> page_size;
     std::vector<types::get_agent_response> agents;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CallActionSchema`.
@@ -463,7 +463,7 @@ struct call_action {
     std::optional<std::string> executed_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> trigger_received_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CallLogDTO`.
@@ -485,7 +485,7 @@ struct call_log {
     std::optional<types::translation_schema> translation;
     json::value extracted_data;
     std::optional<std::string> message_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CallLogsResponseDTO`.
@@ -496,7 +496,7 @@ struct call_logs_response {
     std::optional<std::int64_t> page;
     std::optional<std::int64_t> page_size;
     std::vector<types::call_log> call_logs;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateSingleActionDTO`.
@@ -521,7 +521,7 @@ struct create_single_action {
         types::custom_action_parameters,
         types::knowledge_base_parameters>>
         action_parameters;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateActionResponseDTO`.
@@ -540,7 +540,7 @@ struct create_action_response {
         types::custom_action_parameters,
         types::knowledge_base_parameters>>
         action_parameters;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateSingleActionDTO`.
@@ -565,7 +565,7 @@ struct update_single_action {
         types::custom_action_parameters,
         types::knowledge_base_parameters>>
         action_parameters;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateActionResponseDTO`.
@@ -584,7 +584,7 @@ struct update_action_response {
         types::custom_action_parameters,
         types::knowledge_base_parameters>>
         action_parameters;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetActionResponseDTO`.
@@ -603,7 +603,7 @@ struct get_action_response {
         types::custom_action_parameters,
         types::knowledge_base_parameters>>
         action_parameters;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v2::voice_ai::types

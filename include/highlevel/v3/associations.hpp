@@ -34,7 +34,7 @@ struct create_relation_req {
     std::string first_record_id;
     /// Required.
     std::string second_record_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetPostSuccessfulResponseDto`.
@@ -49,7 +49,7 @@ struct get_post_successful_response {
     std::optional<std::string> second_object_label;
     std::optional<std::string> second_object_key;
     std::optional<std::string> association_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `createAssociationReqDto`.
@@ -68,7 +68,7 @@ struct create_association_req {
     std::string second_object_label;
     /// Required.
     std::string second_object_key;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateAssociationReqDto`.
@@ -79,7 +79,7 @@ struct update_association_req {
     std::string first_object_label;
     /// Required.
     std::string second_object_label;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteAssociationsResponseDTO`.
@@ -89,7 +89,7 @@ struct delete_associations_response {
     std::optional<bool> deleted;
     std::optional<std::string> id;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::associations::types

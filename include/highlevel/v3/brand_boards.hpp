@@ -37,7 +37,7 @@ struct brand_voice_public_v1 {
     std::optional<bool> is_default;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListBrandVoicesPublicV1ResponseDto`.
@@ -47,7 +47,7 @@ struct list_brand_voices_public_v1_response {
     std::vector<types::brand_voice_public_v1> items;
     std::optional<std::int64_t> total;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BrandVoiceAnswersDto`.
@@ -75,7 +75,7 @@ struct brand_voice_answers {
     std::optional<std::string> risks_of_inaction;
     std::optional<std::string> unique_selling_proposition;
     std::optional<std::string> call_to_action;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateBrandVoicePublicV1BodyDto`.
@@ -88,7 +88,7 @@ struct create_brand_voice_public_v1_body {
     std::optional<std::string> url;
     std::optional<std::string> description;
     std::optional<types::brand_voice_answers> answers;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BrandVoiceAnswersPublicV1Dto`.
@@ -112,7 +112,7 @@ struct brand_voice_answers_public_v1 {
     std::optional<std::string> risks_of_inaction;
     std::optional<std::string> unique_selling_proposition;
     std::optional<std::string> call_to_action;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateBrandVoicePublicV1ResponseDto`.
@@ -128,7 +128,7 @@ struct create_brand_voice_public_v1_response {
     std::optional<bool> deleted;
     std::optional<types::brand_voice_answers_public_v1> answers;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetBrandVoicePublicV1ResponseDto`.
@@ -144,7 +144,7 @@ struct get_brand_voice_public_v1_response {
     std::optional<bool> deleted;
     std::optional<types::brand_voice_answers_public_v1> answers;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateBrandVoiceAnswersDto`.
@@ -168,7 +168,7 @@ struct update_brand_voice_answers {
     std::optional<std::string> risks_of_inaction;
     std::optional<std::string> unique_selling_proposition;
     std::optional<std::string> call_to_action;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateBrandVoicePublicV1BodyDto`.
@@ -177,7 +177,7 @@ struct update_brand_voice_public_v1_body {
 
     std::optional<std::string> name;
     std::optional<types::update_brand_voice_answers> answers;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateBrandVoicePublicV1ResponseDto`.
@@ -193,7 +193,7 @@ struct update_brand_voice_public_v1_response {
     std::optional<bool> deleted;
     std::optional<types::brand_voice_answers_public_v1> answers;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteBrandVoicePublicV1ResponseDto`.
@@ -202,7 +202,7 @@ struct delete_brand_voice_public_v1_response {
 
     std::optional<bool> deleted;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SetDefaultBrandVoicePublicV1ResponseDto`.
@@ -212,7 +212,7 @@ struct set_default_brand_voice_public_v1_response {
     std::optional<bool> success;
     std::optional<std::string> brand_voice_id;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `Logo`.
@@ -226,7 +226,7 @@ struct logo {
     std::string label;
     /// Required.
     std::string path;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `Color`.
@@ -244,7 +244,7 @@ struct color {
     std::string rgb;
     /// Required.
     std::string label;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `Font`.
@@ -258,7 +258,7 @@ struct font_model {
     std::string fallback;
     /// Required.
     std::string label;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateBrandBoardParam`.
@@ -277,7 +277,7 @@ struct create_brand_board_param {
     std::optional<std::string> parent_id;
     json::open_enum<types::source_type> type;
     std::optional<std::string> url;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `MetaData`.
@@ -288,7 +288,7 @@ struct meta_data {
     std::optional<std::string> last_action;
     std::optional<std::string> source_id;
     json::open_enum<types::source_type> source_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `MissingAssets`.
@@ -298,7 +298,7 @@ struct missing_assets {
     std::vector<std::string> logos;
     std::vector<std::string> fonts;
     std::vector<std::string> colors;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetBrandBoardSuccessDTO`.
@@ -321,7 +321,7 @@ struct get_brand_board_success {
     std::optional<types::missing_assets> missing_assets;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BrandBoardListItemDTO`.
@@ -334,7 +334,7 @@ struct brand_board_list_item {
     std::optional<std::string> updated_at;
     std::optional<bool> default_;
     std::optional<types::meta_data> meta;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetBrandBoardsByLocationSuccessDTO`.
@@ -343,7 +343,7 @@ struct get_brand_boards_by_location_success {
 
     std::vector<types::brand_board_list_item> brand_boards;
     std::optional<std::int64_t> total_count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateBrandBoardBody`.
@@ -356,7 +356,7 @@ struct update_brand_board_body {
     std::optional<std::vector<types::font_model>> fonts;
     std::optional<bool> default_;
     std::optional<std::string> parent_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::brand_boards::types

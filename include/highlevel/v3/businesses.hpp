@@ -44,7 +44,7 @@ struct business {
     std::optional<std::string> created_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetBusinessByLocationResponseDto`.
@@ -52,7 +52,7 @@ struct get_business_by_location_response {
     get_business_by_location_response() = default;
 
     std::vector<types::business> businesses;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateBusinessDto`.
@@ -72,7 +72,7 @@ struct create_business {
     std::optional<std::string> state;
     std::optional<std::string> country;
     std::optional<std::string> description;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateBusinessResponseDto`.
@@ -81,7 +81,7 @@ struct update_business_response {
 
     std::optional<bool> success;
     std::optional<types::business> buiseness;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateBusinessDto`.
@@ -98,7 +98,7 @@ struct update_business {
     std::optional<std::string> city;
     std::optional<std::string> country;
     std::optional<std::string> description;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteBusinessResponseDto`.
@@ -106,7 +106,7 @@ struct delete_business_response {
     delete_business_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetBusinessByIdResponseDto`.
@@ -114,7 +114,7 @@ struct get_business_by_id_response {
     get_business_by_id_response() = default;
 
     std::optional<types::business> business;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::businesses::types

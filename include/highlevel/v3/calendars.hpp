@@ -182,7 +182,7 @@ struct group {
     std::optional<std::string> slug;
     std::optional<bool> is_active;
     std::optional<std::string> id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AllGroupsSuccessfulResponseDTO`.
@@ -190,7 +190,7 @@ struct all_groups_successful_response {
     all_groups_successful_response() = default;
 
     std::vector<types::group> groups;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ValidateGroupSlugPostBody`.
@@ -201,7 +201,7 @@ struct validate_group_slug_post_body {
     std::string location_id;
     /// Required.
     std::string slug;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ValidateGroupSlugSuccessResponseDTO`.
@@ -209,7 +209,7 @@ struct validate_group_slug_success_response {
     validate_group_slug_success_response() = default;
 
     std::optional<bool> available;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GroupCreateDTO`.
@@ -225,7 +225,7 @@ struct group_create {
     /// Required.
     std::string slug;
     std::optional<bool> is_active;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GroupCreateSuccessfulResponseDTO`.
@@ -233,7 +233,7 @@ struct group_create_successful_response {
     group_create_successful_response() = default;
 
     std::optional<types::group> group;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GroupSuccessfulResponseDTO`.
@@ -241,7 +241,7 @@ struct group_successful_response {
     group_successful_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GroupStatusUpdateParams`.
@@ -250,7 +250,7 @@ struct group_status_update_params {
 
     /// Required.
     std::optional<bool> is_active;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GroupUpdateDTO`.
@@ -263,7 +263,7 @@ struct group_update {
     std::string description;
     /// Required.
     std::string slug;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ServiceResourceDTO`.
@@ -271,7 +271,7 @@ struct service_resource {
     service_resource() = default;
 
     std::optional<std::string> id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ServiceAddOnResponseDTO`.
@@ -280,7 +280,7 @@ struct service_add_on_response {
 
     std::optional<std::string> id;
     std::optional<std::int64_t> quantity;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ServiceDTO`.
@@ -294,7 +294,7 @@ struct service {
     std::optional<std::string> service_end_time;
     std::vector<types::service_resource> service_resources;
     std::vector<types::service_add_on_response> service_add_ons;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreatedOrUpdatedBy`.
@@ -303,7 +303,7 @@ struct created_or_updated_by {
 
     std::optional<std::string> user_id;
     std::optional<std::string> source;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ServiceBookingResponseDTO`.
@@ -325,7 +325,7 @@ struct service_booking_response {
     std::optional<std::string> date_updated;
     std::optional<types::created_or_updated_by> created_by;
     std::optional<std::string> meeting_location;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ServiceBookingsListResponseDTO`.
@@ -333,7 +333,7 @@ struct service_bookings_list_response {
     service_bookings_list_response() = default;
 
     std::vector<types::service_booking_response> bookings;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ServiceAddOnDTO`.
@@ -344,7 +344,7 @@ struct service_add_on {
     std::string id;
     std::optional<std::int64_t> quantity;
     std::optional<std::int64_t> duration;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateBookingServiceDTO`.
@@ -356,7 +356,7 @@ struct create_booking_service {
     std::optional<std::string> staff_id;
     std::optional<std::int64_t> position;
     std::optional<std::vector<types::service_add_on>> add_ons;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreatePublicServiceBookingDTO`.
@@ -379,7 +379,7 @@ struct create_public_service_booking {
     std::optional<std::string> meeting_location;
     std::optional<std::string> title;
     json::open_enum<types::create_public_service_booking_status> status;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateOrUpdateServiceBookingResponseDTO`.
@@ -402,7 +402,7 @@ struct create_or_update_service_booking_response {
     std::optional<types::created_or_updated_by> created_by;
     std::optional<std::string> meeting_location;
     std::vector<json::value> messages;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateServiceBookingDTO`.
@@ -417,7 +417,7 @@ struct update_service_booking {
     std::optional<std::string> end_time;
     std::optional<std::string> timezone;
     std::optional<std::vector<types::create_booking_service>> services;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteServiceBookingResponseDTO`.
@@ -426,7 +426,7 @@ struct delete_service_booking_response {
 
     std::optional<bool> success;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PaymentDTO`.
@@ -436,7 +436,7 @@ struct payment {
     std::optional<double> amount;
     std::optional<double> deposit;
     json::open_enum<types::deposit_type> deposit_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ServiceVariationDTO`.
@@ -452,7 +452,7 @@ struct service_variation {
     json::open_enum<types::pre_buffer_unit> pre_buffer_unit;
     std::optional<std::int64_t> post_buffer;
     json::open_enum<types::pre_buffer_unit> post_buffer_unit;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `StaffDTO`.
@@ -461,7 +461,7 @@ struct staff {
 
     /// Required.
     std::string id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ServiceResponseDTO`.
@@ -488,7 +488,7 @@ struct service_response {
     std::optional<std::string> form_id;
     std::vector<types::service_variation> variations;
     std::vector<types::staff> staff;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ServicesListResponseDTO`.
@@ -496,7 +496,7 @@ struct services_list_response {
     services_list_response() = default;
 
     std::vector<types::service_response> services;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ServiceResponseWrapperDTO`.
@@ -504,7 +504,7 @@ struct service_response_wrapper {
     service_response_wrapper() = default;
 
     std::optional<types::service_response> service;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateServiceVariationDTO`.
@@ -520,7 +520,7 @@ struct create_service_variation {
     std::optional<types::payment> payment;
     /// Required.
     std::string name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateServiceDTO`.
@@ -549,7 +549,7 @@ struct create_service {
     std::optional<bool> is_private;
     std::optional<std::string> form_id;
     std::optional<std::vector<types::create_service_variation>> variations;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateServiceVariationDTO`.
@@ -565,7 +565,7 @@ struct update_service_variation {
     std::optional<types::payment> payment;
     std::optional<std::string> id;
     std::optional<std::string> name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateServiceDTO`.
@@ -589,7 +589,7 @@ struct update_service {
     std::optional<std::string> form_id;
     std::optional<std::vector<types::staff>> staff;
     std::optional<std::vector<types::update_service_variation>> variations;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteServiceResponseDTO`.
@@ -598,7 +598,7 @@ struct delete_service_response {
 
     std::optional<bool> success;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ServiceLocationResponseDTO`.
@@ -617,7 +617,7 @@ struct service_location_response {
     json::open_enum<types::location_type> location_type;
     std::optional<std::string> address;
     std::optional<std::string> phone;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ServiceLocationListResponseDTO`.
@@ -625,7 +625,7 @@ struct service_location_list_response {
     service_location_list_response() = default;
 
     std::vector<types::service_location_response> service_locations;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateServiceLocationDTO`.
@@ -642,7 +642,7 @@ struct create_service_location {
     std::optional<std::string> address;
     std::optional<std::string> cover_image;
     json::open_enum<types::location_type> location_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateServiceLocationDTO`.
@@ -655,7 +655,7 @@ struct update_service_location {
     std::optional<std::string> address;
     std::optional<std::string> cover_image;
     json::open_enum<types::location_type> location_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteServiceLocationResponseDTO`.
@@ -664,7 +664,7 @@ struct delete_service_location_response {
 
     std::optional<bool> success;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AppointmentCreateSchema`.
@@ -694,7 +694,7 @@ struct appointment_create {
     /// Required.
     std::string start_time;
     std::optional<std::string> end_time;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AppointmentSchemaResponse`.
@@ -717,7 +717,7 @@ struct appointment_schema_response {
     std::optional<std::string> date_added;
     std::optional<std::string> date_updated;
     std::optional<std::string> id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AppointmentEditSchema`.
@@ -741,7 +741,7 @@ struct appointment_edit {
     std::optional<std::string> calendar_id;
     std::optional<std::string> start_time;
     std::optional<std::string> end_time;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarEventDTO`.
@@ -770,7 +770,7 @@ struct calendar_event {
     std::vector<std::string> assigned_resources;
     std::optional<types::created_or_updated_by> created_by;
     std::optional<std::string> master_event_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetCalendarEventsSuccessfulResponseDTO`.
@@ -778,7 +778,7 @@ struct get_calendar_events_successful_response {
     get_calendar_events_successful_response() = default;
 
     std::vector<types::calendar_event> events;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BlockSlotCreateRequestDTO`.
@@ -793,7 +793,7 @@ struct block_slot_create_request {
     std::string location_id;
     std::optional<std::string> start_time;
     std::optional<std::string> end_time;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BlockedSlotSuccessfulResponseDto`.
@@ -807,7 +807,7 @@ struct blocked_slot_successful_response {
     std::optional<std::string> end_time;
     std::optional<std::string> calendar_id;
     std::optional<std::string> assigned_user_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BlockSlotEditRequestDTO`.
@@ -822,7 +822,7 @@ struct block_slot_edit_request {
     std::string location_id;
     std::optional<std::string> start_time;
     std::optional<std::string> end_time;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SlotsSchema`.
@@ -830,7 +830,7 @@ struct slots_schema {
     slots_schema() = default;
 
     std::vector<std::string> slots;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarNotification`.
@@ -849,7 +849,7 @@ struct calendar_notification {
     std::optional<bool> should_send_to_selected_users;
     /// Required.
     std::string selected_users;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocationConfiguration`.
@@ -859,7 +859,7 @@ struct location_configuration {
     /// Required.
     json::open_enum<types::kind> kind;
     std::optional<std::string> location;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TeamMember`.
@@ -876,7 +876,7 @@ struct team_member {
     std::optional<std::string> meeting_location;
     std::optional<bool> is_primary;
     std::optional<std::vector<types::location_configuration>> location_configurations;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `Hour`.
@@ -891,7 +891,7 @@ struct hour {
     std::optional<std::int64_t> close_hour;
     /// Required. 0 to 60.
     std::optional<std::int64_t> close_minute;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `OpenHour`.
@@ -902,7 +902,7 @@ struct open_hour {
     std::vector<std::int64_t> days_of_the_week;
     /// Required.
     std::vector<types::hour> hours;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `Recurring`.
@@ -914,7 +914,7 @@ struct recurring {
     std::optional<std::int64_t> count;
     json::open_enum<types::booking_option> booking_option;
     json::open_enum<types::create_public_service_booking_status> booking_overlap_default_status;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `Availability`.
@@ -927,7 +927,7 @@ struct availability {
     std::vector<types::hour> hours;
     /// Default: false.
     std::optional<bool> deleted;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LookBusyConfiguration`.
@@ -938,7 +938,7 @@ struct look_busy_configuration {
     std::optional<bool> enabled;
     /// `LookBusyPercentage` on the wire. Required.
     std::optional<double> look_busy_percentage;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarCreateDTO`.
@@ -1020,7 +1020,7 @@ struct calendar_create {
     std::optional<std::string> consent_label;
     std::optional<std::string> calendar_cover_image;
     std::optional<types::look_busy_configuration> look_busy_config;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocationConfigurationResponse`.
@@ -1030,7 +1030,7 @@ struct location_configuration_response {
     json::open_enum<types::kind> kind;
     std::optional<std::string> location;
     std::optional<std::string> meeting_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TeamMemberResponse`.
@@ -1046,7 +1046,7 @@ struct team_member_response {
     std::optional<std::string> meeting_location;
     std::optional<bool> is_primary;
     std::vector<types::location_configuration_response> location_configurations;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarDTO`.
@@ -1127,7 +1127,7 @@ struct calendar {
     std::optional<std::string> calendar_cover_image;
     std::optional<types::look_busy_configuration> look_busy_config;
     std::optional<std::string> id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarsGetSuccessfulResponseDTO`.
@@ -1135,7 +1135,7 @@ struct calendars_get_successful_response {
     calendars_get_successful_response() = default;
 
     std::vector<types::calendar> calendars;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarByIdSuccessfulResponseDTO`.
@@ -1143,7 +1143,7 @@ struct calendar_by_id_successful_response {
     calendar_by_id_successful_response() = default;
 
     std::optional<types::calendar> calendar;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateAvailability`.
@@ -1157,7 +1157,7 @@ struct update_availability {
     /// Default: false.
     std::optional<bool> deleted;
     std::optional<std::string> id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarUpdateDTO`.
@@ -1227,7 +1227,7 @@ struct calendar_update {
     std::optional<std::string> calendar_cover_image;
     std::optional<types::look_busy_configuration> look_busy_config;
     std::optional<bool> is_active;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarDeleteSuccessfulResponseDTO`.
@@ -1235,7 +1235,7 @@ struct calendar_delete_successful_response {
     calendar_delete_successful_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetCalendarEventSuccessfulResponseDTO`.
@@ -1244,7 +1244,7 @@ struct get_calendar_event_successful_response {
 
     std::optional<types::calendar_event> event;
     std::optional<types::calendar_event> appointment;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteEventSuccessfulResponseDto`.
@@ -1252,7 +1252,7 @@ struct delete_event_successful_response {
     delete_event_successful_response() = default;
 
     std::optional<bool> succeeded;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `NoteCreatedBySchema`.
@@ -1261,7 +1261,7 @@ struct note_created_by {
 
     std::optional<std::string> id;
     std::optional<std::string> name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetNoteSchema`.
@@ -1274,7 +1274,7 @@ struct get_note {
     std::optional<std::string> date_added;
     std::optional<std::string> contact_id;
     std::optional<types::note_created_by> created_by;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetNotesListSuccessfulResponseDto`.
@@ -1283,7 +1283,7 @@ struct get_notes_list_successful_response {
 
     std::vector<types::get_note> notes;
     std::optional<bool> has_more;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `NotesDTO`.
@@ -1293,7 +1293,7 @@ struct notes {
     std::optional<std::string> user_id;
     /// Required. At most 5000 characters.
     std::string body;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetCreateUpdateNoteSuccessfulResponseDto`.
@@ -1301,7 +1301,7 @@ struct get_create_update_note_successful_response {
     get_create_update_note_successful_response() = default;
 
     std::optional<types::get_note> note;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteNoteSuccessfulResponseDto`.
@@ -1309,7 +1309,7 @@ struct delete_note_successful_response {
     delete_note_successful_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarResourceByIdResponseDTO`.
@@ -1325,7 +1325,7 @@ struct calendar_resource_by_id_response {
     std::optional<double> out_of_service;
     std::optional<std::int64_t> capacity;
     std::vector<std::string> calendar_ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateCalendarResourceDTO`.
@@ -1341,7 +1341,7 @@ struct update_calendar_resource {
     /// At most 100 elements.
     std::optional<std::vector<std::string>> calendar_ids;
     std::optional<bool> is_active;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarResourceResponseDTO`.
@@ -1356,7 +1356,7 @@ struct calendar_resource_response {
     std::optional<std::int64_t> quantity;
     std::optional<double> out_of_service;
     std::optional<std::int64_t> capacity;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ResourceDeleteResponseDTO`.
@@ -1364,7 +1364,7 @@ struct resource_delete_response {
     resource_delete_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateCalendarResourceDTO`.
@@ -1385,7 +1385,7 @@ struct create_calendar_resource {
     std::optional<std::int64_t> capacity;
     /// Required. At most 100 elements.
     std::vector<std::string> calendar_ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SchedulesDTO`.
@@ -1394,7 +1394,7 @@ struct schedules {
 
     std::optional<double> time_offset;
     std::optional<std::string> unit;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarNotificationResponseDTO`.
@@ -1417,7 +1417,7 @@ struct calendar_notification_response {
     std::vector<types::schedules> before_time;
     std::vector<std::string> selected_users;
     std::optional<bool> deleted;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateCalendarNotificationDTO`.
@@ -1443,7 +1443,7 @@ struct create_calendar_notification {
     std::optional<std::string> from_address;
     std::optional<std::string> from_name;
     std::optional<std::string> from_number;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateCalendarNotificationsDTO`.
@@ -1468,7 +1468,7 @@ struct update_calendar_notifications {
     std::optional<std::string> from_address;
     std::optional<std::string> from_number;
     std::optional<std::string> from_name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarNotificationDeleteResponseDTO`.
@@ -1476,7 +1476,7 @@ struct calendar_notification_delete_response {
     calendar_notification_delete_response() = default;
 
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleIntervalDTO`.
@@ -1487,7 +1487,7 @@ struct schedule_interval {
     std::string from;
     /// Required.
     std::string to;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleRuleDTO`.
@@ -1500,7 +1500,7 @@ struct schedule_rule {
     std::vector<types::schedule_interval> intervals;
     std::optional<std::string> date;
     json::open_enum<types::day> day;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleObjectResponseDTO`.
@@ -1517,7 +1517,7 @@ struct schedule_object_response {
     std::optional<std::string> user_id;
     std::vector<std::string> calendar_ids;
     std::optional<bool> deleted;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetAllSchedulesResponseDTO`.
@@ -1525,7 +1525,7 @@ struct get_all_schedules_response {
     get_all_schedules_response() = default;
 
     std::vector<types::schedule_object_response> schedules;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleResponseDTO`.
@@ -1533,7 +1533,7 @@ struct schedule_response {
     schedule_response() = default;
 
     std::optional<types::schedule_object_response> schedule;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateScheduleDTO`.
@@ -1550,7 +1550,7 @@ struct create_schedule {
     /// Required.
     std::string user_id;
     std::optional<std::vector<std::string>> calendar_ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateScheduleDTO`.
@@ -1560,7 +1560,7 @@ struct update_schedule {
     std::optional<std::string> name;
     std::optional<std::vector<types::schedule_rule>> rules;
     std::optional<std::string> timezone;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateEventCalendarScheduleDTO`.
@@ -1571,7 +1571,7 @@ struct create_event_calendar_schedule {
     std::vector<types::schedule_rule> rules;
     /// Required.
     std::string timezone;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EventCalendarScheduleResponseDTO`.
@@ -1583,7 +1583,7 @@ struct event_calendar_schedule_response {
     std::optional<std::string> calendar_id;
     std::optional<std::string> date_added;
     std::optional<std::string> date_updated;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EventCalendarScheduleWrapperDTO`.
@@ -1591,7 +1591,7 @@ struct event_calendar_schedule_wrapper {
     event_calendar_schedule_wrapper() = default;
 
     std::optional<types::event_calendar_schedule_response> schedule;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateEventCalendarScheduleDTO`.
@@ -1600,7 +1600,7 @@ struct update_event_calendar_schedule {
 
     std::optional<std::vector<types::schedule_rule>> rules;
     std::optional<std::string> timezone;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Response of `deleteSchedule`.
@@ -1608,7 +1608,7 @@ struct delete_schedule_response {
     delete_schedule_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Response of `add-calendar-to-schedule`.
@@ -1616,7 +1616,7 @@ struct add_calendar_to_schedule_response {
     add_calendar_to_schedule_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Response of `remove-calendar-from-schedule`.
@@ -1624,7 +1624,7 @@ struct remove_calendar_from_schedule_response {
     remove_calendar_from_schedule_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::calendars::types

@@ -57,7 +57,7 @@ struct acknowledgement_details {
     std::optional<std::string> placeholder_color;
     std::optional<std::string> live_chat_icon;
     std::optional<std::string> live_chat_placeholder_color;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WidgetSettingsThemeCustomColorDTO`.
@@ -72,7 +72,7 @@ struct widget_settings_theme_custom_color {
     std::optional<std::string> avatar_border_color;
     std::optional<std::string> sender_message_color;
     std::optional<std::string> received_message_color;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WidgetSettingsThemeDTO`.
@@ -81,7 +81,7 @@ struct widget_settings_theme {
 
     std::optional<std::string> name;
     std::optional<types::widget_settings_theme_custom_color> colors;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WidgetSettingsCustomizationSizeDTO`.
@@ -90,7 +90,7 @@ struct widget_settings_customization_size {
 
     std::optional<std::int64_t> width;
     std::optional<std::int64_t> height;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WidgetSettingsCustomizationDTO`.
@@ -99,7 +99,7 @@ struct widget_settings_customization {
 
     std::optional<std::string> position;
     std::optional<types::widget_settings_customization_size> sizes;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RedirectDTO`.
@@ -109,7 +109,7 @@ struct redirect {
     std::optional<bool> redirect_action;
     std::optional<std::string> redirect_website;
     std::optional<std::string> redirect_text;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BusinessOfficeHoursDTO`.
@@ -120,7 +120,7 @@ struct business_office_hours {
     std::optional<std::vector<json::value>> open_hours;
     std::optional<std::string> timezone;
     std::optional<std::string> outside_office_hours_welcome_msg;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FBPageDTO`.
@@ -129,7 +129,7 @@ struct fb_page {
 
     std::optional<std::string> facebook_page_id;
     std::optional<std::string> facebook_page_name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `InstagramPageDTO`.
@@ -140,7 +140,7 @@ struct instagram_page {
     std::optional<std::string> facebook_page_name;
     std::optional<std::string> instagram_page_id;
     std::optional<std::string> instagram_username;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `A2PComplianceDTO`.
@@ -162,7 +162,7 @@ struct a2p_compliance {
     /// `isA2POptInForm1` on the wire.
     std::optional<bool> is_a2p_opt_in_form1;
     std::optional<std::string> message_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AdvanceSettingsDTO`.
@@ -186,7 +186,7 @@ struct advance_settings {
     std::optional<bool> play_notification_sound;
     std::optional<std::string> voice_ai_send_action_text;
     std::optional<types::a2p_compliance> a_two_p_compliance;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WidgetSettingsDTO`.
@@ -241,7 +241,7 @@ struct widget_settings {
     std::optional<std::string> location_country_code;
     std::optional<std::string> widget_id;
     std::optional<std::string> widget_placement;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateWidgetDTO`.
@@ -259,7 +259,7 @@ struct create_widget {
     std::optional<bool> deleted;
     std::optional<bool> default_;
     std::optional<types::widget_settings> settings;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateWidgetDTO`.
@@ -271,7 +271,7 @@ struct update_widget {
     std::optional<std::string> name;
     std::optional<bool> default_;
     std::optional<types::widget_settings> settings;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CloneChatWidgetDTO`.
@@ -283,7 +283,7 @@ struct clone_chat_widget {
     /// Required.
     std::string chat_widget_id;
     std::optional<std::string> name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::chat_widget::types

@@ -41,7 +41,7 @@ struct search_body_v2 {
     std::optional<std::string> query;
     std::optional<std::vector<json::value>> filters;
     std::optional<std::vector<json::value>> sort;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TaskSchema`.
@@ -55,7 +55,7 @@ struct task {
     std::optional<std::string> due_date;
     std::optional<bool> completed;
     std::optional<std::string> contact_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TasksListSuccessfulResponseDto`.
@@ -63,7 +63,7 @@ struct tasks_list_successful_response {
     tasks_list_successful_response() = default;
 
     std::vector<types::task> tasks;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TaskByIsSuccessfulResponseDto`.
@@ -71,7 +71,7 @@ struct task_by_is_successful_response {
     task_by_is_successful_response() = default;
 
     std::optional<types::task> task;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateTaskParams`.
@@ -86,7 +86,7 @@ struct create_task_params {
     /// Required.
     std::optional<bool> completed;
     std::optional<std::string> assigned_to;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateTaskBody`.
@@ -98,7 +98,7 @@ struct update_task_body {
     std::optional<std::string> due_date;
     std::optional<bool> completed;
     std::optional<std::string> assigned_to;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateTaskStatusParams`.
@@ -107,7 +107,7 @@ struct update_task_status_params {
 
     /// Required.
     std::optional<bool> completed;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteTaskSuccessfulResponseDto`.
@@ -117,7 +117,7 @@ struct delete_task_successful_response {
     std::optional<bool> succeeded;
     /// Deprecated.
     std::optional<bool> succeded;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetEventSchema`.
@@ -141,7 +141,7 @@ struct get_event {
     std::optional<std::string> date_added;
     std::optional<std::string> date_updated;
     std::vector<std::string> assigned_resources;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetEventsSuccessfulResponseDto`.
@@ -149,7 +149,7 @@ struct get_events_successful_response {
     get_events_successful_response() = default;
 
     std::vector<types::get_event> events;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TagsDTO`.
@@ -158,7 +158,7 @@ struct tags_dto {
 
     /// Required.
     std::vector<std::string> tags;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateAddTagSuccessfulResponseDto`.
@@ -166,7 +166,7 @@ struct create_add_tag_successful_response {
     create_add_tag_successful_response() = default;
 
     std::vector<std::string> tags;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateDeleteTagSuccessfulResponseDto`.
@@ -174,7 +174,7 @@ struct create_delete_tag_successful_response {
     create_delete_tag_successful_response() = default;
 
     std::vector<std::string> tags;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetNoteSchema`.
@@ -189,7 +189,7 @@ struct get_note {
     std::optional<std::string> title;
     std::optional<std::string> color;
     std::optional<bool> pinned;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetNotesListSuccessfulResponseDto`.
@@ -197,7 +197,7 @@ struct get_notes_list_successful_response {
     get_notes_list_successful_response() = default;
 
     std::vector<types::get_note> notes;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `NotesDTO`.
@@ -210,7 +210,7 @@ struct notes {
     std::optional<std::string> title;
     std::optional<std::string> color;
     std::optional<bool> pinned;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetCreateUpdateNoteSuccessfulResponseDto`.
@@ -218,7 +218,7 @@ struct get_create_update_note_successful_response {
     get_create_update_note_successful_response() = default;
 
     std::optional<types::get_note> note;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateNoteDTO`.
@@ -230,7 +230,7 @@ struct update_note {
     std::optional<std::string> title;
     std::optional<std::string> color;
     std::optional<bool> pinned;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteNoteSuccessfulResponseDto`.
@@ -240,7 +240,7 @@ struct delete_note_successful_response {
     std::optional<bool> succeeded;
     /// Deprecated.
     std::optional<bool> succeded;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateTagsDTO`.
@@ -254,7 +254,7 @@ struct update_tags {
     /// Required.
     std::string location_id;
     std::optional<bool> remove_all_tags;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateTagsResponseDTO`.
@@ -266,7 +266,7 @@ struct update_tags_response {
     std::optional<bool> succeded;
     std::optional<std::int64_t> error_count;
     std::vector<json::value> responses;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ContactsBusinessUpdate`.
@@ -279,7 +279,7 @@ struct contacts_business_update {
     std::vector<std::string> ids;
     /// Required.
     json::nullable<std::string> business_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ContactsBulkUpateResponse`.
@@ -288,7 +288,7 @@ struct contacts_bulk_upate_response {
 
     std::optional<bool> success;
     std::vector<std::string> ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteContactsSuccessfulResponseDto`.
@@ -298,7 +298,7 @@ struct delete_contacts_successful_response {
     std::optional<bool> succeeded;
     /// Deprecated.
     std::optional<bool> succeded;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomFieldSchema`.
@@ -307,7 +307,7 @@ struct custom_field {
 
     std::optional<std::string> id;
     json::value value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AttributionSource`.
@@ -332,7 +332,7 @@ struct attribution_source {
     std::optional<std::string> ip;
     std::optional<std::string> medium;
     std::optional<std::string> medium_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DndSettingSchema`.
@@ -343,7 +343,7 @@ struct dnd_setting {
     json::open_enum<types::dnd_setting_status> status;
     std::optional<std::string> message;
     std::optional<std::string> code;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DndSettingsSchemaV3`.
@@ -356,7 +356,7 @@ struct dnd_settings {
     std::optional<types::dnd_setting> whats_app;
     std::optional<types::dnd_setting> gmb;
     std::optional<types::dnd_setting> fb;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetContactByIdSchemaV3`.
@@ -400,7 +400,7 @@ struct get_contact_by_id {
     std::optional<types::attribution_source> last_attribution_source;
     std::optional<std::string> visitor_id;
     std::optional<types::dnd_settings> dnd_settings;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ContactsByIdSuccessfulResponseDtoV3`.
@@ -408,7 +408,7 @@ struct contacts_by_id_successful_response {
     contacts_by_id_successful_response() = default;
 
     std::optional<types::get_contact_by_id> contact;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `InboundDndSettingSchema`.
@@ -418,7 +418,7 @@ struct inbound_dnd_setting {
     /// Required.
     json::open_enum<types::inbound_dnd_setting_status> status;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `InboundDndSettingsSchema`.
@@ -426,7 +426,7 @@ struct inbound_dnd_settings {
     inbound_dnd_settings() = default;
 
     std::optional<types::inbound_dnd_setting> all;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `CustomFieldInput`, which the description lacks.
@@ -438,7 +438,7 @@ struct custom_field_input {
     json::value field_value;
     /// `field_value` on the wire. Deprecated.
     json::value field_value_legacy;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateContactDtoV3`.
@@ -469,7 +469,7 @@ struct create_contact {
     json::nullable<std::string> company_name;
     std::optional<std::string> assigned_to;
     std::optional<types::dnd_settings> dnd_settings;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateContactsSuccessfulResponseDtoV3`.
@@ -477,7 +477,7 @@ struct create_contacts_successful_response {
     create_contacts_successful_response() = default;
 
     std::optional<types::get_contact_by_id> contact;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateContactDtoV3`.
@@ -504,7 +504,7 @@ struct update_contact {
     std::optional<std::string> country;
     json::nullable<std::string> assigned_to;
     std::optional<types::dnd_settings> dnd_settings;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateContactsSuccessfulResponseDtoV3`.
@@ -513,7 +513,7 @@ struct update_contacts_successful_response {
 
     std::optional<bool> succeeded;
     std::optional<types::get_contact_by_id> contact;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpsertContactDtoV3`.
@@ -546,7 +546,7 @@ struct upsert_contact {
     /// Default: false.
     std::optional<bool> create_new_if_duplicate_allowed;
     std::optional<types::dnd_settings> dnd_settings;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpsertContactsSuccessfulResponseDtoV3`.
@@ -556,7 +556,7 @@ struct upsert_contacts_successful_response {
     std::optional<bool> new_;
     std::optional<types::get_contact_by_id> contact;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ContactsSearchSchema`.
@@ -575,7 +575,7 @@ struct contacts_search {
     std::optional<std::string> business_id;
     std::vector<types::attribution_source> attributions;
     std::vector<std::string> followers;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ContactsSearchSuccessfulResponseDto`.
@@ -584,7 +584,7 @@ struct contacts_search_successful_response {
 
     std::vector<types::contacts_search> contacts;
     std::optional<std::int64_t> count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FollowersDTO`.
@@ -593,7 +593,7 @@ struct followers_dto {
 
     /// Required.
     std::vector<std::string> followers;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateAddFollowersSuccessfulResponseDto`.
@@ -602,7 +602,7 @@ struct create_add_followers_successful_response {
 
     std::vector<std::string> followers;
     std::vector<std::string> followers_added;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteFollowersSuccessfulResponseDto`.
@@ -611,7 +611,7 @@ struct delete_followers_successful_response {
 
     std::vector<std::string> followers;
     std::vector<std::string> followers_removed;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateDeleteCantactsCampaignsSuccessfulResponseDto`.
@@ -621,7 +621,7 @@ struct create_delete_cantacts_campaigns_successful_response {
     std::optional<bool> succeeded;
     /// Deprecated.
     std::optional<bool> succeded;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateWorkflowDto`.
@@ -629,7 +629,7 @@ struct create_workflow {
     create_workflow() = default;
 
     std::optional<std::string> event_start_time;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ContactsWorkflowSuccessfulResponseDto`.
@@ -639,7 +639,7 @@ struct contacts_workflow_successful_response {
     std::optional<bool> succeeded;
     /// Deprecated.
     std::optional<bool> succeded;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `SearchedContact`, which the description lacks.
@@ -683,7 +683,7 @@ struct searched_contact {
     std::optional<std::string> date_updated;
     std::vector<json::value> search_after;
     std::optional<types::dnd_settings> dnd_settings;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Response of `search-contacts-advanced`.
@@ -693,7 +693,7 @@ struct search_contacts_advanced_response {
     std::vector<types::searched_contact> contacts;
     std::optional<std::int64_t> total;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Response of `get-duplicate-contact`.
@@ -702,7 +702,7 @@ struct get_duplicate_contact_response {
 
     std::optional<types::get_contact_by_id> contact;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::contacts::types

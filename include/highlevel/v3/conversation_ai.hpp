@@ -90,7 +90,7 @@ struct trigger_workflow {
     /// Required.
     std::string trigger_condition;
     std::optional<std::string> trigger_message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `updateContactFieldDto`.
@@ -102,7 +102,7 @@ struct update_contact_field {
     /// Required.
     std::string description;
     std::optional<std::vector<std::string>> contact_update_examples;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `appointmentBookingDto`.
@@ -128,7 +128,7 @@ struct appointment_booking {
     std::optional<bool> reschedule_enabled;
     /// Required. Default: false.
     std::optional<bool> cancel_enabled;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `stopBotDto`.
@@ -150,7 +150,7 @@ struct stop_bot {
     /// Required.
     std::string final_message;
     std::optional<std::vector<std::string>> tags;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `humanHandOverDto`.
@@ -174,7 +174,7 @@ struct human_hand_over {
     std::optional<std::vector<std::string>> tags;
     /// Required.
     json::open_enum<types::handover_type> handover_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FollowupSequence`.
@@ -194,7 +194,7 @@ struct followup_sequence {
     std::optional<std::string> custom_message;
     std::optional<std::string> workflow_id;
     std::optional<bool> contact_requested;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `Interval`.
@@ -209,7 +209,7 @@ struct interval {
     std::optional<std::int64_t> end_hour;
     /// Required.
     std::optional<std::int64_t> end_minute;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WorkingHours`.
@@ -219,7 +219,7 @@ struct working_hours {
     /// Required.
     std::optional<std::int64_t> day_of_the_week;
     std::optional<std::vector<types::interval>> intervals;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FollowupSettings`.
@@ -231,7 +231,7 @@ struct followup_settings {
     std::optional<bool> follow_up_hours;
     std::optional<std::vector<types::working_hours>> working_hours;
     json::open_enum<types::timezone_to_use> timezone_to_use;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `advancedFollowupDto`.
@@ -245,7 +245,7 @@ struct advanced_followup {
     /// Required.
     std::vector<types::followup_sequence> followup_sequence;
     std::optional<types::followup_settings> followup_settings;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `transferBotDto`.
@@ -260,7 +260,7 @@ struct transfer_bot {
     std::optional<bool> enabled;
     std::optional<std::string> transfer_bot_trigger_condition;
     std::optional<std::vector<std::string>> transfer_bot_examples;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateActionDTO`.
@@ -281,7 +281,7 @@ struct create_action {
         types::advanced_followup,
         types::transfer_bot>>
         details;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ActionDataDTO`.
@@ -301,7 +301,7 @@ struct action_data {
         types::advanced_followup,
         types::transfer_bot>>
         details;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `createActionResponseDTO`.
@@ -310,7 +310,7 @@ struct create_action_response {
 
     std::optional<types::action_data> data;
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `fetchActionsForEmployeeResponseDTO`.
@@ -319,7 +319,7 @@ struct fetch_actions_for_employee_response {
 
     std::vector<types::action_data> data;
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `fetchActionDetailsResponseDTO`.
@@ -328,7 +328,7 @@ struct fetch_action_details_response {
 
     std::optional<types::action_data> data;
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `updateActionResponseDTO`.
@@ -337,7 +337,7 @@ struct update_action_response {
 
     std::optional<types::action_data> data;
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteActionDataDTO`.
@@ -345,7 +345,7 @@ struct delete_action_data {
     delete_action_data() = default;
 
     std::optional<std::string> id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `deleteActionResponseDTO`.
@@ -354,7 +354,7 @@ struct delete_action_response {
 
     std::optional<types::delete_action_data> data;
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateFollowupSettingsDTO`.
@@ -365,7 +365,7 @@ struct update_followup_settings {
     std::vector<std::string> action_ids;
     /// Required.
     types::followup_settings followup_settings;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateEmployeeDto`.
@@ -403,7 +403,7 @@ struct create_employee {
     std::optional<bool> respond_to_audio;
     std::optional<bool> sleep_on_manual_message;
     std::optional<bool> sleep_on_workflow_message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ActionsIdDto`.
@@ -412,7 +412,7 @@ struct actions_id {
 
     std::optional<std::string> id;
     json::open_enum<types::type> type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EmployeeResponseDTO`.
@@ -439,7 +439,7 @@ struct employee_response {
     std::vector<std::string> knowledge_base_ids;
     std::optional<bool> sleep_on_manual_message;
     std::optional<bool> sleep_on_workflow_message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EmployeeListItemDTO`.
@@ -466,7 +466,7 @@ struct employee_list_item {
     std::optional<std::string> updated_at;
     std::optional<bool> sleep_on_manual_message;
     std::optional<bool> sleep_on_workflow_message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SearchEmployeeResponseDTO`.
@@ -476,7 +476,7 @@ struct search_employee_response {
     std::vector<types::employee_list_item> agents;
     std::optional<std::int64_t> total_count;
     std::optional<std::int64_t> count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateEmployeeDto`.
@@ -506,7 +506,7 @@ struct update_employee {
     std::optional<bool> respond_to_audio;
     std::optional<bool> sleep_on_manual_message;
     std::optional<bool> sleep_on_workflow_message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteEmployeeResponseDTO`.
@@ -515,7 +515,7 @@ struct delete_employee_response {
 
     std::optional<bool> success;
     std::optional<std::string> id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FetchAIResponseDetailsResponseDTO`.
@@ -532,7 +532,7 @@ struct fetch_ai_response_details_response {
     std::vector<json::value> action_logs;
     std::vector<json::value> history;
     std::optional<std::string> mode;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::conversation_ai::types

@@ -251,7 +251,7 @@ struct conversation_schema {
     std::optional<std::string> email;
     std::optional<std::string> phone;
     std::vector<json::value> sort;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SendConversationResponseDto`.
@@ -260,7 +260,7 @@ struct send_conversation_response {
 
     std::vector<types::conversation_schema> conversations;
     std::optional<std::int64_t> total;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateConversationDto`.
@@ -271,7 +271,7 @@ struct create_conversation {
     std::string location_id;
     /// Required.
     std::string contact_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ConversationCreateResponseDto`.
@@ -286,7 +286,7 @@ struct conversation_create_response {
     std::optional<std::string> location_id;
     std::optional<std::string> last_message_date;
     std::optional<std::string> assigned_to;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateConversationSuccessResponse`.
@@ -295,7 +295,7 @@ struct create_conversation_success_response {
 
     std::optional<bool> success;
     std::optional<types::conversation_create_response> conversation;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetConversationByIdResponse`.
@@ -311,7 +311,7 @@ struct get_conversation_by_id_response {
     std::optional<std::string> assigned_to;
     std::optional<std::string> id;
     std::optional<bool> starred;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateConversationDto`.
@@ -323,7 +323,7 @@ struct update_conversation {
     std::optional<std::int64_t> unread_count;
     std::optional<bool> starred;
     json::open_enum<types::feedback> feedback;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ConversationDto`.
@@ -342,7 +342,7 @@ struct conversation_dto {
     std::optional<bool> inbox;
     std::optional<bool> starred;
     std::optional<bool> deleted;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetConversationSuccessfulResponse`.
@@ -351,7 +351,7 @@ struct get_conversation_successful_response {
 
     std::optional<bool> success;
     std::optional<types::conversation_dto> conversation;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteConversationSuccessfulResponse`.
@@ -359,7 +359,7 @@ struct delete_conversation_successful_response {
     delete_conversation_successful_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetEmailMessageResponseDto`.
@@ -387,7 +387,7 @@ struct get_email_message_response {
     std::optional<std::string> reply_to_message_id;
     json::open_enum<types::source> source;
     std::optional<std::string> conversation_provider_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CancelScheduledResponseDto`.
@@ -396,7 +396,7 @@ struct cancel_scheduled_response {
 
     std::optional<std::int64_t> status;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `MessageMeta`.
@@ -406,7 +406,7 @@ struct message_meta {
     std::optional<std::string> call_duration;
     json::open_enum<types::call_status> call_status;
     json::value email;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetMessageResponseDto`.
@@ -430,7 +430,7 @@ struct get_message_response {
     std::optional<std::string> user_id;
     std::optional<std::string> conversation_provider_id;
     std::optional<std::string> chat_widget_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ExportMessagesResponseDto`.
@@ -440,7 +440,7 @@ struct export_messages_response {
     std::vector<types::get_message_response> messages;
     std::optional<std::string> next_cursor;
     std::optional<std::int64_t> total;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `MessagesPage`, which the description lacks.
@@ -450,7 +450,7 @@ struct messages_page {
     std::optional<std::string> last_message_id;
     std::optional<bool> next_page;
     std::vector<types::get_message_response> messages;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetMessagesByConversationResponseDto`.
@@ -458,7 +458,7 @@ struct get_messages_by_conversation_response {
     get_messages_by_conversation_response() = default;
 
     std::optional<types::messages_page> messages;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ForwardConfigDto`.
@@ -475,7 +475,7 @@ struct forward_config {
     std::optional<std::string> to_email;
     std::optional<std::string> recipient_contact_id;
     std::optional<std::string> recipient_conversation_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SendMessageBodyDto`.
@@ -511,7 +511,7 @@ struct send_message_body {
     json::open_enum<types::send_message_body_status> status;
     std::optional<bool> uses_native_scheduling_ai;
     json::open_enum<types::optimization_period> optimization_period;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ForwardResponseDto`.
@@ -526,7 +526,7 @@ struct forward_response {
     std::optional<std::string> forward_to_email;
     std::optional<std::string> recipient_contact_id;
     std::optional<std::string> recipient_conversation_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SendMessageResponseDto`.
@@ -540,7 +540,7 @@ struct send_message_response {
     std::optional<std::string> msg;
     std::optional<types::forward_response> forward_data;
     json::open_enum<types::send_message_body_status> status;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CallDataDTO`.
@@ -550,7 +550,7 @@ struct call_data {
     std::optional<std::string> to;
     std::optional<std::string> from;
     json::open_enum<types::call_status> status;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProcessMessageBodyDto`.
@@ -579,7 +579,7 @@ struct process_message_body {
     /// Date and time, ISO 8601.
     std::optional<std::string> date;
     std::optional<types::call_data> call;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProcessMessageResponseDto`.
@@ -594,7 +594,7 @@ struct process_message_response {
     /// Date and time, ISO 8601.
     std::optional<std::string> date_added;
     std::optional<std::string> email_message_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProcessOutboundMessageBodyDto`.
@@ -612,7 +612,7 @@ struct process_outbound_message_body {
     /// Date and time, ISO 8601.
     std::optional<std::string> date;
     std::optional<types::call_data> call;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UploadFilesResponseDto`.
@@ -621,7 +621,7 @@ struct upload_files_response {
 
     json::value uploaded_files;
     std::vector<std::string> twilio_media_sids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ErrorDto`.
@@ -634,7 +634,7 @@ struct error {
     std::string type;
     /// Required.
     std::string message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateMessageStatusDto`.
@@ -646,7 +646,7 @@ struct update_message_status {
     std::optional<types::error> error;
     std::optional<std::string> email_message_id;
     std::optional<std::vector<json::value>> recipients;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AddMessageAttachmentsDto`.
@@ -655,7 +655,7 @@ struct add_message_attachments {
 
     /// Required.
     std::vector<std::string> attachments;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetMessageTranscriptionResponseDto`.
@@ -668,7 +668,7 @@ struct get_message_transcription_response {
     std::optional<std::int64_t> end_time;
     std::optional<std::string> transcript;
     std::optional<double> confidence;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UserTypingBody`.
@@ -683,7 +683,7 @@ struct user_typing_body {
     std::string visitor_id;
     /// Required.
     std::string conversation_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateLiveChatMessageFeedbackResponse`.
@@ -691,7 +691,7 @@ struct create_live_chat_message_feedback_response {
     create_live_chat_message_feedback_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EmailEventsDto`.
@@ -708,7 +708,7 @@ struct email_events {
     std::optional<std::int64_t> unsubscribed;
     std::optional<std::int64_t> complained;
     std::optional<std::int64_t> stored;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateRecipientMessageStatusDto`.
@@ -720,7 +720,7 @@ struct update_recipient_message_status {
     /// Required.
     json::open_enum<types::update_recipient_message_status_status> status;
     std::optional<std::string> fail_reason;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateEmailMessageStatusDto`.
@@ -731,7 +731,7 @@ struct update_email_message_status {
     std::optional<std::vector<types::update_recipient_message_status>> recipients;
     /// Required.
     json::open_enum<types::update_recipient_message_status_status> status;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateEmailMessageStatusResponseDto`.
@@ -740,7 +740,7 @@ struct update_email_message_status_response {
 
     std::optional<bool> success;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SendReviewReplyDto`.
@@ -753,7 +753,7 @@ struct send_review_reply {
     std::string location_id;
     /// Required.
     std::string message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `InitiateFileUploadDto`.
@@ -771,7 +771,7 @@ struct initiate_file_upload {
     std::optional<std::int64_t> file_size;
     /// Required.
     std::string channel;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `InitiateFileUploadResponseDto`.
@@ -783,7 +783,7 @@ struct initiate_file_upload_response {
     std::optional<std::string> file_path;
     std::optional<std::int64_t> expires_at;
     std::optional<std::int64_t> max_file_size;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CompleteFileUploadDto`.
@@ -800,7 +800,7 @@ struct complete_file_upload {
     std::string conversation_id;
     /// Required.
     std::string filename;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CompleteFileUploadResponseDto`.
@@ -809,7 +809,7 @@ struct complete_file_upload_response {
 
     json::value uploaded_files;
     json::value metadata;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Body of `upload-file-attachments`.
@@ -826,7 +826,7 @@ struct upload_file_attachments_body {
     std::vector<std::string> attachment_urls;
     std::optional<std::string> chat_service_sid;
     std::optional<std::string> is_group_sms;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::conversations::types

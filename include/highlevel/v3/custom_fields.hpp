@@ -80,7 +80,7 @@ struct option {
     /// Required.
     std::string label;
     std::optional<std::string> url;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ICustomField`.
@@ -105,7 +105,7 @@ struct i_custom_field {
     std::optional<std::string> date_added;
     /// Date and time, ISO 8601.
     std::optional<std::string> date_updated;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomFieldSuccessfulResponseDto`.
@@ -113,7 +113,7 @@ struct custom_field_successful_response {
     custom_field_successful_response() = default;
 
     std::optional<types::i_custom_field> field;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomFieldsResponseDTO`.
@@ -122,7 +122,7 @@ struct custom_fields_response {
 
     std::vector<types::i_custom_field> fields;
     std::vector<types::i_custom_field> folders;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateCustomFieldsDTO`.
@@ -148,7 +148,7 @@ struct create_custom_fields {
     std::optional<bool> allow_custom_option;
     /// Required.
     std::string parent_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateFolder`.
@@ -161,7 +161,7 @@ struct create_folder {
     std::string name;
     /// Required.
     std::string location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ICustomFieldFolder`.
@@ -172,7 +172,7 @@ struct i_custom_field_folder {
     std::optional<std::string> object_key;
     std::optional<std::string> location_id;
     std::optional<std::string> name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateFolder`.
@@ -183,7 +183,7 @@ struct update_folder {
     std::string name;
     /// Required.
     std::string location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomFolderDeleteResponseDto`.
@@ -193,7 +193,7 @@ struct custom_folder_delete_response {
     std::optional<bool> succeded;
     std::optional<std::string> id;
     std::optional<std::string> key;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateCustomFieldsDTO`.
@@ -210,7 +210,7 @@ struct update_custom_fields {
     std::optional<std::vector<types::option>> options;
     json::open_enum<types::accepted_formats> accepted_formats;
     std::optional<std::int64_t> max_file_limit;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::custom_fields::types

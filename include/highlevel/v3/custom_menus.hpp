@@ -39,7 +39,7 @@ struct icon_schema_optional {
 
     std::optional<std::string> name;
     json::open_enum<types::font_family> font_family;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomMenuSchema`.
@@ -59,7 +59,7 @@ struct custom_menu {
     json::open_enum<types::user_role> user_role;
     std::optional<bool> allow_camera;
     std::optional<bool> allow_microphone;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetCustomMenusResponseDTO`.
@@ -68,7 +68,7 @@ struct get_custom_menus_response {
 
     std::vector<types::custom_menu> custom_menus;
     std::optional<std::int64_t> total_links;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetSingleCustomMenusSuccessfulResponseDTO`.
@@ -76,7 +76,7 @@ struct get_single_custom_menus_successful_response {
     get_single_custom_menus_successful_response() = default;
 
     std::optional<types::custom_menu> custom_menu;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteCustomMenuSuccessfulResponseDTO`.
@@ -88,7 +88,7 @@ struct delete_custom_menu_successful_response {
     std::optional<std::string> deleted_menu_id;
     /// Date and time, ISO 8601.
     std::optional<std::string> deleted_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `IconSchema`.
@@ -99,7 +99,7 @@ struct icon {
     std::string name;
     /// Required.
     json::open_enum<types::font_family> font_family;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateCustomMenuDTO`.
@@ -126,7 +126,7 @@ struct create_custom_menu {
     json::open_enum<types::user_role> user_role;
     std::optional<bool> allow_camera;
     std::optional<bool> allow_microphone;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateCustomMenuDTO`.
@@ -147,7 +147,7 @@ struct update_custom_menu {
     json::open_enum<types::user_role> user_role;
     std::optional<bool> allow_camera;
     std::optional<bool> allow_microphone;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateCustomMenuLinkResponseDTO`.
@@ -156,7 +156,7 @@ struct update_custom_menu_link_response {
 
     std::optional<bool> success;
     std::optional<types::custom_menu> custom_menu;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::custom_menus::types

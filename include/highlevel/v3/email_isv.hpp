@@ -36,7 +36,7 @@ struct lead_connector_recommendation {
     lead_connector_recommendation() = default;
 
     std::optional<bool> is_email_valid;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EmailNotVerifiedResponseDto`.
@@ -46,7 +46,7 @@ struct email_not_verified_response {
     std::optional<bool> verified;
     std::optional<std::string> message;
     std::optional<std::string> address;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EmailVerifiedV3ResponseDto`.
@@ -58,7 +58,7 @@ struct email_verified_v3_response {
     json::open_enum<types::risk> risk;
     std::optional<std::string> address;
     std::optional<types::lead_connector_recommendation> lead_connector_recommendation;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `VerificationBodyDto`.
@@ -69,7 +69,7 @@ struct verification_body {
     json::open_enum<types::type> type;
     /// Required.
     std::string verify;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::email_isv::types

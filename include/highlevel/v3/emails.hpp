@@ -141,7 +141,7 @@ struct create_template_public_v2_body {
     std::optional<std::string> from_email;
     std::optional<std::string> preview_text;
     std::optional<std::string> user_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateTemplatePublicV2ResponseDto`.
@@ -161,7 +161,7 @@ struct create_template_public_v2_response {
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ImportTemplatePublicV2BodyDto`.
@@ -175,7 +175,7 @@ struct import_template_public_v2_body {
     std::optional<std::string> name;
     std::optional<std::string> parent_folder_id;
     std::optional<std::string> user_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ImportTemplatePublicV2ResponseDto`.
@@ -195,7 +195,7 @@ struct import_template_public_v2_response {
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateTemplateFolderPublicV2BodyDto`.
@@ -205,7 +205,7 @@ struct create_template_folder_public_v2_body {
     /// Required.
     std::string name;
     std::optional<std::string> user_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateTemplateFolderPublicV2ResponseDto`.
@@ -217,7 +217,7 @@ struct create_template_folder_public_v2_response {
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TemplateListItemPublicV2Dto`.
@@ -235,7 +235,7 @@ struct template_list_item_public_v2 {
     std::optional<std::int64_t> child_count;
     std::optional<bool> has_children;
     std::optional<std::string> parent_folder_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListTemplatesPublicV2ResponseDto`.
@@ -245,7 +245,7 @@ struct list_templates_public_v2_response {
     std::vector<types::template_list_item_public_v2> items;
     std::optional<std::int64_t> total;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetTemplatePublicV2ResponseDto`.
@@ -266,7 +266,7 @@ struct get_template_public_v2_response {
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteTemplatePublicV2ResponseDto`.
@@ -275,7 +275,7 @@ struct delete_template_public_v2_response {
 
     std::optional<bool> deleted;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateTemplatePublicV2BodyDto`.
@@ -292,7 +292,7 @@ struct update_template_public_v2_body {
     std::optional<bool> archived;
     json::nullable<std::string> parent_folder_id;
     std::optional<std::string> user_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateTemplatePublicV2ResponseDto`.
@@ -313,7 +313,7 @@ struct update_template_public_v2_response {
     std::optional<std::string> updated_at;
     std::optional<std::string> created_at;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EmailStatsNumbersPublicV2Dto`.
@@ -338,7 +338,7 @@ struct email_stats_numbers_public_v2 {
     std::optional<double> complaint_rate;
     std::optional<double> bounce_rate;
     std::optional<double> reply_rate;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetCampaignStatsPublicV2ResponseDto`.
@@ -351,7 +351,7 @@ struct get_campaign_stats_public_v2_response {
     std::optional<std::string> sub_source_id;
     std::optional<types::email_stats_numbers_public_v2> stats;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BulkActionCampaignEmailDetailsDto`.
@@ -362,7 +362,7 @@ struct bulk_action_campaign_email_details {
     std::optional<std::string> from;
     std::optional<std::string> name;
     std::optional<std::string> template_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateEmailCampaignPublicV2BodyDto`.
@@ -381,7 +381,7 @@ struct create_email_campaign_public_v2_body {
     /// Required.
     std::string user_id;
     std::optional<std::string> user_name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EmailCampaignVariationPublicV2Dto`.
@@ -390,7 +390,7 @@ struct email_campaign_variation_public_v2 {
 
     std::optional<std::string> source_id;
     std::optional<bool> is_winner;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateEmailCampaignPublicV2ResponseDto`.
@@ -409,7 +409,7 @@ struct create_email_campaign_public_v2_response {
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EmailCampaignPublicV2Dto`.
@@ -427,7 +427,7 @@ struct email_campaign_public_v2 {
     std::optional<bool> deleted;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListEmailCampaignsPublicV2ResponseDto`.
@@ -437,7 +437,7 @@ struct list_email_campaigns_public_v2_response {
     std::vector<types::email_campaign_public_v2> campaigns;
     std::optional<std::int64_t> total;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateEmailCampaignPublicV2BodyDto`.
@@ -448,7 +448,7 @@ struct update_email_campaign_public_v2_body {
     std::optional<std::string> editor_content;
     json::open_enum<types::create_template_public_v2_body_editor_type> editor_type;
     std::optional<std::string> user_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateEmailCampaignPublicV2ResponseDto`.
@@ -467,7 +467,7 @@ struct update_email_campaign_public_v2_response {
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetEmailCampaignPublicV2ResponseDto`.
@@ -494,7 +494,7 @@ struct get_email_campaign_public_v2_response {
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WorkflowCampaignPublicV2Dto`.
@@ -509,7 +509,7 @@ struct workflow_campaign_public_v2 {
     std::optional<bool> deleted;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListWorkflowCampaignsPublicV2ResponseDto`.
@@ -519,7 +519,7 @@ struct list_workflow_campaigns_public_v2_response {
     std::vector<types::workflow_campaign_public_v2> campaigns;
     std::optional<std::int64_t> total;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WorkflowCampaignSubSourcePublicV2Dto`.
@@ -537,7 +537,7 @@ struct workflow_campaign_sub_source_public_v2 {
     std::optional<std::string> editor_content_url;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetWorkflowCampaignPublicV2ResponseDto`.
@@ -554,7 +554,7 @@ struct get_workflow_campaign_public_v2_response {
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BulkActionCampaignPublicV2Dto`.
@@ -572,7 +572,7 @@ struct bulk_action_campaign_public_v2 {
     std::optional<std::string> updated_at;
     std::optional<std::string> completed_at;
     std::optional<types::bulk_action_campaign_email_details> email_metadata;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListBulkActionCampaignsPublicV2ResponseDto`.
@@ -582,7 +582,7 @@ struct list_bulk_action_campaigns_public_v2_response {
     std::vector<types::bulk_action_campaign_public_v2> campaigns;
     std::optional<std::int64_t> total;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetBulkActionCampaignPublicV2ResponseDto`.
@@ -608,7 +608,7 @@ struct get_bulk_action_campaign_public_v2_response {
     std::optional<std::string> updated_at;
     std::optional<std::string> completed_at;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleCampaignEmailMetaPublicV2Dto`.
@@ -624,7 +624,7 @@ struct schedule_campaign_email_meta_public_v2 {
     std::optional<std::string> reply_to_address;
     std::optional<std::string> preview_text;
     std::optional<std::vector<std::string>> attachments;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleCampaignRecipientsPublicV2Dto`.
@@ -638,7 +638,7 @@ struct schedule_campaign_recipients_public_v2 {
     json::open_enum<types::segment> segment;
     /// Default: true.
     std::optional<bool> freeze_list;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleCampaignBatchConfigPublicV2Dto`.
@@ -654,7 +654,7 @@ struct schedule_campaign_batch_config_public_v2 {
     std::optional<std::vector<json::open_enum<types::send_days>>> skip_days;
     std::optional<std::string> window_start;
     std::optional<std::string> window_end;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleCampaignTrackingPublicV2Dto`.
@@ -663,7 +663,7 @@ struct schedule_campaign_tracking_public_v2 {
 
     std::optional<bool> click_tracking;
     std::optional<bool> utm_tracking;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleCampaignResendPublicV2Dto`.
@@ -673,7 +673,7 @@ struct schedule_campaign_resend_public_v2 {
     std::optional<bool> enabled;
     std::optional<std::int64_t> wait_hours;
     std::optional<std::string> subject;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleCampaignScheduleConfigPublicV2Dto`.
@@ -685,7 +685,7 @@ struct schedule_campaign_schedule_config_public_v2 {
     std::optional<types::schedule_campaign_tracking_public_v2> tracking;
     std::optional<types::schedule_campaign_resend_public_v2> resend;
     std::optional<std::string> email_preference_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleCampaignRssConfigPublicV2Dto`.
@@ -704,7 +704,7 @@ struct schedule_campaign_rss_config_public_v2 {
     json::open_enum<types::start_at_day> start_at_day;
     std::optional<std::string> start_at_month_day;
     std::optional<std::string> first_execution_date;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleCampaignABTestVariationPublicV2Dto`.
@@ -713,7 +713,7 @@ struct schedule_campaign_ab_test_variation_public_v2 {
 
     std::optional<std::string> subject;
     std::optional<std::string> document_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleCampaignABTestConfigPublicV2Dto`.
@@ -732,7 +732,7 @@ struct schedule_campaign_ab_test_config_public_v2 {
     json::open_enum<types::winning_criteria> winning_criteria;
     /// Required.
     std::vector<types::schedule_campaign_ab_test_variation_public_v2> variations;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleCampaignPublicV2BodyDto`.
@@ -754,7 +754,7 @@ struct schedule_campaign_public_v2_body {
     std::optional<types::schedule_campaign_schedule_config_public_v2> schedule_config;
     std::optional<types::schedule_campaign_rss_config_public_v2> rss_config;
     std::optional<types::schedule_campaign_ab_test_config_public_v2> ab_test_config;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleCampaignPublicV2ResponseDto`.
@@ -764,7 +764,7 @@ struct schedule_campaign_public_v2_response {
     std::optional<std::string> campaign_id;
     std::optional<std::string> source_id;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteCampaignPublicV2ResponseDto`.
@@ -773,7 +773,7 @@ struct delete_campaign_public_v2_response {
 
     std::optional<bool> deleted;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::emails::types

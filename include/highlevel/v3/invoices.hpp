@@ -118,7 +118,7 @@ struct address_dto {
     std::optional<std::string> state;
     std::optional<std::string> country_code;
     std::optional<std::string> postal_code;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BusinessDetailsDto`.
@@ -131,7 +131,7 @@ struct business_details_dto {
     std::optional<types::address_dto> address;
     std::optional<std::string> website;
     std::optional<std::vector<std::string>> custom_values;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ItemTaxDto`.
@@ -147,7 +147,7 @@ struct item_tax {
     std::optional<std::string> calculation;
     std::optional<std::string> description;
     std::optional<std::string> tax_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `InvoiceItemDto`.
@@ -171,7 +171,7 @@ struct invoice_item {
     json::open_enum<types::invoice_item_type> type;
     /// Default: false.
     std::optional<bool> tax_inclusive;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DiscountDto`.
@@ -183,7 +183,7 @@ struct discount {
     /// Required. Default: `percentage`.
     json::open_enum<types::discount_type> type;
     std::optional<std::vector<std::string>> valid_on_product_ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TipsConfigurationDto`.
@@ -194,7 +194,7 @@ struct tips_configuration {
     std::vector<std::string> tips_percentage;
     /// Required.
     std::optional<bool> tips_enabled;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LateFeesFrequencyDto`.
@@ -205,7 +205,7 @@ struct late_fees_frequency {
     std::optional<std::int64_t> interval_count;
     /// Required.
     json::open_enum<types::interval> interval;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LateFeesGraceDto`.
@@ -216,7 +216,7 @@ struct late_fees_grace {
     std::optional<std::int64_t> interval_count;
     /// Required.
     std::string interval = "day";
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LateFeesMaxFeesDto`.
@@ -227,7 +227,7 @@ struct late_fees_max_fees {
     std::string type = "fixed";
     /// Required.
     std::optional<double> value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LateFeesConfigurationDto`.
@@ -244,7 +244,7 @@ struct late_fees_configuration {
     types::late_fees_frequency frequency;
     std::optional<types::late_fees_grace> grace;
     std::optional<types::late_fees_max_fees> max_late_fees;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `StripePaymentMethodDto`.
@@ -253,7 +253,7 @@ struct stripe_payment_method {
 
     /// Required.
     std::optional<bool> enable_bank_debit_only;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PaymentMethodDto`.
@@ -262,7 +262,7 @@ struct payment_method {
 
     /// Required.
     types::stripe_payment_method stripe;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProcessingFeePaidChargeDto`.
@@ -277,7 +277,7 @@ struct processing_fee_paid_charge {
     std::optional<double> amount;
     /// `_id` on the wire. Required.
     std::string id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProcessingFeeDto`.
@@ -288,7 +288,7 @@ struct processing_fee {
     std::vector<json::value> charges;
     std::optional<double> collected_miscellaneous_charges;
     std::optional<std::vector<types::processing_fee_paid_charge>> paid_charges;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateInvoiceTemplateDto`.
@@ -318,7 +318,7 @@ struct create_invoice_template {
     std::optional<types::payment_method> payment_methods;
     std::optional<std::vector<std::string>> attachments;
     std::optional<types::processing_fee> miscellaneous_charges;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateInvoiceTemplateResponseDto`.
@@ -338,7 +338,7 @@ struct create_invoice_template_response {
     std::optional<double> total;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetTemplateResponseDto`.
@@ -358,7 +358,7 @@ struct get_template_response {
     std::optional<double> total;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListTemplatesResponseDto`.
@@ -367,7 +367,7 @@ struct list_templates_response {
 
     std::vector<types::get_template_response> data;
     std::optional<std::int64_t> total_count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateInvoiceTemplateDto`.
@@ -391,7 +391,7 @@ struct update_invoice_template {
     std::optional<std::string> terms_notes;
     std::optional<std::string> title;
     std::optional<types::processing_fee> miscellaneous_charges;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateInvoiceTemplateResponseDto`.
@@ -411,7 +411,7 @@ struct update_invoice_template_response {
     std::optional<double> total;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateInvoiceLateFeesConfigurationDto`.
@@ -424,7 +424,7 @@ struct update_invoice_late_fees_configuration {
     std::string alt_type = "location";
     /// Required.
     types::late_fees_configuration late_fees_configuration;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdatePaymentMethodsConfigurationDto`.
@@ -436,7 +436,7 @@ struct update_payment_methods_configuration {
     /// Required.
     std::string alt_type = "location";
     std::optional<types::payment_method> payment_methods;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteInvoiceTemplateResponseDto`.
@@ -444,7 +444,7 @@ struct delete_invoice_template_response {
     delete_invoice_template_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AdditionalEmailsDto`.
@@ -453,7 +453,7 @@ struct additional_emails {
 
     /// Required.
     std::string email;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ContactDetailsDto`.
@@ -472,7 +472,7 @@ struct contact_details_dto {
     std::optional<std::string> company_name;
     std::optional<types::address_dto> address;
     std::optional<std::vector<std::string>> custom_fields;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomRRuleOptionsDto`.
@@ -496,7 +496,7 @@ struct custom_rrule_options {
     std::optional<double> days_before;
     std::optional<bool> use_start_as_primary_user_accepted;
     std::optional<std::string> end_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleOptionsDto`.
@@ -505,7 +505,7 @@ struct schedule_options {
 
     std::optional<std::string> execute_at;
     std::optional<types::custom_rrule_options> rrule;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AttachmentsDto`.
@@ -522,7 +522,7 @@ struct attachments {
     std::string type;
     /// Required.
     std::optional<std::int64_t> size;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateInvoiceScheduleDto`.
@@ -558,7 +558,7 @@ struct create_invoice_schedule {
     std::optional<types::payment_method> payment_methods;
     std::optional<std::vector<types::attachments>> attachments;
     std::optional<types::processing_fee> miscellaneous_charges;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DefaultInvoiceResponseDto`.
@@ -589,7 +589,7 @@ struct default_invoice_response {
     std::optional<bool> automatic_taxes_enabled;
     std::optional<bool> automatic_taxes_calculated;
     json::value payment_schedule;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateInvoiceScheduleResponseDto`.
@@ -616,7 +616,7 @@ struct create_invoice_schedule_response {
     std::optional<std::string> compiled_terms_notes;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetScheduleResponseDto`.
@@ -643,7 +643,7 @@ struct get_schedule_response {
     std::optional<std::string> compiled_terms_notes;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListSchedulesResponseDto`.
@@ -652,7 +652,7 @@ struct list_schedules_response {
 
     std::vector<types::get_schedule_response> schedules;
     std::optional<std::int64_t> total;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateInvoiceScheduleDto`.
@@ -683,7 +683,7 @@ struct update_invoice_schedule {
     std::optional<std::string> title;
     std::optional<std::vector<types::attachments>> attachments;
     std::optional<types::processing_fee> miscellaneous_charges;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateInvoiceScheduleResponseDto`.
@@ -710,7 +710,7 @@ struct update_invoice_schedule_response {
     std::optional<std::string> compiled_terms_notes;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteInvoiceScheduleResponseDto`.
@@ -718,7 +718,7 @@ struct delete_invoice_schedule_response {
     delete_invoice_schedule_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateAndScheduleInvoiceScheduleResponseDto`.
@@ -745,7 +745,7 @@ struct update_and_schedule_invoice_schedule_response {
     std::optional<std::string> compiled_terms_notes;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CardDto`.
@@ -756,7 +756,7 @@ struct card {
     std::string brand;
     /// Required.
     std::string last4;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `USBankAccountDto`.
@@ -767,7 +767,7 @@ struct us_bank_account {
     std::string bank_name;
     /// Required.
     std::string last4;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SepaDirectDebitDTO`.
@@ -780,7 +780,7 @@ struct sepa_direct_debit {
     std::string last4;
     /// Required.
     std::string branch_code;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BacsDirectDebitDTO`.
@@ -791,7 +791,7 @@ struct bacs_direct_debit {
     std::string sort_code;
     /// Required.
     std::string last4;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BecsDirectDebitDTO`.
@@ -802,7 +802,7 @@ struct becs_direct_debit {
     std::string bsb_number;
     /// Required.
     std::string last4;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AutoPaymentDetailsDto`.
@@ -821,7 +821,7 @@ struct auto_payment_details {
     std::optional<types::becs_direct_debit> becs_direct_debit;
     std::optional<std::string> card_id;
     json::value provider;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleInvoiceScheduleDto`.
@@ -835,7 +835,7 @@ struct schedule_invoice_schedule {
     /// Required.
     std::optional<bool> live_mode;
     std::optional<types::auto_payment_details> auto_payment;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleInvoiceScheduleResponseDto`.
@@ -862,7 +862,7 @@ struct schedule_invoice_schedule_response {
     std::optional<std::string> compiled_terms_notes;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AutoPaymentScheduleDto`.
@@ -877,7 +877,7 @@ struct auto_payment_schedule {
     std::string id;
     /// Required.
     types::auto_payment_details auto_payment;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AutoPaymentInvoiceScheduleResponseDto`.
@@ -904,7 +904,7 @@ struct auto_payment_invoice_schedule_response {
     std::optional<std::string> compiled_terms_notes;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CancelInvoiceScheduleDto`.
@@ -915,7 +915,7 @@ struct cancel_invoice_schedule {
     std::string alt_id;
     /// Required.
     std::string alt_type = "location";
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CancelInvoiceScheduleResponseDto`.
@@ -942,7 +942,7 @@ struct cancel_invoice_schedule_response {
     std::optional<std::string> compiled_terms_notes;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SentToDto`.
@@ -954,7 +954,7 @@ struct sent_to_dto {
     std::optional<std::vector<std::string>> email_cc;
     std::optional<std::vector<std::string>> email_bcc;
     std::optional<std::vector<std::string>> phone_no;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PaymentScheduleDto`.
@@ -965,7 +965,7 @@ struct payment_schedule {
     json::open_enum<types::discount_type> type;
     /// Required.
     std::vector<std::string> schedules;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `Text2PayDto`.
@@ -1010,7 +1010,7 @@ struct text2_pay {
     std::string user_id;
     std::optional<types::discount> discount;
     std::optional<types::business_details_dto> business_details;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `Text2PayInvoiceResponseDto`.
@@ -1019,7 +1019,7 @@ struct text2_pay_invoice_response {
 
     std::optional<types::default_invoice_response> invoice;
     std::optional<std::string> invoice_url;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GenerateInvoiceNumberResponseDto`.
@@ -1027,7 +1027,7 @@ struct generate_invoice_number_response {
     generate_invoice_number_response() = default;
 
     std::optional<double> invoice_number;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomNotificationItemDto`.
@@ -1041,7 +1041,7 @@ struct custom_notification_item {
     std::optional<std::string> from_email;
     std::optional<std::string> email_subject;
     std::optional<std::string> default_email_template_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomNotificationDto`.
@@ -1064,7 +1064,7 @@ struct custom_notification {
     std::optional<types::custom_notification_item> customer_send_estimate;
     std::optional<types::custom_notification_item> team_estimate_accepted;
     std::optional<types::custom_notification_item> team_estimate_declined;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `Address`.
@@ -1077,7 +1077,7 @@ struct address {
     std::optional<std::string> state;
     std::optional<std::string> country_code;
     std::optional<std::string> postal_code;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `InvoiceSettingsBusinessDetailsDto`.
@@ -1090,7 +1090,7 @@ struct invoice_settings_business_details {
     std::optional<types::address> address;
     std::optional<std::string> website;
     std::vector<std::string> custom_values;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `InvoiceSettingsSenderConfigurationDto`.
@@ -1099,7 +1099,7 @@ struct invoice_settings_sender_configuration {
 
     std::optional<std::string> from_name;
     std::optional<std::string> from_email;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `InvoiceProductSettingsDto`.
@@ -1108,7 +1108,7 @@ struct invoice_product_settings {
 
     std::optional<bool> enable_import_product_description;
     std::optional<bool> description_optional;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ReminderDto`.
@@ -1129,7 +1129,7 @@ struct reminder {
     std::optional<std::string> start_time;
     std::optional<std::string> end_time;
     std::optional<std::string> timezone;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ReminderSettingsDto`.
@@ -1138,7 +1138,7 @@ struct reminder_settings {
 
     std::optional<std::string> default_email_template_id;
     std::vector<types::reminder> reminders;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetInvoiceSettingsResponseDto`.
@@ -1170,7 +1170,7 @@ struct get_invoice_settings_response {
     std::optional<types::late_fees_configuration> late_fees_configuration;
     std::optional<types::tips_configuration> tips_configuration;
     std::optional<types::payment_method> payment_methods;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateInvoiceDto`.
@@ -1211,7 +1211,7 @@ struct create_invoice {
     std::optional<types::payment_method> payment_methods;
     std::optional<std::vector<types::attachments>> attachments;
     std::optional<types::processing_fee> miscellaneous_charges;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateInvoiceResponseDto`.
@@ -1242,7 +1242,7 @@ struct create_invoice_response {
     std::optional<bool> automatic_taxes_enabled;
     std::optional<bool> automatic_taxes_calculated;
     json::value payment_schedule;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TotalSummaryDto`.
@@ -1252,7 +1252,7 @@ struct total_summary {
     std::optional<double> sub_total;
     std::optional<double> discount;
     std::optional<double> tax;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RemindersConfigurationDto`.
@@ -1261,7 +1261,7 @@ struct reminders_configuration {
 
     json::value reminder_execution_details_list;
     std::optional<types::reminder_settings> reminder_settings;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetInvoiceResponseDto`.
@@ -1294,7 +1294,7 @@ struct get_invoice_response {
     json::value payment_schedule;
     std::optional<types::total_summary> total_summary;
     std::optional<types::reminders_configuration> reminders_configuration;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListInvoicesResponseDto`.
@@ -1303,7 +1303,7 @@ struct list_invoices_response {
 
     std::vector<types::get_invoice_response> invoices;
     std::optional<std::int64_t> total;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateInvoiceDto`.
@@ -1341,7 +1341,7 @@ struct update_invoice {
     std::optional<types::payment_method> payment_methods;
     std::optional<std::vector<types::attachments>> attachments;
     std::optional<types::processing_fee> miscellaneous_charges;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateInvoiceResponseDto`.
@@ -1372,7 +1372,7 @@ struct update_invoice_response {
     std::optional<bool> automatic_taxes_enabled;
     std::optional<bool> automatic_taxes_calculated;
     json::value payment_schedule;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteInvoiceResponseDto`.
@@ -1403,7 +1403,7 @@ struct delete_invoice_response {
     std::optional<bool> automatic_taxes_enabled;
     std::optional<bool> automatic_taxes_calculated;
     json::value payment_schedule;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `VoidInvoiceDto`.
@@ -1414,7 +1414,7 @@ struct void_invoice {
     std::string alt_id;
     /// Required.
     std::string alt_type = "location";
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `VoidInvoiceResponseDto`.
@@ -1445,7 +1445,7 @@ struct void_invoice_response {
     std::optional<bool> automatic_taxes_enabled;
     std::optional<bool> automatic_taxes_calculated;
     json::value payment_schedule;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SendInvoiceDto`.
@@ -1464,7 +1464,7 @@ struct send_invoice {
     std::optional<bool> live_mode;
     std::optional<types::invoice_settings_sender_configuration> sent_from;
     std::optional<types::auto_payment_details> auto_payment;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SendInvoicesResponseDto`.
@@ -1474,7 +1474,7 @@ struct send_invoices_response {
     std::optional<types::default_invoice_response> invoice;
     json::value sms_data;
     json::value email_data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ChequeDto`.
@@ -1483,7 +1483,7 @@ struct cheque {
 
     /// Required.
     std::string number;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RecordPaymentDto`.
@@ -1506,7 +1506,7 @@ struct record_payment {
     json::value meta;
     std::optional<std::vector<std::string>> payment_schedule_ids;
     std::optional<std::string> fulfilled_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RecordPaymentResponseDto`.
@@ -1515,7 +1515,7 @@ struct record_payment_response {
 
     std::optional<bool> success;
     std::optional<types::default_invoice_response> invoice;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PatchInvoiceStatsLastViewedDto`.
@@ -1524,7 +1524,7 @@ struct patch_invoice_stats_last_viewed {
 
     /// Required.
     std::string invoice_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EstimateLineItemDto`.
@@ -1549,7 +1549,7 @@ struct estimate_line_item {
     /// Default: false.
     std::optional<bool> tax_inclusive;
     std::optional<std::vector<std::string>> attachments;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SendEstimateDto`.
@@ -1568,7 +1568,7 @@ struct send_estimate {
     std::string user_id;
     std::optional<types::invoice_settings_sender_configuration> sent_from;
     std::optional<std::string> estimate_name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FrequencySettingsDto`.
@@ -1579,7 +1579,7 @@ struct frequency_settings {
     std::optional<bool> enabled;
     /// Required.
     types::schedule_options schedule;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AutoInvoicingDto`.
@@ -1589,7 +1589,7 @@ struct auto_invoicing {
     /// Required.
     std::optional<bool> enabled;
     std::optional<bool> direct_payments;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PaymentScheduleDateConfigDto`.
@@ -1600,7 +1600,7 @@ struct payment_schedule_date_config {
     json::open_enum<types::deposit_date_type> deposit_date_type;
     /// Required.
     json::open_enum<types::schedule_date_type> schedule_date_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PaymentScheduleConfigDto`.
@@ -1613,7 +1613,7 @@ struct payment_schedule_config {
     types::payment_schedule_date_config date_config;
     /// Required.
     std::vector<json::value> schedules;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateEstimatesDto`.
@@ -1657,7 +1657,7 @@ struct create_estimates {
     std::optional<types::auto_invoicing> auto_invoice;
     std::optional<types::processing_fee> miscellaneous_charges;
     std::optional<types::payment_schedule_config> payment_schedule_config;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EstimateResponseDto`.
@@ -1706,7 +1706,7 @@ struct estimate_response {
     std::optional<double> totalamount_in_usd;
     json::value auto_invoice;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateEstimateDto`.
@@ -1751,7 +1751,7 @@ struct update_estimate {
     std::optional<types::processing_fee> miscellaneous_charges;
     std::optional<types::payment_schedule_config> payment_schedule_config;
     json::open_enum<types::estimate_status> estimate_status;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GenerateEstimateNumberResponse`.
@@ -1760,7 +1760,7 @@ struct generate_estimate_number_response {
 
     std::optional<std::int64_t> estimate_number;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AltDto`.
@@ -1771,7 +1771,7 @@ struct alt {
     std::string alt_id;
     /// Required.
     std::string alt_type = "location";
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateInvoiceFromEstimateDto`.
@@ -1785,7 +1785,7 @@ struct create_invoice_from_estimate {
     /// Required.
     std::optional<bool> mark_as_invoiced;
     json::open_enum<types::version> version;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateInvoiceFromEstimateResponseDTO`.
@@ -1794,7 +1794,7 @@ struct create_invoice_from_estimate_response {
 
     std::optional<types::estimate_response> estimate;
     std::optional<types::default_invoice_response> invoice;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListEstimatesResponseDTO`.
@@ -1804,7 +1804,7 @@ struct list_estimates_response {
     std::vector<std::string> estimates;
     std::optional<std::int64_t> total;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EstimateIdParam`.
@@ -1813,7 +1813,7 @@ struct estimate_id_param {
 
     /// Required.
     std::string estimate_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListEstimateTemplateResponseDTO`.
@@ -1823,7 +1823,7 @@ struct list_estimate_template_response {
     std::vector<std::string> data;
     std::optional<std::int64_t> total_count;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EstimateTemplatesDto`.
@@ -1856,7 +1856,7 @@ struct estimate_templates {
     std::optional<std::string> estimate_number_prefix;
     std::optional<std::vector<types::attachments>> attachments;
     std::optional<types::processing_fee> miscellaneous_charges;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EstimateTemplateResponseDTO`.
@@ -1887,7 +1887,7 @@ struct estimate_template_response {
     std::optional<std::int64_t> v;
     std::optional<bool> automatic_taxes_enabled;
     std::optional<std::string> terms_notes;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::invoices::types

@@ -53,7 +53,7 @@ struct faq_response {
     std::optional<bool> deleted;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListFaqsResponseDTO`.
@@ -64,7 +64,7 @@ struct list_faqs_response {
     std::vector<types::faq_response> faqs;
     std::optional<std::string> last_faq_id;
     std::optional<bool> has_more;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AddFaqDTO`.
@@ -79,7 +79,7 @@ struct add_faq {
     std::string answer;
     /// Required.
     std::string knowledge_base_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateFaqResponseDTO`.
@@ -88,7 +88,7 @@ struct create_faq_response {
 
     std::optional<bool> success;
     std::optional<types::faq_response> faq;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateFaqBodyDTO`.
@@ -99,7 +99,7 @@ struct update_faq_body {
     std::string question;
     /// Required.
     std::string answer;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateFaqResponseDTO`.
@@ -107,7 +107,7 @@ struct update_faq_response {
     update_faq_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteFaqResponseDTO`.
@@ -115,7 +115,7 @@ struct delete_faq_response {
     delete_faq_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CrawledUrlDTO`.
@@ -131,7 +131,7 @@ struct crawled_url {
     std::optional<std::string> content;
     std::optional<bool> content_edited_by_user;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetAllUrlsByKnowledgeBaseResponseDTO`.
@@ -140,7 +140,7 @@ struct get_all_urls_by_knowledge_base_response {
 
     std::optional<std::int64_t> count;
     std::vector<types::crawled_url> urls;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ErrorDetailsDTO`.
@@ -153,7 +153,7 @@ struct error_details {
     json::value options;
     std::optional<std::string> message;
     std::optional<std::string> name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CrawlingRecordDTO`.
@@ -164,7 +164,7 @@ struct crawling_record {
     std::optional<std::string> id;
     std::optional<std::string> title;
     std::optional<types::error_details> error;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CrawlingAggregateDTO`.
@@ -174,7 +174,7 @@ struct crawling_aggregate {
     /// `_id` on the wire.
     json::open_enum<types::status> id;
     std::vector<types::crawling_record> records;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `OperationDetailsDTO`.
@@ -195,7 +195,7 @@ struct operation_details {
     /// `__v` on the wire.
     std::optional<std::int64_t> v;
     std::optional<std::string> robots_file_data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CrawlingStatusDataDTO`.
@@ -204,7 +204,7 @@ struct crawling_status_data {
 
     std::vector<types::crawling_aggregate> aggregate;
     std::optional<types::operation_details> operation_details;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CrawlingStatusResponseDTO`.
@@ -213,7 +213,7 @@ struct crawling_status_response {
 
     std::optional<bool> success;
     std::optional<types::crawling_status_data> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DiscoverWebsiteRequestDTO`.
@@ -228,7 +228,7 @@ struct discover_website_request {
     json::open_enum<types::option> option;
     /// Required.
     std::string knowledge_base_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DiscoverWebsiteDataDTO`.
@@ -238,7 +238,7 @@ struct discover_website_data {
     std::optional<std::string> operation_id;
     json::open_enum<types::status> status;
     std::optional<std::string> url;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DiscoverWebsiteResponseDTO`.
@@ -247,7 +247,7 @@ struct discover_website_response {
 
     std::optional<bool> success;
     std::optional<types::discover_website_data> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TrainDiscoveredUrlsDTO`.
@@ -262,7 +262,7 @@ struct train_discovered_urls {
     std::string knowledge_base_id;
     /// Required.
     std::string operation_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TrainDiscoveredUrlsResponseDTO`.
@@ -270,7 +270,7 @@ struct train_discovered_urls_response {
     train_discovered_urls_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteWebsiteUrlRequestDTO`.
@@ -283,7 +283,7 @@ struct delete_website_url_request {
     std::string location_id;
     /// Required.
     std::vector<std::string> url_ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteWebsiteUrlResponseDTO`.
@@ -291,7 +291,7 @@ struct delete_website_url_response {
     delete_website_url_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `KnowledgeBaseListItemDTO`.
@@ -301,7 +301,7 @@ struct knowledge_base_list_item {
     std::optional<std::string> id;
     std::optional<std::string> name;
     std::optional<std::string> created_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetAllKnowledgeBasesPaginatedDataDTO`.
@@ -312,7 +312,7 @@ struct get_all_knowledge_bases_paginated_data {
     std::optional<std::int64_t> active_count;
     std::optional<bool> has_more;
     std::optional<std::string> last_knowledge_base_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetAllKnowledgeBasesPaginatedResponseDTO`.
@@ -321,7 +321,7 @@ struct get_all_knowledge_bases_paginated_response {
 
     std::optional<bool> success;
     std::optional<types::get_all_knowledge_bases_paginated_data> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `KnowledgeBaseMetadataDTO`.
@@ -334,7 +334,7 @@ struct knowledge_base_metadata {
     std::optional<std::int64_t> files;
     std::optional<double> web_searches;
     std::optional<std::int64_t> tables;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetKnowledgeBaseByIdDataDTO`.
@@ -350,7 +350,7 @@ struct get_knowledge_base_by_id_data {
     std::optional<std::string> updated_at;
     std::optional<types::knowledge_base_metadata> kb_metadata;
     std::optional<bool> is_default;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetKnowledgeBaseByIdResponseDTO`.
@@ -359,7 +359,7 @@ struct get_knowledge_base_by_id_response {
 
     std::optional<bool> success;
     std::optional<types::get_knowledge_base_by_id_data> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateKnowledgeBaseDTO`.
@@ -371,7 +371,7 @@ struct create_knowledge_base {
     std::optional<std::string> description;
     /// Required.
     std::string location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `KnowledgeBaseDataDTO`.
@@ -386,7 +386,7 @@ struct knowledge_base_data {
     std::optional<bool> deleted;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateKnowledgeBaseResponseDTO`.
@@ -395,7 +395,7 @@ struct create_knowledge_base_response {
 
     std::optional<bool> success;
     std::optional<types::knowledge_base_data> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateKnowledgeBaseDTO`.
@@ -404,7 +404,7 @@ struct update_knowledge_base {
 
     std::optional<std::string> name;
     std::optional<std::string> description;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateKnowledgeBaseResponseDTO`.
@@ -412,7 +412,7 @@ struct update_knowledge_base_response {
     update_knowledge_base_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteKnowledgeBaseResponseDTO`.
@@ -420,7 +420,7 @@ struct delete_knowledge_base_response {
     delete_knowledge_base_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::knowledge_base::types

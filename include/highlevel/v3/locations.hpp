@@ -79,7 +79,7 @@ struct settings {
     std::optional<bool> allow_duplicate_opportunity;
     std::optional<bool> allow_facebook_name_merge;
     std::optional<bool> disable_contact_timezone;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SocialSchema`.
@@ -97,7 +97,7 @@ struct social {
     std::optional<std::string> pinterest;
     std::optional<std::string> blog_rss;
     std::optional<std::string> google_places_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetLocationSchema`.
@@ -117,7 +117,7 @@ struct get_location {
     std::optional<std::string> timezone;
     std::optional<types::settings> settings;
     std::optional<types::social> social;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SearchSuccessfulResponseDto`.
@@ -125,7 +125,7 @@ struct search_successful_response {
     search_successful_response() = default;
 
     std::vector<types::get_location> locations;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BusinessSchema`.
@@ -141,7 +141,7 @@ struct business {
     std::optional<std::string> website;
     std::optional<std::string> timezone;
     std::optional<std::string> logo_url;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetLocationByIdSchema`.
@@ -168,7 +168,7 @@ struct get_location_by_id {
     std::optional<types::social> social;
     std::optional<types::settings> settings;
     json::value reseller;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetLocationByIdSuccessfulResponseDto`.
@@ -176,7 +176,7 @@ struct get_location_by_id_successful_response {
     get_location_by_id_successful_response() = default;
 
     std::optional<types::get_location_by_id> location;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProspectInfoDto`.
@@ -189,7 +189,7 @@ struct prospect_info {
     std::string last_name;
     /// Required.
     std::string email;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TwilioSchema`.
@@ -200,7 +200,7 @@ struct twilio {
     std::string sid;
     /// Required.
     std::string auth_token;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `MailgunSchema`.
@@ -211,7 +211,7 @@ struct mailgun {
     std::string api_key;
     /// Required.
     std::string domain;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateLocationDto`.
@@ -237,7 +237,7 @@ struct create_location {
     std::optional<types::twilio> twilio;
     std::optional<types::mailgun> mailgun;
     std::optional<std::string> snapshot_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateLocationSuccessfulResponseDto`.
@@ -259,7 +259,7 @@ struct create_location_successful_response {
     std::optional<std::string> timezone;
     std::optional<types::settings> settings;
     std::optional<types::social> social;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SnapshotPutSchema`.
@@ -270,7 +270,7 @@ struct snapshot_put {
     std::string id;
     /// Default: false.
     std::optional<bool> override;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateLocationDto`.
@@ -295,7 +295,7 @@ struct update_location {
     std::optional<types::twilio> twilio;
     std::optional<types::mailgun> mailgun;
     std::optional<types::snapshot_put> snapshot;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocationDeletedSuccessfulResponseDto`.
@@ -304,7 +304,7 @@ struct location_deleted_successful_response {
 
     std::optional<bool> success;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocationTagsSchema`.
@@ -314,7 +314,7 @@ struct location_tags {
     std::optional<std::string> name;
     std::optional<std::string> location_id;
     std::optional<std::string> id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocationTagsSuccessfulResponseDto`.
@@ -322,7 +322,7 @@ struct location_tags_successful_response {
     location_tags_successful_response() = default;
 
     std::vector<types::location_tags> tags;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocationTagSuccessfulResponseDto`.
@@ -330,7 +330,7 @@ struct location_tag_successful_response {
     location_tag_successful_response() = default;
 
     std::optional<types::location_tags> tag;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `tagBody`.
@@ -339,7 +339,7 @@ struct tag_body {
 
     /// Required.
     std::string name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocationTagDeleteSuccessfulResponseDto`.
@@ -347,7 +347,7 @@ struct location_tag_delete_successful_response {
     location_tag_delete_successful_response() = default;
 
     std::optional<bool> succeded;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TaskSearchParamsDto`.
@@ -363,7 +363,7 @@ struct task_search_params {
     /// Default: 0.
     std::optional<std::int64_t> skip;
     std::optional<std::string> business_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocationTaskListSuccessfulResponseDto`.
@@ -371,7 +371,7 @@ struct location_task_list_successful_response {
     location_task_list_successful_response() = default;
 
     std::vector<json::value> tasks;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomFieldSchema`.
@@ -391,7 +391,7 @@ struct custom_field {
     std::optional<std::int64_t> max_file_limit;
     std::optional<std::string> location_id;
     json::open_enum<types::custom_field_model> model;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomFieldsListSuccessfulResponseDto`.
@@ -399,7 +399,7 @@ struct custom_fields_list_successful_response {
     custom_fields_list_successful_response() = default;
 
     std::vector<types::custom_field> custom_fields;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomFieldSuccessfulResponseDto`.
@@ -407,7 +407,7 @@ struct custom_field_successful_response {
     custom_field_successful_response() = default;
 
     std::optional<types::custom_field> custom_field;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `textBoxListOptionsSchema`.
@@ -416,7 +416,7 @@ struct text_box_list_options {
 
     std::optional<std::string> label;
     std::optional<std::string> prefill_value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateCustomFieldsDTO`.
@@ -435,7 +435,7 @@ struct create_custom_fields {
     /// Default: 0.
     std::optional<std::int64_t> position;
     json::open_enum<types::custom_field_model> model;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateCustomFieldsDTO`.
@@ -452,7 +452,7 @@ struct update_custom_fields {
     /// Default: 0.
     std::optional<std::int64_t> position;
     json::open_enum<types::custom_field_model> model;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomFieldDeleteSuccessfulResponseDto`.
@@ -460,7 +460,7 @@ struct custom_field_delete_successful_response {
     custom_field_delete_successful_response() = default;
 
     std::optional<bool> succeded;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FileUploadResponseDto`.
@@ -469,7 +469,7 @@ struct file_upload_response {
 
     json::value uploaded_files;
     std::vector<json::value> meta;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomValueSchema`.
@@ -481,7 +481,7 @@ struct custom_value {
     std::optional<std::string> field_key;
     std::optional<std::string> value;
     std::optional<std::string> location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomValuesListSuccessfulResponseDto`.
@@ -489,7 +489,7 @@ struct custom_values_list_successful_response {
     custom_values_list_successful_response() = default;
 
     std::vector<types::custom_value> custom_values;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomValueIdSuccessfulResponseDto`.
@@ -497,7 +497,7 @@ struct custom_value_id_successful_response {
     custom_value_id_successful_response() = default;
 
     std::optional<types::custom_value> custom_value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `customValuesDTO`.
@@ -508,7 +508,7 @@ struct custom_values {
     std::string name;
     /// Required.
     std::string value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomValueDeleteSuccessfulResponseDto`.
@@ -516,7 +516,7 @@ struct custom_value_delete_successful_response {
     custom_value_delete_successful_response() = default;
 
     std::optional<bool> succeded;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `LocationTemplate.template`.
@@ -527,7 +527,7 @@ struct location_template_template_ {
     std::optional<std::string> body;
     std::optional<std::string> html;
     std::vector<json::value> attachments;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `LocationTemplate`, which the description lacks.
@@ -541,7 +541,7 @@ struct location_template {
     std::optional<std::string> date_added;
     std::optional<std::string> location_id;
     std::vector<std::string> url_attachments;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetTemplatesSuccessfulResponseDto`.
@@ -550,7 +550,7 @@ struct get_templates_successful_response {
 
     std::vector<types::location_template> templates;
     std::optional<std::int64_t> total_count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomRRulesOptions`.
@@ -571,7 +571,7 @@ struct custom_rrules_options {
     std::optional<bool> create_task_if_over_due;
     /// Required.
     std::optional<std::int64_t> due_after_seconds;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RecurringTaskResponseDTO`.
@@ -589,7 +589,7 @@ struct recurring_task_response {
     std::optional<bool> deleted;
     std::optional<std::string> assigned_to;
     std::optional<std::string> contact_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RecurringTaskSingleResponseDTO`.
@@ -597,7 +597,7 @@ struct recurring_task_single_response {
     recurring_task_single_response() = default;
 
     std::optional<types::recurring_task_response> recurring_task;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RecurringTaskCreateDTO`.
@@ -612,7 +612,7 @@ struct recurring_task_create {
     /// Required.
     types::custom_rrules_options rrule_options;
     std::optional<bool> ignore_task_creation;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RecurringTaskUpdateDTO`.
@@ -625,7 +625,7 @@ struct recurring_task_update {
     std::optional<std::vector<std::string>> owners;
     std::optional<types::custom_rrules_options> rrule_options;
     std::optional<bool> ignore_task_creation;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteRecurringTaskResponseDTO`.
@@ -634,7 +634,7 @@ struct delete_recurring_task_response {
 
     std::optional<std::string> id;
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdatePermissionsDto`.
@@ -643,7 +643,7 @@ struct update_permissions {
 
     /// Required.
     std::vector<json::open_enum<types::permissions>> permissions;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PermissionsResponseDto`.
@@ -651,7 +651,7 @@ struct permissions_response {
     permissions_response() = default;
 
     std::vector<json::open_enum<types::permissions>> permissions;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ConversationProviderSchema`.
@@ -663,7 +663,7 @@ struct conversation_provider {
     std::optional<std::string> name;
     json::open_enum<types::conversation_provider_type> type;
     std::optional<bool> default_;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ConversationChannelEntrySchema`.
@@ -671,7 +671,7 @@ struct conversation_channel_entry {
     conversation_channel_entry() = default;
 
     std::optional<types::conversation_provider> conversation_provider;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ConversationChannelSchema`.
@@ -682,7 +682,7 @@ struct conversation_channel {
     std::vector<types::conversation_channel_entry> sms;
     /// `Email` on the wire.
     std::vector<types::conversation_channel_entry> email;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetConversationChannelListSuccessfulResponseDto`.
@@ -690,7 +690,7 @@ struct get_conversation_channel_list_successful_response {
     get_conversation_channel_list_successful_response() = default;
 
     std::optional<types::conversation_channel> conversation_channel;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Body of `upload-file-customFields`.
@@ -699,7 +699,7 @@ struct upload_file_custom_fields_body {
 
     std::optional<std::string> id;
     std::optional<std::string> max_files;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::locations::types

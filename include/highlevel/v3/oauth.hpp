@@ -41,7 +41,7 @@ struct get_access_token_body {
     std::optional<std::string> refresh_token;
     json::open_enum<types::user_type> user_type;
     std::optional<std::string> redirect_uri;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetAccessTokenSuccessfulResponseDto`.
@@ -62,7 +62,7 @@ struct get_access_token_successful_response {
     std::optional<bool> is_bulk_installation;
     std::optional<bool> install_to_future_locations;
     std::optional<bool> approve_all_locations;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetLocationAccessCodeBodyDto`.
@@ -73,7 +73,7 @@ struct get_location_access_code_body {
     std::string company_id;
     /// Required.
     std::string location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetLocationAccessTokenV3SuccessfulResponseDto`.
@@ -90,7 +90,7 @@ struct get_location_access_token_v3_successful_response {
     std::optional<std::string> app_id;
     std::optional<std::string> version_id;
     std::optional<std::string> refresh_token;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `InstalledLocationSchema`.
@@ -105,7 +105,7 @@ struct installed_location {
     std::optional<std::string> version_id;
     /// Date and time, ISO 8601.
     std::optional<std::string> installed_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `V3PaginationMetaDto`.
@@ -119,7 +119,7 @@ struct v3_pagination_meta {
     std::optional<std::string> prev_page_token;
     std::optional<std::int64_t> current_page_size;
     std::optional<std::int64_t> estimated_total_records;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `V3InstalledLocationsListMetadataDto`.
@@ -128,7 +128,7 @@ struct v3_installed_locations_list_metadata {
 
     json::value filter_applied;
     json::value sort_applied;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetInstalledLocationsV3SuccessfulResponseDto`.
@@ -139,7 +139,7 @@ struct get_installed_locations_v3_successful_response {
     std::optional<types::v3_pagination_meta> pagination;
     std::optional<types::v3_installed_locations_list_metadata> metadata;
     std::optional<bool> install_to_future_locations;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::oauth::types

@@ -61,7 +61,7 @@ struct custom_object_label {
     std::string singular;
     /// Required.
     std::string plural;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ICustomObjectSchema`.
@@ -80,7 +80,7 @@ struct i_custom_object {
     /// Date and time, ISO 8601.
     std::optional<std::string> date_updated;
     std::optional<std::string> type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `OptionDTO`.
@@ -90,7 +90,7 @@ struct option {
     std::optional<std::string> key;
     std::optional<std::string> label;
     std::optional<std::string> url;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ICustomField`.
@@ -115,7 +115,7 @@ struct i_custom_field {
     std::optional<std::string> date_added;
     /// Date and time, ISO 8601.
     std::optional<std::string> date_updated;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomObjectByIdResponseDTO`.
@@ -125,7 +125,7 @@ struct custom_object_by_id_response {
     std::optional<types::i_custom_object> object;
     std::optional<bool> cache;
     std::vector<types::i_custom_field> fields;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomObjectListResponseDTO`.
@@ -133,7 +133,7 @@ struct custom_object_list_response {
     custom_object_list_response() = default;
 
     std::vector<types::i_custom_object> objects;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomObjectDisplayPropertyDetails`.
@@ -146,7 +146,7 @@ struct custom_object_display_property_details {
     std::string name;
     /// Required.
     std::string data_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateCustomObjectSchemaDTO`.
@@ -162,7 +162,7 @@ struct create_custom_object {
     std::string location_id;
     /// Required.
     types::custom_object_display_property_details primary_display_property_details;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomObjectResponseDTO`.
@@ -170,7 +170,7 @@ struct custom_object_response {
     custom_object_response() = default;
 
     std::optional<types::i_custom_object> object;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomObjectLabelUpdateDto`.
@@ -179,7 +179,7 @@ struct custom_object_label_update {
 
     std::optional<std::string> singular;
     std::optional<std::string> plural;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateCustomObjectSchemaDTO`.
@@ -192,7 +192,7 @@ struct update_custom_object {
     std::string location_id;
     /// Required.
     std::vector<std::string> searchable_properties;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `IRecordSchema`.
@@ -207,7 +207,7 @@ struct i_record {
     std::optional<std::string> date_added;
     /// Date and time, ISO 8601.
     std::optional<std::string> date_updated;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RecordByIdResponseDTO`.
@@ -215,7 +215,7 @@ struct record_by_id_response {
     record_by_id_response() = default;
 
     std::optional<types::i_record> record;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ObjectRecordDeleteResponseDTO`.
@@ -224,7 +224,7 @@ struct object_record_delete_response {
 
     std::optional<std::string> id;
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SearchRecordsBody`.
@@ -239,7 +239,7 @@ struct search_records_body {
     std::optional<std::int64_t> page_limit;
     std::optional<std::string> query;
     std::optional<std::vector<json::value>> search_after;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreatedByResponseDTO`.
@@ -250,7 +250,7 @@ struct created_by_response {
     std::optional<std::string> created_at;
     std::optional<std::string> source;
     std::optional<std::string> source_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RecordResponseDTO`.
@@ -271,7 +271,7 @@ struct record_response {
     std::optional<types::created_by_response> created_by;
     std::optional<types::created_by_response> last_updated_by;
     std::vector<json::value> search_after;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SearchRecordResponseDTO`.
@@ -280,7 +280,7 @@ struct search_record_response {
 
     std::vector<types::record_response> records;
     std::optional<std::int64_t> total;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::objects::types

@@ -137,7 +137,7 @@ struct create_white_label_integration_provider {
     std::string description;
     /// Required.
     std::string image_url;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateWhitelabelIntegrationResponseDto`.
@@ -157,7 +157,7 @@ struct create_whitelabel_integration_response {
     std::optional<std::string> created_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `IntegrationProviderSchema`.
@@ -177,7 +177,7 @@ struct integration_provider {
     std::optional<std::string> created_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListWhitelabelIntegrationProviderResponseDto`.
@@ -185,7 +185,7 @@ struct list_whitelabel_integration_provider_response {
     list_whitelabel_integration_provider_response() = default;
 
     std::vector<types::integration_provider> providers;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `OrderResponseSchema`.
@@ -220,7 +220,7 @@ struct order_response {
     std::optional<std::int64_t> onetime_products;
     std::optional<std::int64_t> recurring_products;
     std::optional<std::string> created_by;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListOrdersResponseDto`.
@@ -229,7 +229,7 @@ struct list_orders_response {
 
     std::vector<types::order_response> data;
     std::optional<std::int64_t> total_count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AmountSummary`.
@@ -238,7 +238,7 @@ struct amount_summary {
 
     std::optional<double> subtotal;
     std::optional<double> discount;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `OrderSource`.
@@ -250,7 +250,7 @@ struct order_source {
     std::optional<std::string> id;
     std::optional<std::string> name;
     json::value meta;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetOrderResponseSchema`.
@@ -284,7 +284,7 @@ struct get_order_response {
     std::optional<bool> automatic_taxes_calculated;
     std::optional<std::string> tax_calculation_provider;
     std::optional<std::string> created_by;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CardDto`.
@@ -295,7 +295,7 @@ struct card {
     json::open_enum<types::card_type> type;
     /// Required.
     std::string last4;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ChequeDto`.
@@ -304,7 +304,7 @@ struct cheque {
 
     /// Required.
     std::string number;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PostRecordOrderPaymentBody`.
@@ -323,7 +323,7 @@ struct post_record_order_payment_body {
     std::optional<double> amount;
     json::value meta;
     std::optional<bool> is_partial_payment;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PostRecordOrderPaymentResponse`.
@@ -331,7 +331,7 @@ struct post_record_order_payment_response {
     post_record_order_payment_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FulfillmentTracking`.
@@ -341,7 +341,7 @@ struct fulfillment_tracking {
     std::optional<std::string> tracking_number;
     std::optional<std::string> shipping_carrier;
     std::optional<std::string> tracking_url;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FulfillmentItems`.
@@ -352,7 +352,7 @@ struct fulfillment_items {
     std::string price_id;
     /// Required.
     std::optional<std::int64_t> qty;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateFulfillmentDto`.
@@ -369,7 +369,7 @@ struct create_fulfillment {
     std::vector<types::fulfillment_items> items;
     /// Required.
     std::optional<bool> notify_customer;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProductVariantOptionDto`.
@@ -378,7 +378,7 @@ struct product_variant_option {
 
     std::optional<std::string> id;
     std::optional<std::string> name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProductVariantDto`.
@@ -388,7 +388,7 @@ struct product_variant {
     std::optional<std::string> id;
     std::optional<std::string> name;
     std::vector<types::product_variant_option> options;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProductLabelDto`.
@@ -398,7 +398,7 @@ struct product_label {
     std::optional<std::string> title;
     std::optional<std::string> start_date;
     std::optional<std::string> end_date;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DefaultProductResponseDto`.
@@ -426,7 +426,7 @@ struct default_product_response {
     std::optional<std::string> automatic_tax_category_id;
     std::optional<types::product_label> label;
     std::optional<std::string> slug;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `MembershipOfferDto`.
@@ -437,7 +437,7 @@ struct membership_offer {
     std::optional<std::string> value;
     /// `_id` on the wire.
     std::optional<std::string> id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RecurringDto`.
@@ -446,7 +446,7 @@ struct recurring {
 
     json::open_enum<types::interval> interval;
     std::optional<std::int64_t> interval_count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DefaultPriceResponseDto`.
@@ -473,7 +473,7 @@ struct default_price_response {
     std::optional<bool> track_inventory;
     std::optional<std::int64_t> available_quantity;
     std::optional<bool> allow_out_of_stock_purchases;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FulfilledItem`.
@@ -486,7 +486,7 @@ struct fulfilled_item {
     std::optional<types::default_product_response> product;
     std::optional<types::default_price_response> price;
     std::optional<std::int64_t> qty;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FulfillmentSchema`.
@@ -501,7 +501,7 @@ struct fulfillment {
     std::vector<types::fulfilled_item> items;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateFulfillmentResponseDto`.
@@ -510,7 +510,7 @@ struct create_fulfillment_response {
 
     std::optional<bool> status;
     std::optional<types::fulfillment> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListFulfillmentResponseDto`.
@@ -519,7 +519,7 @@ struct list_fulfillment_response {
 
     std::optional<bool> status;
     std::vector<types::fulfillment> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TxnResponseSchema`.
@@ -560,7 +560,7 @@ struct txn_response {
     /// Date and time, ISO 8601.
     std::optional<std::string> fulfilled_at;
     std::optional<std::string> created_by;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListTxnsResponseDto`.
@@ -569,7 +569,7 @@ struct list_txns_response {
 
     std::vector<types::txn_response> data;
     std::optional<std::int64_t> total_count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetTxnResponseSchema`.
@@ -609,7 +609,7 @@ struct get_txn_response {
     std::optional<std::string> trace_id;
     std::optional<std::string> merged_from_contact_id;
     std::optional<std::string> created_by;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SubscriptionResponseSchema`.
@@ -643,7 +643,7 @@ struct subscription_response {
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
     std::optional<std::string> created_by;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListSubscriptionResponseDto`.
@@ -652,7 +652,7 @@ struct list_subscription_response {
 
     std::vector<types::subscription_response> data;
     std::optional<std::int64_t> total_count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomRRuleOptionsDto`.
@@ -671,7 +671,7 @@ struct custom_rrule_options {
     json::open_enum<types::month_of_year> month_of_year;
     std::optional<std::int64_t> count;
     std::optional<double> days_before;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduleOptionsDto`.
@@ -680,7 +680,7 @@ struct schedule_options {
 
     std::optional<std::string> execute_at;
     std::optional<types::custom_rrule_options> rrule;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetSubscriptionResponseSchema`.
@@ -719,7 +719,7 @@ struct get_subscription_response {
     std::optional<std::string> canceled_by;
     std::optional<std::string> trace_id;
     std::optional<std::string> created_by;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ApplyToFuturePaymentsConfigDto`.
@@ -729,7 +729,7 @@ struct apply_to_future_payments_config_dto {
     json::open_enum<types::apply_to_future_payments_config_dto_type> type;
     std::optional<std::int64_t> duration;
     std::optional<std::string> duration_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CouponDto`.
@@ -757,7 +757,7 @@ struct coupon {
     std::optional<std::string> user_id;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListCouponsResponseDto`.
@@ -767,7 +767,7 @@ struct list_coupons_response {
     std::vector<types::coupon> data;
     std::optional<std::int64_t> total_count;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ApplyToFuturePaymentsConfig`.
@@ -780,7 +780,7 @@ struct apply_to_future_payments_config {
     std::optional<std::int64_t> duration;
     /// Required.
     std::string duration_type = "months";
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateCouponParams`.
@@ -811,7 +811,7 @@ struct create_coupon_params {
     std::optional<types::apply_to_future_payments_config> apply_to_future_payments_config;
     /// Default: false.
     std::optional<bool> limit_per_customer;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateCouponResponseDto`.
@@ -837,7 +837,7 @@ struct create_coupon_response {
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateCouponParams`.
@@ -870,7 +870,7 @@ struct update_coupon_params {
     std::optional<bool> limit_per_customer;
     /// Required.
     std::string id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteCouponParams`.
@@ -883,7 +883,7 @@ struct delete_coupon_params {
     std::string alt_type = "location";
     /// Required.
     std::string id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteCouponResponseDto`.
@@ -892,7 +892,7 @@ struct delete_coupon_response {
 
     std::optional<bool> success;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateCustomProvidersDto`.
@@ -911,7 +911,7 @@ struct create_custom_providers {
     std::string image_url;
     /// Required.
     std::optional<bool> supports_subscription_schedule;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateCustomProvidersResponseSchema`.
@@ -934,7 +934,7 @@ struct create_custom_providers_response {
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteCustomProvidersResponseSchema`.
@@ -942,7 +942,7 @@ struct delete_custom_providers_response {
     delete_custom_providers_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetCustomProvidersResponseSchema`.
@@ -965,7 +965,7 @@ struct get_custom_providers_response {
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CustomProviderKeys`.
@@ -976,7 +976,7 @@ struct custom_provider_keys {
     std::string api_key;
     /// Required.
     std::string publishable_key;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ConnectCustomProvidersConfigDto`.
@@ -987,7 +987,7 @@ struct connect_custom_providers_config {
     types::custom_provider_keys live;
     /// Required.
     types::custom_provider_keys test;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ConnectCustomProvidersResponseSchema`.
@@ -1010,7 +1010,7 @@ struct connect_custom_providers_response {
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteCustomProvidersConfigDto`.
@@ -1019,7 +1019,7 @@ struct delete_custom_providers_config {
 
     /// Required.
     std::optional<bool> live_mode;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DisconnectCustomProvidersResponseSchema`.
@@ -1027,7 +1027,7 @@ struct disconnect_custom_providers_response {
     disconnect_custom_providers_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateCustomProviderCapabilitiesDto`.
@@ -1038,7 +1038,7 @@ struct update_custom_provider_capabilities {
     std::optional<bool> supports_subscription_schedules;
     std::optional<std::string> company_id;
     std::optional<std::string> location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateCustomProviderCapabilitiesResponseSchema`.
@@ -1046,7 +1046,7 @@ struct update_custom_provider_capabilities_response {
     update_custom_provider_capabilities_response() = default;
 
     std::optional<bool> success;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::payments::types

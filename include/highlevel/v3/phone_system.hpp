@@ -50,7 +50,7 @@ struct purchase_phone_number_body {
     std::string fingerprint_id;
     /// `skipLocationKYC` on the wire. Required.
     std::optional<bool> skip_location_kyc;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PurchaseNumberForLocationV3ResponseDto`.
@@ -61,7 +61,7 @@ struct purchase_number_for_location_v3_response {
     std::optional<std::string> location_id;
     std::optional<std::string> id;
     std::optional<bool> under_lc_account;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PurchaseNumberForLocationV3Http201ResponseDto`.
@@ -72,7 +72,7 @@ struct purchase_number_for_location_v3_http201_response {
     std::optional<types::purchase_number_for_location_v3_response> data;
     std::optional<std::string> message;
     std::optional<std::int64_t> status_code;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `NumberCapabilitiesDto`.
@@ -83,7 +83,7 @@ struct number_capabilities {
     std::optional<bool> sms;
     std::optional<bool> mms;
     std::optional<bool> fax;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListNumberItemResponseDto`.
@@ -108,7 +108,7 @@ struct list_number_item_response {
     std::optional<std::string> date_updated;
     std::optional<std::string> date_created;
     std::optional<std::string> origin;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RcsSenderIdResponseDto`.
@@ -119,7 +119,7 @@ struct rcs_sender_id_response {
     std::optional<std::string> number_type;
     std::optional<std::string> friendly_name;
     json::value rcs_meta;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListNumbersV3ResponseDto`.
@@ -133,7 +133,7 @@ struct list_numbers_v3_response {
     std::optional<std::string> account_status;
     std::vector<types::rcs_sender_id_response> rcs_sender_ids;
     std::optional<std::int64_t> total;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListNumbersV3Http200ResponseDto`.
@@ -144,7 +144,7 @@ struct list_numbers_v3_http200_response {
     std::optional<types::list_numbers_v3_response> data;
     std::optional<std::string> message;
     std::optional<std::int64_t> status_code;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::phone_system::types

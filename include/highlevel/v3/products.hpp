@@ -89,7 +89,7 @@ struct bulk_update_filters {
     std::optional<std::string> product_type;
     std::optional<bool> available_in_store;
     std::optional<std::string> search;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PriceUpdateField`.
@@ -101,7 +101,7 @@ struct price_update_field {
     /// Required.
     std::optional<double> value;
     std::optional<bool> round_to_whole;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BulkUpdateDto`.
@@ -122,7 +122,7 @@ struct bulk_update {
     std::optional<bool> availability;
     std::optional<std::vector<std::string>> collection_ids;
     std::optional<std::string> currency;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BulkUpdateResponseDto`.
@@ -131,7 +131,7 @@ struct bulk_update_response {
 
     std::optional<bool> status;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WeightOptionsDto`.
@@ -142,7 +142,7 @@ struct weight_options {
     std::optional<double> value;
     /// Required.
     json::open_enum<types::weight_options_unit> unit;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PriceDimensionsDto`.
@@ -157,7 +157,7 @@ struct price_dimensions {
     std::optional<std::int64_t> length;
     /// Required.
     json::open_enum<types::price_dimensions_unit> unit;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ShippingOptionsDto`.
@@ -166,7 +166,7 @@ struct shipping_options {
 
     std::optional<types::weight_options> weight;
     std::optional<types::price_dimensions> dimensions;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RecurringDto`.
@@ -177,7 +177,7 @@ struct recurring {
     json::open_enum<types::interval> interval;
     /// Required.
     std::optional<std::int64_t> interval_count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BulkEditPriceDto`.
@@ -199,7 +199,7 @@ struct bulk_edit_price {
     std::optional<double> setup_fee;
     std::optional<types::shipping_options> shipping_options;
     std::optional<types::recurring> recurring;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProductSEODto`.
@@ -208,7 +208,7 @@ struct product_seo {
 
     std::optional<std::string> title;
     std::optional<std::string> description;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BulkEditProductDto`.
@@ -232,7 +232,7 @@ struct bulk_edit_product {
     std::optional<std::vector<json::value>> taxes;
     std::optional<std::vector<json::value>> medias;
     json::value label;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BulkEditRequestDto`.
@@ -245,7 +245,7 @@ struct bulk_edit_request {
     std::string alt_type = "location";
     /// Required.
     std::vector<types::bulk_edit_product> products;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BulkEditResponseDto`.
@@ -255,7 +255,7 @@ struct bulk_edit_response {
     std::optional<std::string> message;
     std::optional<bool> status;
     std::optional<std::int64_t> updated_count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `MembershipOfferDto`.
@@ -268,7 +268,7 @@ struct membership_offer {
     std::string value;
     /// `_id` on the wire. Required.
     std::string id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PriceMetaDto`.
@@ -282,7 +282,7 @@ struct price_meta {
     std::string stripe_price_id;
     /// Required.
     json::open_enum<types::internal_source> internal_source;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreatePriceDto`.
@@ -316,7 +316,7 @@ struct create_price {
     std::optional<types::shipping_options> shipping_options;
     std::optional<bool> is_digital_product;
     std::optional<std::vector<std::string>> digital_delivery;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreatePriceResponseDto`.
@@ -343,7 +343,7 @@ struct create_price_response {
     std::optional<bool> track_inventory;
     std::optional<std::int64_t> available_quantity;
     std::optional<bool> allow_out_of_stock_purchases;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DefaultPriceResponseDto`.
@@ -370,7 +370,7 @@ struct default_price_response {
     std::optional<bool> track_inventory;
     std::optional<std::int64_t> available_quantity;
     std::optional<bool> allow_out_of_stock_purchases;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListPricesResponseDto`.
@@ -379,7 +379,7 @@ struct list_prices_response {
 
     std::vector<types::default_price_response> prices;
     std::optional<std::int64_t> total;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `InventoryItemDto`.
@@ -396,7 +396,7 @@ struct inventory_item {
     std::optional<std::string> updated_at;
     std::optional<std::string> image;
     std::optional<std::string> product_name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetInventoryResponseDto`.
@@ -405,7 +405,7 @@ struct get_inventory_response {
 
     std::vector<types::inventory_item> inventory;
     json::value total;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateInventoryItemDto`.
@@ -416,7 +416,7 @@ struct update_inventory_item {
     std::string price_id;
     std::optional<std::int64_t> available_quantity;
     std::optional<bool> allow_out_of_stock_purchases;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateInventoryDto`.
@@ -429,7 +429,7 @@ struct update_inventory {
     std::string alt_type = "location";
     /// Required.
     std::vector<types::update_inventory_item> items;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateInventoryResponseDto`.
@@ -438,7 +438,7 @@ struct update_inventory_response {
 
     std::optional<bool> status;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetPriceResponseDto`.
@@ -465,7 +465,7 @@ struct get_price_response {
     std::optional<bool> track_inventory;
     std::optional<std::int64_t> available_quantity;
     std::optional<bool> allow_out_of_stock_purchases;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdatePriceDto`.
@@ -499,7 +499,7 @@ struct update_price {
     std::optional<types::shipping_options> shipping_options;
     std::optional<bool> is_digital_product;
     std::optional<std::vector<std::string>> digital_delivery;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdatePriceResponseDto`.
@@ -526,7 +526,7 @@ struct update_price_response {
     std::optional<bool> track_inventory;
     std::optional<std::int64_t> available_quantity;
     std::optional<bool> allow_out_of_stock_purchases;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeletePriceResponseDto`.
@@ -534,7 +534,7 @@ struct delete_price_response {
     delete_price_response() = default;
 
     std::optional<bool> status;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetProductStatsResponseDto`.
@@ -544,7 +544,7 @@ struct get_product_stats_response {
     std::optional<std::int64_t> total_products;
     std::optional<double> included_in_store;
     std::optional<double> excluded_from_store;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateProductStoreDto`.
@@ -559,7 +559,7 @@ struct update_product_store {
     json::open_enum<types::action> action;
     /// Required.
     std::vector<std::string> product_ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateProductStoreResponseDto`.
@@ -568,7 +568,7 @@ struct update_product_store_response {
 
     std::optional<bool> status;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateDisplayPriorityBodyDto`.
@@ -581,7 +581,7 @@ struct update_display_priority_body {
     std::string alt_type = "location";
     /// Required.
     std::vector<json::value> products;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListCollectionResponseDto`.
@@ -590,7 +590,7 @@ struct list_collection_response {
 
     std::vector<json::value> data;
     std::optional<std::int64_t> total;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DefaultCollectionResponseDto`.
@@ -599,7 +599,7 @@ struct default_collection_response {
 
     json::value data;
     std::optional<bool> status;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CollectionSEODto`.
@@ -608,7 +608,7 @@ struct collection_seo {
 
     std::optional<std::string> title;
     std::optional<std::string> description;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateProductCollectionsDto`.
@@ -626,7 +626,7 @@ struct create_product_collections {
     std::string slug;
     std::optional<std::string> image;
     std::optional<types::collection_seo> seo;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CollectionSchema`.
@@ -641,7 +641,7 @@ struct collection {
     std::optional<std::string> image;
     std::optional<types::collection_seo> seo;
     std::optional<std::string> created_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateCollectionResponseDto`.
@@ -649,7 +649,7 @@ struct create_collection_response {
     create_collection_response() = default;
 
     std::optional<types::collection> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateProductCollectionsDto`.
@@ -664,7 +664,7 @@ struct update_product_collections {
     std::optional<std::string> slug;
     std::optional<std::string> image;
     std::optional<types::collection_seo> seo;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateProductCollectionResponseDto`.
@@ -673,7 +673,7 @@ struct update_product_collection_response {
 
     std::optional<bool> status;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteProductCollectionResponseDto`.
@@ -682,7 +682,7 @@ struct delete_product_collection_response {
 
     std::optional<bool> status;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListProductReviewsResponseDto`.
@@ -691,7 +691,7 @@ struct list_product_reviews_response {
 
     std::vector<json::value> data;
     std::optional<std::int64_t> total;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CountReviewsByStatusResponseDto`.
@@ -699,7 +699,7 @@ struct count_reviews_by_status_response {
     count_reviews_by_status_response() = default;
 
     std::vector<json::value> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UserDetailsDto`.
@@ -712,7 +712,7 @@ struct user_details {
     std::string email;
     std::optional<std::string> phone;
     std::optional<bool> is_customer;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProductReviewDto`.
@@ -725,7 +725,7 @@ struct product_review {
     std::string comment;
     /// Required.
     types::user_details user;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateProductReviewDto`.
@@ -744,7 +744,7 @@ struct update_product_review {
     std::optional<std::int64_t> rating;
     std::optional<std::string> headline;
     std::optional<std::string> detail;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateProductReviewsResponseDto`.
@@ -753,7 +753,7 @@ struct update_product_reviews_response {
 
     std::optional<bool> status;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateProductReviewObjectDto`.
@@ -766,7 +766,7 @@ struct update_product_review_object {
     std::string product_id;
     /// Required.
     std::string store_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateProductReviewsDto`.
@@ -781,7 +781,7 @@ struct update_product_reviews {
     std::vector<types::update_product_review_object> reviews;
     /// Required.
     std::string status;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteProductReviewResponseDto`.
@@ -790,7 +790,7 @@ struct delete_product_review_response {
 
     std::optional<bool> status;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProductVariantOptionDto`.
@@ -801,7 +801,7 @@ struct product_variant_option {
     std::string id;
     /// Required.
     std::string name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProductVariantDto`.
@@ -814,7 +814,7 @@ struct product_variant {
     std::string name;
     /// Required.
     std::vector<types::product_variant_option> options;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProductLabelDto`.
@@ -825,7 +825,7 @@ struct product_label {
     std::string title;
     std::optional<std::string> start_date;
     std::optional<std::string> end_date;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetProductResponseDto`.
@@ -853,7 +853,7 @@ struct get_product_response {
     std::optional<std::string> automatic_tax_category_id;
     std::optional<types::product_label> label;
     std::optional<std::string> slug;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteProductResponseDto`.
@@ -861,7 +861,7 @@ struct delete_product_response {
     delete_product_response() = default;
 
     std::optional<bool> status;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProductMediaDto`.
@@ -877,7 +877,7 @@ struct product_media {
     json::open_enum<types::product_media_type> type;
     std::optional<bool> is_featured;
     std::optional<std::vector<json::value>> price_ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateProductDto`.
@@ -908,7 +908,7 @@ struct create_product {
     std::optional<types::product_seo> seo;
     /// Default: false.
     std::optional<bool> tax_inclusive;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateProductResponseDto`.
@@ -936,7 +936,7 @@ struct create_product_response {
     std::optional<std::string> automatic_tax_category_id;
     std::optional<types::product_label> label;
     std::optional<std::string> slug;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateProductDto`.
@@ -968,7 +968,7 @@ struct update_product {
     /// Default: false.
     std::optional<bool> tax_inclusive;
     std::optional<std::vector<std::string>> prices;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateProductResponseDto`.
@@ -996,7 +996,7 @@ struct update_product_response {
     std::optional<std::string> automatic_tax_category_id;
     std::optional<types::product_label> label;
     std::optional<std::string> slug;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DefaultProductResponseDto`.
@@ -1024,7 +1024,7 @@ struct default_product_response {
     std::optional<std::string> automatic_tax_category_id;
     std::optional<types::product_label> label;
     std::optional<std::string> slug;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListProductsStats`.
@@ -1032,7 +1032,7 @@ struct list_products_stats {
     list_products_stats() = default;
 
     std::optional<std::int64_t> total;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ListProductsResponseDto`.
@@ -1041,7 +1041,7 @@ struct list_products_response {
 
     std::vector<types::default_product_response> products;
     std::vector<types::list_products_stats> total;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::products::types

@@ -76,7 +76,7 @@ struct fillable_fields {
     std::optional<std::string> id;
     json::open_enum<types::elements_lookup> type;
     std::optional<std::string> value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DiscountDto`.
@@ -86,7 +86,7 @@ struct discount {
     std::optional<std::string> id;
     std::optional<double> value;
     json::open_enum<types::discount_type> type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GrandTotalDto`.
@@ -97,7 +97,7 @@ struct grand_total {
     std::optional<std::string> currency;
     std::optional<double> discount_percentage;
     std::vector<types::discount> discounts;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RecipientItem`.
@@ -124,7 +124,7 @@ struct recipient_item {
     std::optional<std::string> initials_img_url;
     std::optional<std::string> last_viewed_at;
     std::optional<std::string> share_link;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ProposalEstimateLinksDto`.
@@ -139,7 +139,7 @@ struct proposal_estimate_links {
     std::optional<std::int64_t> document_revision;
     std::optional<std::string> created_by;
     std::optional<bool> deleted;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DocumentDto`.
@@ -164,7 +164,7 @@ struct document {
     std::vector<types::proposal_estimate_links> links;
     std::optional<std::string> updated_at;
     std::optional<std::string> created_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DocumentListResponseDto`.
@@ -175,7 +175,7 @@ struct document_list_response {
     std::optional<std::int64_t> total;
     std::optional<double> white_label_base_url;
     std::optional<double> white_label_base_url_for_invoice;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CCRecipientItem`.
@@ -194,7 +194,7 @@ struct cc_recipient_item {
     std::string first_name;
     /// Required.
     std::string last_name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `NotificationSendSettingDto`.
@@ -205,7 +205,7 @@ struct notification_send_setting {
     std::string template_id;
     /// Required.
     std::string subject;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `NotificationSenderSettingDto`.
@@ -216,7 +216,7 @@ struct notification_sender_setting {
     std::string from_email;
     /// Required.
     std::string from_name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `NotificationSettingsDto`.
@@ -227,7 +227,7 @@ struct notification_settings {
     types::notification_send_setting receive;
     /// Required.
     types::notification_sender_setting sender;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SendDocumentDto`.
@@ -244,7 +244,7 @@ struct send_document {
     std::optional<types::notification_settings> notification_settings;
     /// Required.
     std::string sent_by;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SendDocumentResponseDto`.
@@ -253,7 +253,7 @@ struct send_document_response {
 
     std::optional<bool> success;
     std::vector<types::proposal_estimate_links> links;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TemplateListResponseDTO`.
@@ -274,7 +274,7 @@ struct template_list_response {
     std::optional<std::string> id;
     std::optional<std::int64_t> document_count;
     std::optional<std::string> doc_form_url;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TemplateListPaginationResponseDTO`.
@@ -284,7 +284,7 @@ struct template_list_pagination_response {
     std::vector<types::template_list_response> data;
     std::optional<std::int64_t> total;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SendDocumentFromPublicApiBodyDto`.
@@ -301,7 +301,7 @@ struct send_document_from_public_api_body {
     /// Required.
     std::string contact_id;
     std::optional<std::string> opportunity_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SendTemplateResponseDto`.
@@ -310,7 +310,7 @@ struct send_template_response {
 
     std::optional<bool> success;
     std::vector<types::proposal_estimate_links> links;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::proposals::types

@@ -32,7 +32,7 @@ struct snapshots {
     std::optional<std::string> id;
     std::optional<std::string> name;
     std::optional<std::string> type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetSnapshotsSuccessfulResponseDto`.
@@ -40,7 +40,7 @@ struct get_snapshots_successful_response {
     get_snapshots_successful_response() = default;
 
     std::vector<types::snapshots> snapshots;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateSnapshotShareLinkRequestDTO`.
@@ -53,7 +53,7 @@ struct create_snapshot_share_link_request {
     json::open_enum<types::share_type> share_type;
     std::optional<std::string> relationship_number;
     std::optional<std::string> share_location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateSnapshotShareLinkSuccessfulResponseDTO`.
@@ -62,7 +62,7 @@ struct create_snapshot_share_link_successful_response {
 
     std::optional<std::string> id;
     std::optional<std::string> share_link;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SnapshotStatusSchema`.
@@ -74,7 +74,7 @@ struct snapshot_status {
     std::optional<std::string> status;
     /// Date and time, ISO 8601.
     std::optional<std::string> date_added;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetSnapshotPushStatusSuccessfulResponseDTO`.
@@ -82,7 +82,7 @@ struct get_snapshot_push_status_successful_response {
     get_snapshot_push_status_successful_response() = default;
 
     std::vector<types::snapshot_status> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SnapshotStatusSchemaWithAssets`.
@@ -94,7 +94,7 @@ struct snapshot_status_schema_with_assets {
     std::optional<std::string> status;
     std::vector<std::string> completed;
     std::vector<std::string> pending;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetLatestSnapshotPushStatusSuccessfulResponseDTO`.
@@ -102,7 +102,7 @@ struct get_latest_snapshot_push_status_successful_response {
     get_latest_snapshot_push_status_successful_response() = default;
 
     std::optional<types::snapshot_status_schema_with_assets> data;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::snapshots::types

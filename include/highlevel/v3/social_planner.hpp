@@ -154,7 +154,7 @@ struct search_post {
     /// Required.
     std::string include_users;
     std::optional<std::string> post_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PostMediaSchema`.
@@ -175,7 +175,7 @@ struct post_media {
     std::optional<bool> is_modified;
     /// At most 4086 characters.
     std::optional<std::string> alt_text;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `OgTagsSchema`.
@@ -186,7 +186,7 @@ struct og_tags_schema {
     std::optional<std::string> meta_link;
     std::optional<std::string> og_title;
     std::optional<std::string> og_description;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PostUserSchema`.
@@ -200,7 +200,7 @@ struct post_user {
     std::optional<std::string> profile_photo;
     std::optional<std::string> phone;
     std::optional<std::string> email;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FormatedApprovalDetails`.
@@ -212,7 +212,7 @@ struct formated_approval_details {
     std::optional<std::string> approver_note;
     json::open_enum<types::approval_status> approval_status;
     std::optional<types::post_user> approver_user;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TiktokPostSchema`.
@@ -227,7 +227,7 @@ struct tiktok_post {
     std::optional<bool> enable_stitch;
     std::optional<bool> video_disclosure;
     std::optional<bool> promote_your_brand;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DateSchema`.
@@ -240,7 +240,7 @@ struct date {
     std::optional<std::int64_t> month;
     /// Required.
     std::optional<std::int64_t> day;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TimeSchema`.
@@ -253,7 +253,7 @@ struct time {
     std::optional<std::int64_t> minutes;
     /// Required.
     std::optional<std::int64_t> seconds;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `StartDateSchema`.
@@ -262,7 +262,7 @@ struct start_date_schema {
 
     std::optional<types::date> start_date;
     std::optional<types::time> start_time;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EndDateSchema`.
@@ -271,7 +271,7 @@ struct end_date_schema {
 
     std::optional<types::date> end_date;
     std::optional<types::time> end_time;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GMBPostSchema`.
@@ -289,7 +289,7 @@ struct gmb_post {
     std::optional<std::string> coupon_code;
     std::optional<std::string> redeem_online_url;
     json::open_enum<types::action_type> action_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BlueskyPostSchema`.
@@ -303,7 +303,7 @@ struct bluesky_post {
     std::optional<std::string> external_link;
     std::optional<std::string> external_link_title;
     std::optional<std::string> external_link_description;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LinkedinPollOptionDto`.
@@ -312,7 +312,7 @@ struct linkedin_poll_option {
 
     /// Required. At most 30 characters.
     std::string text;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LinkedinPollSettingsDto`.
@@ -321,7 +321,7 @@ struct linkedin_poll_settings {
 
     /// Required.
     json::open_enum<types::duration> duration;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LinkedinPollDto`.
@@ -334,7 +334,7 @@ struct linkedin_poll {
     std::vector<types::linkedin_poll_option> options;
     /// Required.
     types::linkedin_poll_settings settings;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LinkedinPostSchema`.
@@ -346,7 +346,7 @@ struct linkedin_post {
     /// Required.
     std::optional<bool> post_as_pdf;
     std::optional<types::linkedin_poll> poll;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PinterestBoardSelection`.
@@ -357,7 +357,7 @@ struct pinterest_board_selection {
     std::string account_id;
     /// Required. At most 25 elements.
     std::vector<std::string> boards;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PinterestPostSchema`.
@@ -370,7 +370,7 @@ struct pinterest_post {
     std::optional<json::map<std::string>> board_ids;
     std::optional<std::vector<types::pinterest_board_selection>> pinterest_boards;
     std::optional<std::vector<std::string>> shortened_links;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FacebookPostSchema`.
@@ -380,7 +380,7 @@ struct facebook_post {
     /// Required.
     json::open_enum<types::facebook_post_type> type;
     std::optional<std::string> text_format_preset_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `InstagramPostSchema`.
@@ -393,7 +393,7 @@ struct instagram_post {
     std::optional<bool> show_on_feed;
     std::optional<bool> publish_via_push_notification;
     std::optional<std::string> publisher_note;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `YoutubePostSchema`.
@@ -404,7 +404,7 @@ struct youtube_post {
     json::open_enum<types::youtube_post_privacy_level> privacy_level;
     /// Required.
     json::open_enum<types::youtube_post_type> type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PostInsightsSchema`.
@@ -414,7 +414,7 @@ struct post_insights {
     std::optional<std::int64_t> like;
     std::optional<std::int64_t> share;
     std::optional<std::int64_t> comment;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetPostFormattedSchema`.
@@ -457,7 +457,7 @@ struct get_post_formatted {
     std::optional<types::youtube_post> youtube_post_details;
     std::optional<bool> media_optimization;
     std::optional<types::post_insights> insights;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PostSuccessfulResponseSchema`.
@@ -466,7 +466,7 @@ struct post_successful_response_schema {
 
     std::vector<types::get_post_formatted> posts;
     std::optional<std::int64_t> count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PostSuccessfulResponseDTO`.
@@ -477,7 +477,7 @@ struct post_successful_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::post_successful_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `PostApprovalSchema`.
@@ -488,7 +488,7 @@ struct post_approval {
     std::optional<std::string> requester_note;
     std::optional<std::string> approver_note;
     json::open_enum<types::approval_status> approval_status;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreatePostDTO`.
@@ -521,7 +521,7 @@ struct create_post {
     std::optional<types::facebook_post> facebook_post_details;
     std::optional<types::instagram_post> instagram_post_details;
     std::optional<types::youtube_post> youtube_post_details;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreatePostSuccessfulResponseSchema`.
@@ -529,7 +529,7 @@ struct create_post_successful_response_schema {
     create_post_successful_response_schema() = default;
 
     std::optional<types::get_post_formatted> post;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreatePostSuccessfulResponseDTO`.
@@ -540,7 +540,7 @@ struct create_post_successful_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::create_post_successful_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetPostSuccessfulResponseSchema`.
@@ -548,7 +548,7 @@ struct get_post_successful_response_schema {
     get_post_successful_response_schema() = default;
 
     std::optional<types::get_post_formatted> post;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetPostSuccessfulResponseDTO`.
@@ -559,7 +559,7 @@ struct get_post_successful_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::get_post_successful_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdatePostSuccessfulResponseDTO`.
@@ -569,7 +569,7 @@ struct update_post_successful_response {
     std::optional<bool> success;
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeletePostSuccessfulResponseSchema`.
@@ -577,7 +577,7 @@ struct delete_post_successful_response_schema {
     delete_post_successful_response_schema() = default;
 
     std::optional<std::string> post_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeletePostSuccessfulResponseDTO`.
@@ -588,7 +588,7 @@ struct delete_post_successful_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::delete_post_successful_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetAccountSchema`.
@@ -604,7 +604,7 @@ struct get_account {
     std::optional<std::string> expire;
     std::optional<bool> is_expired;
     json::value meta;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetGroupSchema`.
@@ -614,7 +614,7 @@ struct get_group {
     std::optional<std::string> id;
     std::optional<std::string> name;
     std::vector<std::string> account_ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AccountsListResponseSchema`.
@@ -623,7 +623,7 @@ struct accounts_list_response_schema {
 
     std::vector<types::get_account> accounts;
     std::vector<types::get_group> groups;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AccountsListResponseDTO`.
@@ -634,7 +634,7 @@ struct accounts_list_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::accounts_list_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteAccountResponseSchema`.
@@ -643,7 +643,7 @@ struct delete_account_response {
 
     std::optional<std::string> location_id;
     std::optional<std::string> id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `LocationAndAccountDeleteResponseDTO`.
@@ -654,7 +654,7 @@ struct location_and_account_delete_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::delete_account_response> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UploadFileResponseSchema`.
@@ -666,7 +666,7 @@ struct upload_file_response_schema {
     std::optional<std::string> file_name;
     std::optional<std::int64_t> file_size;
     json::open_enum<types::csv_file_type> csv_file_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UploadFileResponseDTO`.
@@ -677,7 +677,7 @@ struct upload_file_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::upload_file_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SetAccountsDTO`.
@@ -696,7 +696,7 @@ struct set_accounts {
     /// Required.
     std::string user_id;
     json::open_enum<types::csv_file_type> csv_file_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SetAccountsResultSchema`.
@@ -704,7 +704,7 @@ struct set_accounts_result {
     set_accounts_result() = default;
 
     std::optional<std::string> csv_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SetAccountsResponseDTO`.
@@ -715,7 +715,7 @@ struct set_accounts_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::set_accounts_result> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CSVImportSchema`.
@@ -741,7 +741,7 @@ struct csv_import {
     std::optional<std::string> channel;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetUploadStatusResponseSchema`.
@@ -750,7 +750,7 @@ struct get_upload_status_response_schema {
 
     std::vector<types::csv_import> csvs;
     std::optional<std::int64_t> count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetUploadStatusResponseDTO`.
@@ -761,7 +761,7 @@ struct get_upload_status_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::get_upload_status_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `OgImageSchema`.
@@ -772,7 +772,7 @@ struct og_image {
     std::optional<std::int64_t> width;
     std::optional<std::int64_t> height;
     std::optional<std::string> type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `IOgTagsSchema`.
@@ -786,7 +786,7 @@ struct i_og_tags {
     std::optional<std::string> og_url;
     std::optional<std::string> og_site_name;
     std::optional<std::string> error;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CSVMediaResponseSchema`.
@@ -817,7 +817,7 @@ struct csv_media_response {
     std::optional<std::string> tiktok_error;
     std::optional<std::string> tiktok_business_error;
     std::optional<std::string> invalid_error;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CSVPostSchema`.
@@ -840,7 +840,7 @@ struct csv_post {
     json::open_enum<types::csv_post_status> status;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetCsvPostResponseSchema`.
@@ -850,7 +850,7 @@ struct get_csv_post_response_schema {
     std::optional<types::csv_import> csv;
     std::optional<std::int64_t> count;
     std::vector<types::csv_post> posts;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetCsvPostResponseDTO`.
@@ -861,7 +861,7 @@ struct get_csv_post_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::get_csv_post_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CSVDefaultDTO`.
@@ -870,7 +870,7 @@ struct csv_default {
 
     /// Required.
     std::string user_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CsvPostStatusResponseDTO`.
@@ -880,7 +880,7 @@ struct csv_post_status_response {
     std::optional<bool> success;
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CsvResponse`.
@@ -902,7 +902,7 @@ struct csv_response {
     std::optional<bool> apply_watermark;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CSVResponseSchema`.
@@ -910,7 +910,7 @@ struct csv_response_schema {
     csv_response_schema() = default;
 
     std::optional<types::csv_response> csv;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteCsvResponseDTO`.
@@ -921,7 +921,7 @@ struct delete_csv_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::csv_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeletePostCsvSchema`.
@@ -936,7 +936,7 @@ struct delete_post_csv {
     json::open_enum<types::csv_import_status> status;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeletePostResponseSchema`.
@@ -945,7 +945,7 @@ struct delete_post_response_schema {
 
     std::optional<std::string> post_id;
     std::optional<types::delete_post_csv> csv;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeletePostResponseDTO`.
@@ -956,7 +956,7 @@ struct delete_post_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::delete_post_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CategorySchema`.
@@ -975,7 +975,7 @@ struct category {
     std::optional<std::string> created_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetByLocationIdResponseSchema`.
@@ -984,7 +984,7 @@ struct get_by_location_id_response_schema {
 
     std::optional<std::int64_t> count;
     std::vector<types::category> categories;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetByLocationIdResponseDTO`.
@@ -995,7 +995,7 @@ struct get_by_location_id_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::get_by_location_id_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetByIdResponseSchema`.
@@ -1015,7 +1015,7 @@ struct get_by_id_response_schema {
     std::optional<std::string> created_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetCategorySchema`.
@@ -1023,7 +1023,7 @@ struct get_category {
     get_category() = default;
 
     std::optional<types::get_by_id_response_schema> category;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetByIdResponseDTO`.
@@ -1034,7 +1034,7 @@ struct get_by_id_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::get_category> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SocialMediaTagSchema`.
@@ -1051,7 +1051,7 @@ struct social_media_tag {
     std::optional<std::string> created_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetTagsByLocationIdResponseSchema`.
@@ -1060,7 +1060,7 @@ struct get_tags_by_location_id_response_schema {
 
     std::vector<types::social_media_tag> tags;
     std::optional<std::int64_t> count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetTagsByLocationIdResponseDTO`.
@@ -1071,7 +1071,7 @@ struct get_tags_by_location_id_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::get_tags_by_location_id_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateTagDTO`.
@@ -1080,7 +1080,7 @@ struct update_tag {
 
     /// Required.
     std::vector<std::string> tag_ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetTagsByIdResponseSchema`.
@@ -1089,7 +1089,7 @@ struct get_tags_by_id_response_schema {
 
     std::vector<types::social_media_tag> tags;
     std::optional<std::int64_t> count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetTagsByIdResponseDTO`.
@@ -1100,7 +1100,7 @@ struct get_tags_by_id_response_dto {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::get_tags_by_id_response_schema> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeletePostsDto`.
@@ -1108,7 +1108,7 @@ struct delete_posts {
     delete_posts() = default;
 
     std::optional<std::vector<std::string>> post_ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `BulkDeleteResponseDto`.
@@ -1119,7 +1119,7 @@ struct bulk_delete_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     json::value results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AvailableCategoryQueueDetailsDTO`.
@@ -1129,7 +1129,7 @@ struct available_category_queue_details {
     std::optional<std::string> queue_id;
     std::optional<bool> prioritize_new_content;
     std::optional<bool> enable_future_posts;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AvailableCategoryDTO`.
@@ -1149,7 +1149,7 @@ struct available_category {
     std::optional<std::int64_t> published_posts_count;
     json::open_enum<types::available_category_status> status;
     std::optional<types::available_category_queue_details> queue_details;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `MetaDTO`.
@@ -1157,7 +1157,7 @@ struct meta {
     meta() = default;
 
     std::optional<std::string> count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FetchAvailableCategoriesResponseDTO`.
@@ -1167,7 +1167,7 @@ struct fetch_available_categories_response {
     std::optional<std::string> message;
     std::vector<types::available_category> categories;
     std::optional<types::meta> meta;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WrappedFetchAvailableCategoriesResponseDTO`.
@@ -1178,7 +1178,7 @@ struct wrapped_fetch_available_categories_response {
     std::optional<std::int64_t> status_code;
     std::optional<types::fetch_available_categories_response> results;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `TimeSlotDTO`.
@@ -1189,7 +1189,7 @@ struct time_slot {
     std::optional<std::int64_t> day_of_week;
     /// Required.
     std::string time;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateCategoryQueueDTO`.
@@ -1206,7 +1206,7 @@ struct create_category_queue {
     std::optional<bool> prioritize_new_content;
     /// Required.
     std::string user_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreatedTimeSlotDTO`.
@@ -1217,7 +1217,7 @@ struct created_time_slot {
     std::optional<std::string> id;
     std::optional<std::int64_t> day_of_week;
     std::optional<std::string> time;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreatedCategoryQueueDTO`.
@@ -1243,7 +1243,7 @@ struct created_category_queue {
     std::optional<std::string> created_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateCategoryQueueResponseDTO`.
@@ -1252,7 +1252,7 @@ struct create_category_queue_response {
 
     std::optional<std::string> message;
     std::optional<types::created_category_queue> queue;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WrappedCreateCategoryQueueResponseDTO`.
@@ -1263,7 +1263,7 @@ struct wrapped_create_category_queue_response {
     std::optional<std::int64_t> status_code;
     std::optional<types::create_category_queue_response> results;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FetchCategoryQueuesDTO`.
@@ -1274,7 +1274,7 @@ struct fetch_category_queues {
     std::string location_id;
     std::optional<std::int64_t> skip;
     std::optional<std::int64_t> limit;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CategoryInfoDTO`.
@@ -1291,7 +1291,7 @@ struct category_info {
     std::optional<std::string> created_by;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CategoryQueueWithCategoryDTO`.
@@ -1320,7 +1320,7 @@ struct category_queue_with_category {
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
     std::optional<types::category_info> category;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FetchCategoryQueuesResponseDTO`.
@@ -1330,7 +1330,7 @@ struct fetch_category_queues_response {
     std::optional<std::string> message;
     std::vector<types::category_queue_with_category> queues;
     std::optional<types::meta> meta;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WrappedFetchCategoryQueuesResponseDTO`.
@@ -1341,7 +1341,7 @@ struct wrapped_fetch_category_queues_response {
     std::optional<std::int64_t> status_code;
     std::optional<types::fetch_category_queues_response> results;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FetchQueueByIdResponseDTO`.
@@ -1350,7 +1350,7 @@ struct fetch_queue_by_id_response {
 
     std::optional<std::string> message;
     std::optional<types::category_queue_with_category> queue;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WrappedFetchQueueByIdResponseDTO`.
@@ -1361,7 +1361,7 @@ struct wrapped_fetch_queue_by_id_response {
     std::optional<std::int64_t> status_code;
     std::optional<types::fetch_queue_by_id_response> results;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FetchQueueItemsDTO`.
@@ -1375,7 +1375,7 @@ struct fetch_queue_items {
     std::optional<std::int64_t> limit;
     std::optional<bool> error_filter;
     std::optional<std::string> item_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `OgTagsDTO`.
@@ -1385,7 +1385,7 @@ struct og_tags_dto {
     std::optional<std::string> meta_link;
     std::optional<std::string> meta_image;
     std::optional<std::string> og_title;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `VariationDTO`.
@@ -1397,7 +1397,7 @@ struct variation {
     std::optional<std::string> content;
     std::vector<json::value> mentions;
     std::optional<types::og_tags_dto> og_tags;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `QueueItemDTO`.
@@ -1416,7 +1416,7 @@ struct queue_item {
     std::optional<std::string> scheduled_date_time;
     std::optional<std::int64_t> scheduled_variation_index;
     std::optional<bool> is_skipped;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FetchQueueItemsMetaDTO`.
@@ -1426,7 +1426,7 @@ struct fetch_queue_items_meta {
     std::optional<std::string> count;
     std::optional<std::int64_t> skip;
     std::optional<std::int64_t> limit;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FetchQueueItemsResponseDTO`.
@@ -1436,7 +1436,7 @@ struct fetch_queue_items_response {
     std::optional<std::string> message;
     std::vector<types::queue_item> items;
     std::optional<types::fetch_queue_items_meta> meta;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WrappedFetchQueueItemsResponseDTO`.
@@ -1447,7 +1447,7 @@ struct wrapped_fetch_queue_items_response {
     std::optional<std::int64_t> status_code;
     std::optional<types::fetch_queue_items_response> results;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `StartEditSessionDTO`.
@@ -1456,7 +1456,7 @@ struct start_edit_session {
 
     /// Required.
     std::string location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `StartEditSessionResponseDTO`.
@@ -1466,7 +1466,7 @@ struct start_edit_session_response {
     std::optional<std::string> message;
     std::optional<std::string> session_id;
     std::optional<std::int64_t> item_count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WrappedStartEditSessionResponseDTO`.
@@ -1477,7 +1477,7 @@ struct wrapped_start_edit_session_response {
     std::optional<std::int64_t> status_code;
     std::optional<types::start_edit_session_response> results;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SaveEditSessionDTO`.
@@ -1490,7 +1490,7 @@ struct save_edit_session {
     std::string session_id;
     /// Default: false.
     std::optional<bool> keep_in_draft;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdatedSlotInfoDTO`.
@@ -1501,7 +1501,7 @@ struct updated_slot_info {
     /// Date and time, ISO 8601.
     std::optional<std::string> scheduled_date_time;
     std::optional<bool> is_skipped;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SaveEditSessionResponseDTO`.
@@ -1511,7 +1511,7 @@ struct save_edit_session_response {
     std::optional<std::string> message;
     std::vector<types::updated_slot_info> updated_slots;
     std::optional<double> total_posts_changed;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WrappedSaveEditSessionResponseDTO`.
@@ -1522,7 +1522,7 @@ struct wrapped_save_edit_session_response {
     std::optional<std::int64_t> status_code;
     std::optional<types::save_edit_session_response> results;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DiscardEditSessionDTO`.
@@ -1535,7 +1535,7 @@ struct discard_edit_session {
     std::string session_id;
     /// Default: false.
     std::optional<bool> keep_in_draft;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DiscardEditSessionResponseDTO`.
@@ -1543,7 +1543,7 @@ struct discard_edit_session_response {
     discard_edit_session_response() = default;
 
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WrappedDiscardEditSessionResponseDTO`.
@@ -1554,7 +1554,7 @@ struct wrapped_discard_edit_session_response {
     std::optional<std::int64_t> status_code;
     std::optional<types::discard_edit_session_response> results;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EditSessionCalendarDTO`.
@@ -1570,7 +1570,7 @@ struct edit_session_calendar {
     /// Required.
     std::string end_date;
     std::optional<std::vector<std::string>> account_ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EditSessionScheduledPostDTO`.
@@ -1591,7 +1591,7 @@ struct edit_session_scheduled_post {
     std::optional<std::string> timezone;
     std::optional<bool> is_draft;
     std::optional<std::string> original_item_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `EditSessionCalendarResponseDTO`.
@@ -1602,7 +1602,7 @@ struct edit_session_calendar_response {
     std::vector<types::edit_session_scheduled_post> scheduled_posts;
     std::optional<std::int64_t> total;
     std::optional<std::string> timezone;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WrappedEditSessionCalendarResponseDTO`.
@@ -1613,7 +1613,7 @@ struct wrapped_edit_session_calendar_response {
     std::optional<std::int64_t> status_code;
     std::optional<types::edit_session_calendar_response> results;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FetchSlotsDTO`.
@@ -1627,7 +1627,7 @@ struct fetch_slots {
     std::optional<std::int64_t> skip;
     /// Default: 20.
     std::optional<std::int64_t> limit;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FetchSlotsResponseDTO`.
@@ -1640,7 +1640,7 @@ struct fetch_slots_response {
     std::optional<std::int64_t> skip;
     std::optional<std::int64_t> limit;
     std::optional<std::string> timezone;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WrappedFetchSlotsResponseDTO`.
@@ -1651,7 +1651,7 @@ struct wrapped_fetch_slots_response {
     std::optional<std::int64_t> status_code;
     std::optional<types::fetch_slots_response> results;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateCategoryQueueDTO`.
@@ -1666,7 +1666,7 @@ struct update_category_queue {
     std::optional<std::vector<types::time_slot>> time_slots;
     std::optional<bool> enable_future_posts;
     std::optional<bool> prioritize_new_content;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CategoryQueueDTO`.
@@ -1694,7 +1694,7 @@ struct category_queue {
     std::optional<std::string> created_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateCategoryQueueResponseDTO`.
@@ -1703,7 +1703,7 @@ struct update_category_queue_response {
 
     std::optional<std::string> message;
     std::optional<types::category_queue> queue;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WrappedUpdateCategoryQueueResponseDTO`.
@@ -1714,7 +1714,7 @@ struct wrapped_update_category_queue_response {
     std::optional<std::int64_t> status_code;
     std::optional<types::update_category_queue_response> results;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GeneralSuccessResponseDTO`.
@@ -1724,7 +1724,7 @@ struct general_success_response {
     std::optional<std::string> message;
     std::vector<types::updated_slot_info> updated_slots;
     std::optional<double> total_posts_changed;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WrappedGeneralSuccessResponseDTO`.
@@ -1735,7 +1735,7 @@ struct wrapped_general_success_response {
     std::optional<std::int64_t> status_code;
     std::optional<types::general_success_response> results;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `QueueModifiedPostDTO`.
@@ -1766,7 +1766,7 @@ struct queue_modified_post {
     std::optional<types::instagram_post> instagram_post_details;
     std::optional<types::youtube_post> youtube_post_details;
     std::optional<std::string> location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `OgTagsInputDTO`.
@@ -1776,7 +1776,7 @@ struct og_tags_input {
     std::optional<std::string> meta_link;
     std::optional<std::string> meta_image;
     std::optional<std::string> og_title;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `VariationInputDTO`.
@@ -1786,7 +1786,7 @@ struct variation_input {
     std::optional<std::string> content;
     std::optional<std::vector<json::value>> mentions;
     std::optional<types::og_tags_input> og_tags;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateQueueItemDTO`.
@@ -1800,7 +1800,7 @@ struct update_queue_item {
     std::optional<std::variant<double, std::string>> new_order;
     std::optional<std::vector<types::variation_input>> variations;
     std::optional<std::string> primary_image;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetModifiedPayloadFormattedSchema`.
@@ -1840,7 +1840,7 @@ struct get_modified_payload_formatted {
     std::optional<types::instagram_post> instagram_post_details;
     std::optional<types::youtube_post> youtube_post_details;
     std::optional<bool> media_optimization;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreatedQueueItemWithVariationsDTO`.
@@ -1864,7 +1864,7 @@ struct created_queue_item_with_variations {
     std::optional<std::string> updated_at;
     std::optional<bool> deleted;
     std::optional<std::string> location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateQueueItemResponseDTO`.
@@ -1875,7 +1875,7 @@ struct update_queue_item_response {
     std::optional<types::created_queue_item_with_variations> queue_item;
     std::vector<types::updated_slot_info> updated_slots;
     std::optional<double> total_posts_changed;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WrappedUpdateQueueItemResponseDTO`.
@@ -1886,7 +1886,7 @@ struct wrapped_update_queue_item_response {
     std::optional<std::int64_t> status_code;
     std::optional<types::update_queue_item_response> results;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CalendarListDTO`.
@@ -1901,7 +1901,7 @@ struct calendar_list {
     std::string end_date;
     std::optional<std::vector<std::string>> category_ids;
     std::optional<std::vector<std::string>> account_ids;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ScheduledPostDTO`.
@@ -1920,7 +1920,7 @@ struct scheduled_post {
     std::optional<types::category_info> category;
     std::optional<std::int64_t> current_variation;
     std::optional<std::string> timezone;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FetchCalendarListResponseDTO`.
@@ -1931,7 +1931,7 @@ struct fetch_calendar_list_response {
     std::vector<types::scheduled_post> scheduled_posts;
     std::optional<std::int64_t> total;
     std::optional<std::string> timezone;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WrappedFetchCalendarListResponseDTO`.
@@ -1942,7 +1942,7 @@ struct wrapped_fetch_calendar_list_response {
     std::optional<std::int64_t> status_code;
     std::optional<types::fetch_calendar_list_response> results;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteActivePostResponseDTO`.
@@ -1950,7 +1950,7 @@ struct delete_active_post_response {
     delete_active_post_response() = default;
 
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WrappedDeleteActivePostResponseDTO`.
@@ -1961,7 +1961,7 @@ struct wrapped_delete_active_post_response {
     std::optional<std::int64_t> status_code;
     std::optional<types::delete_active_post_response> results;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ResetQueueItemDTO`.
@@ -1971,7 +1971,7 @@ struct reset_queue_item {
     /// Required.
     std::string location_id;
     std::optional<std::string> session_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `QueueItemWithVariationsDTO`.
@@ -1991,7 +1991,7 @@ struct queue_item_with_variations {
     std::optional<std::int64_t> scheduled_variation_index;
     std::optional<bool> is_skipped;
     std::optional<std::int64_t> current_variation;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `ResetQueueItemResponseDTO`.
@@ -2000,7 +2000,7 @@ struct reset_queue_item_response {
 
     std::optional<std::string> message;
     std::optional<types::queue_item_with_variations> queue_item;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WrappedResetQueueItemResponseDTO`.
@@ -2011,7 +2011,7 @@ struct wrapped_reset_queue_item_response {
     std::optional<std::int64_t> status_code;
     std::optional<types::reset_queue_item_response> results;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CloneQueueItemDTO`.
@@ -2024,7 +2024,7 @@ struct clone_queue_item {
     std::string session_id;
     /// Required.
     std::optional<double> order;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CloneQueueItemResponseDTO`.
@@ -2033,7 +2033,7 @@ struct clone_queue_item_response {
 
     std::optional<std::string> message;
     std::optional<types::created_queue_item_with_variations> queue_item;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WrappedCloneQueueItemResponseDTO`.
@@ -2044,7 +2044,7 @@ struct wrapped_clone_queue_item_response {
     std::optional<std::int64_t> status_code;
     std::optional<types::clone_queue_item_response> results;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateQueueItemDTO`.
@@ -2059,7 +2059,7 @@ struct create_queue_item {
     std::optional<std::vector<types::variation_input>> variations;
     std::optional<std::string> primary_image;
     std::optional<bool> direct_to_queue;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateQueueItemResponseDTO`.
@@ -2068,7 +2068,7 @@ struct create_queue_item_response {
 
     std::optional<std::string> message;
     std::optional<types::created_queue_item_with_variations> queue_item;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `WrappedCreateQueueItemResponseDTO`.
@@ -2079,7 +2079,7 @@ struct wrapped_create_queue_item_response {
     std::optional<std::int64_t> status_code;
     std::optional<types::create_queue_item_response> results;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `AttachmentDTO`.
@@ -2090,7 +2090,7 @@ struct attachment {
     std::string url;
     /// Required.
     std::string type = "image";
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `MentionsDTO`.
@@ -2106,7 +2106,7 @@ struct mentions {
     /// Required.
     std::optional<std::int64_t> length;
     std::optional<std::string> slug;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CommentsCreateBodyDTO`.
@@ -2122,7 +2122,7 @@ struct comments_create_body {
     std::optional<std::vector<types::attachment>> attachments;
     std::optional<std::vector<types::mentions>> mentions;
     std::optional<bool> notify_all_group_members;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CommentAttachmentDTO`.
@@ -2133,7 +2133,7 @@ struct comment_attachment {
     std::optional<std::string> url;
     std::optional<std::string> thumbnail;
     std::optional<std::string> video_url;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CommentAuthorDTO`.
@@ -2143,7 +2143,7 @@ struct comment_author {
     std::optional<std::string> id;
     std::optional<std::string> name;
     std::optional<std::string> profile_pic;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CommentItemDTO`.
@@ -2180,7 +2180,7 @@ struct comment_item {
     std::optional<std::string> created_at;
     /// Date and time, ISO 8601.
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CommentsCreateResponseDTO`.
@@ -2191,7 +2191,7 @@ struct comments_create_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::comment_item> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CommentsLikeResponseDTO`.
@@ -2201,7 +2201,7 @@ struct comments_like_response {
     std::optional<bool> success;
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteLikeResponseDTO`.
@@ -2211,7 +2211,7 @@ struct delete_like_response {
     std::optional<bool> success;
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CommentsGetListBodyDTO`.
@@ -2230,7 +2230,7 @@ struct comments_get_list_body {
     /// 1 to 100. Default: 10.
     std::optional<std::int64_t> limit;
     std::optional<std::string> parent_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CommentsListMetaDTO`.
@@ -2242,7 +2242,7 @@ struct comments_list_meta {
     std::optional<std::int64_t> skip;
     std::optional<std::int64_t> limit;
     std::optional<bool> has_more;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CommentsGetListResultsDTO`.
@@ -2251,7 +2251,7 @@ struct comments_get_list_results {
 
     std::vector<types::comment_item> comments;
     std::optional<types::comments_list_meta> meta;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CommentsGetListResponseDTO`.
@@ -2262,7 +2262,7 @@ struct comments_get_list_response {
     std::optional<std::int64_t> status_code;
     std::optional<std::string> message;
     std::optional<types::comments_get_list_results> results;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:body.currentRange`.
@@ -2273,7 +2273,7 @@ struct get_statistics_body_current_range {
     std::string start_date;
     /// Required. Date and time, ISO 8601.
     std::string end_date;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:body.prevRange`.
@@ -2284,7 +2284,7 @@ struct get_statistics_body_prev_range {
     std::string start_date;
     /// Required. Date and time, ISO 8601.
     std::string end_date;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Body of `get-statistics`.
@@ -2296,7 +2296,7 @@ struct get_statistics_body {
     std::optional<std::vector<json::open_enum<types::platforms>>> platforms;
     std::optional<types::get_statistics_body_current_range> current_range;
     std::optional<types::get_statistics_body_prev_range> prev_range;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.totals`.
@@ -2308,7 +2308,7 @@ struct get_statistics_response_results_totals {
     std::optional<std::int64_t> followers;
     std::optional<std::int64_t> impressions;
     std::optional<std::int64_t> comments;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.postPerformance`.
@@ -2319,7 +2319,7 @@ struct get_statistics_response_results_post_performance {
     std::vector<std::int64_t> impressions;
     std::vector<std::int64_t> likes;
     std::vector<std::int64_t> comments;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.breakdowns.posts.platforms{*}`.
@@ -2328,7 +2328,7 @@ struct get_statistics_response_results_breakdowns_posts_platforms_value {
 
     std::optional<double> value;
     std::optional<double> change;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.breakdowns.posts`.
@@ -2338,7 +2338,7 @@ struct get_statistics_response_results_breakdowns_posts {
     std::optional<std::int64_t> total;
     std::optional<double> total_change;
     json::map<types::get_statistics_response_results_breakdowns_posts_platforms_value> platforms;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.breakdowns.impressions.platforms{*}`.
@@ -2347,7 +2347,7 @@ struct get_statistics_response_results_breakdowns_impressions_platforms_value {
 
     std::optional<double> value;
     std::optional<double> change;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.breakdowns.impressions`.
@@ -2358,7 +2358,7 @@ struct get_statistics_response_results_breakdowns_impressions {
     std::optional<double> total_change;
     json::map<types::get_statistics_response_results_breakdowns_impressions_platforms_value>
         platforms;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.breakdowns.reach.platforms{*}`.
@@ -2367,7 +2367,7 @@ struct get_statistics_response_results_breakdowns_reach_platforms_value {
 
     std::optional<double> value;
     std::optional<double> change;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.breakdowns.reach`.
@@ -2377,7 +2377,7 @@ struct get_statistics_response_results_breakdowns_reach {
     std::optional<std::int64_t> total;
     std::optional<double> total_change;
     json::map<types::get_statistics_response_results_breakdowns_reach_platforms_value> platforms;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.breakdowns.engagement{*}`.
@@ -2388,7 +2388,7 @@ struct get_statistics_response_results_breakdowns_engagement_value {
     std::optional<std::int64_t> comments;
     std::optional<std::int64_t> shares;
     std::optional<double> change;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.breakdowns`.
@@ -2399,7 +2399,7 @@ struct get_statistics_response_results_breakdowns {
     std::optional<types::get_statistics_response_results_breakdowns_impressions> impressions;
     std::optional<types::get_statistics_response_results_breakdowns_reach> reach;
     json::map<types::get_statistics_response_results_breakdowns_engagement_value> engagement;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.platformTotals.impressions{*}`.
@@ -2408,7 +2408,7 @@ struct get_statistics_response_results_platform_totals_impressions_value {
 
     std::optional<std::int64_t> total;
     std::vector<double> series;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.platformTotals.followers{*}`.
@@ -2417,7 +2417,7 @@ struct get_statistics_response_results_platform_totals_followers_value {
 
     std::optional<std::int64_t> total;
     std::vector<double> series;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.platformTotals.likes{*}`.
@@ -2426,7 +2426,7 @@ struct get_statistics_response_results_platform_totals_likes_value {
 
     std::optional<std::int64_t> total;
     std::vector<double> series;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.platformTotals`.
@@ -2436,7 +2436,7 @@ struct get_statistics_response_results_platform_totals {
     json::map<types::get_statistics_response_results_platform_totals_impressions_value> impressions;
     json::map<types::get_statistics_response_results_platform_totals_followers_value> followers;
     json::map<types::get_statistics_response_results_platform_totals_likes_value> likes;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.demographics.gender.totals.male`.
@@ -2445,7 +2445,7 @@ struct get_statistics_response_results_demographics_gender_totals_male {
 
     std::optional<std::int64_t> total;
     std::optional<double> percentage;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.demographics.gender.totals.female`.
@@ -2454,7 +2454,7 @@ struct get_statistics_response_results_demographics_gender_totals_female {
 
     std::optional<std::int64_t> total;
     std::optional<double> percentage;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.demographics.gender.totals.unknown`.
@@ -2463,7 +2463,7 @@ struct get_statistics_response_results_demographics_gender_totals_unknown {
 
     std::optional<std::int64_t> total;
     std::optional<double> percentage;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.demographics.gender.totals`.
@@ -2474,7 +2474,7 @@ struct get_statistics_response_results_demographics_gender_totals {
     std::optional<types::get_statistics_response_results_demographics_gender_totals_female> female;
     std::optional<types::get_statistics_response_results_demographics_gender_totals_unknown>
         unknown;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.demographics.gender`.
@@ -2482,7 +2482,7 @@ struct get_statistics_response_results_demographics_gender {
     get_statistics_response_results_demographics_gender() = default;
 
     std::optional<types::get_statistics_response_results_demographics_gender_totals> totals;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.demographics.age.totals`.
@@ -2503,7 +2503,7 @@ struct get_statistics_response_results_demographics_age_totals {
     std::optional<double> n55_64;
     /// `65+` on the wire.
     std::optional<double> n65_plus;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.demographics.age`.
@@ -2511,7 +2511,7 @@ struct get_statistics_response_results_demographics_age {
     get_statistics_response_results_demographics_age() = default;
 
     std::optional<types::get_statistics_response_results_demographics_age_totals> totals;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results.demographics`.
@@ -2520,7 +2520,7 @@ struct get_statistics_response_results_demographics {
 
     std::optional<types::get_statistics_response_results_demographics_gender> gender;
     std::optional<types::get_statistics_response_results_demographics_age> age;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// `get-statistics:response.results`.
@@ -2533,7 +2533,7 @@ struct get_statistics_response_results {
     std::optional<types::get_statistics_response_results_breakdowns> breakdowns;
     std::optional<types::get_statistics_response_results_platform_totals> platform_totals;
     std::optional<types::get_statistics_response_results_demographics> demographics;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Response of `get-statistics`.
@@ -2543,7 +2543,7 @@ struct get_statistics_response {
     std::optional<types::get_statistics_response_results> results;
     std::optional<std::string> message;
     std::optional<std::string> trace_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::social_planner::types

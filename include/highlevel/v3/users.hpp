@@ -120,7 +120,7 @@ struct permissions {
     std::optional<bool> communities_enabled;
     /// Default: true.
     std::optional<bool> export_payments_enabled;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `RoleSchema`.
@@ -131,7 +131,7 @@ struct role_schema {
     std::optional<std::string> role;
     std::vector<std::string> location_ids;
     std::optional<bool> restrict_sub_account;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UserSchema`.
@@ -151,7 +151,7 @@ struct user {
     std::optional<bool> deleted;
     json::value lc_phone;
     json::open_enum<types::platform_language> platform_language;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `SearchUserSuccessfulResponseDto`.
@@ -160,7 +160,7 @@ struct search_user_successful_response {
 
     std::vector<types::user> users;
     std::optional<std::int64_t> count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `FilterByEmailDto`.
@@ -178,7 +178,7 @@ struct filter_by_email {
     /// Default: `25`.
     std::optional<std::string> limit;
     std::optional<std::string> projection;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UserSuccessfulResponseDto`.
@@ -197,7 +197,7 @@ struct user_successful_response {
     std::optional<types::role_schema> roles;
     json::value lc_phone;
     json::open_enum<types::platform_language> platform_language;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `CreateUserDto`.
@@ -227,7 +227,7 @@ struct create_user {
     std::string first_name;
     /// Required.
     std::string last_name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `UpdateUserDto`.
@@ -250,7 +250,7 @@ struct update_user {
     std::optional<std::string> profile_photo;
     std::optional<json::map<std::string>> twilio_phone;
     json::open_enum<types::platform_language> platform_language;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `DeleteUserSuccessfulResponseV3Dto`.
@@ -259,7 +259,7 @@ struct delete_user_successful_response {
 
     std::optional<bool> succeeded;
     std::optional<std::string> message;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::users::types

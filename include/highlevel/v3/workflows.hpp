@@ -32,7 +32,7 @@ struct workflow {
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
     std::optional<std::string> location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Schema `GetWorkflowSuccessfulResponseDto`.
@@ -40,7 +40,7 @@ struct get_workflow_successful_response {
     get_workflow_successful_response() = default;
 
     std::vector<types::workflow> workflows;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 } // namespace highlevel::v3::workflows::types

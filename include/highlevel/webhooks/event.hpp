@@ -196,9 +196,9 @@ json::decode_result decode_payload(
         std::make_index_sequence<std::variant_size_v<payload>>{});
 }
 
-[[nodiscard]] inline json::object* unknown_fields(payload& of) {
+[[nodiscard]] inline json::lazy_object* unknown_fields(payload& of) {
     return std::visit(
-        [](auto& record) -> json::object* {
+        [](auto& record) -> json::lazy_object* {
             if constexpr (requires { record.unknown_fields; })
                 return &record.unknown_fields;
             else

@@ -23,7 +23,7 @@ struct trial {
     std::optional<bool> on_trial;
     std::optional<double> trial_duration;
     std::optional<std::string> trial_start_date;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// How a white-label agency appears.
@@ -32,7 +32,7 @@ struct whitelabel_details {
 
     std::optional<std::string> domain;
     std::optional<std::string> logo_url;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// An app was installed in a location or for a company. `userId` and `companyId` can be missing
@@ -53,7 +53,7 @@ struct app_install {
     std::optional<bool> is_whitelabel_company;
     std::optional<types::whitelabel_details> whitelabel_details;
     std::optional<std::string> company_name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// An app was removed from a location or a company.
@@ -65,7 +65,7 @@ struct app_uninstall {
     std::optional<std::string> app_id;
     std::optional<std::string> company_id;
     std::optional<std::string> location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// The plan of an app changed.
@@ -80,7 +80,7 @@ struct plan_change {
     std::optional<std::string> user_id;
     std::optional<std::string> current_plan_id;
     std::optional<std::string> new_plan_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// An appointment.
@@ -102,7 +102,7 @@ struct appointment {
     std::optional<std::string> end_time;
     std::optional<std::string> date_added;
     std::optional<std::string> date_updated;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// An appointment was made, changed or removed.
@@ -113,7 +113,7 @@ struct appointment_event {
 
     std::optional<std::string> location_id;
     std::optional<types::appointment> appointment;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A kind of link between two objects.
@@ -132,7 +132,7 @@ struct association {
     std::optional<std::string> second_object_to_first_object_cardinality;
     std::optional<std::string> key;
     std::optional<std::string> location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// How far a contact is in a campaign.
@@ -148,7 +148,7 @@ struct campaign_status {
     std::optional<std::string> template_id;
     std::optional<std::string> replied;
     std::optional<std::string> date_added;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// The value of a custom field: a string, number, array or object.
@@ -157,7 +157,7 @@ struct custom_field_value {
 
     std::optional<std::string> id;
     json::value value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Whether one channel may be used, and why not.
@@ -167,7 +167,7 @@ struct dnd_channel {
     std::optional<std::string> status;
     std::optional<std::string> message;
     std::optional<std::string> code;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Do not disturb, by channel.
@@ -186,7 +186,7 @@ struct dnd_settings {
     std::optional<types::dnd_channel> whats_app;
     /// `Call` on the wire.
     std::optional<types::dnd_channel> call;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A contact. `dndSettings` comes with ContactDndUpdate only.
@@ -218,7 +218,7 @@ struct contact {
     std::vector<std::string> attachments;
     std::optional<std::string> assigned_to;
     std::vector<types::custom_field_value> custom_fields;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// How much of a conversation is unread.
@@ -234,7 +234,7 @@ struct conversation_unread {
     std::optional<bool> inbox;
     std::optional<bool> starred;
     std::optional<bool> deleted;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A message, call or mail of a conversation. `to`, `cc` and `bcc` come as one text or as a list.
@@ -267,7 +267,7 @@ struct message {
     std::optional<std::string> user_id;
     std::optional<std::string> source;
     std::optional<std::string> conversation_provider_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// An address on an invoice.
@@ -280,7 +280,7 @@ struct invoice_address {
     std::optional<std::string> city;
     std::optional<std::string> state;
     std::optional<std::string> postal_code;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Who sends an invoice. `address` comes as a text or as an object.
@@ -293,7 +293,7 @@ struct invoice_business {
     std::optional<std::string> website;
     std::optional<std::string> logo_url;
     std::vector<json::value> custom_values;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A further mail address.
@@ -301,7 +301,7 @@ struct invoice_email {
     invoice_email() = default;
 
     std::optional<std::string> email;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Who gets an invoice.
@@ -316,7 +316,7 @@ struct invoice_contact {
     std::optional<types::invoice_address> address;
     std::vector<types::invoice_email> additional_emails;
     std::optional<std::string> company_name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A discount.
@@ -325,7 +325,7 @@ struct invoice_discount {
 
     std::optional<std::string> type;
     std::optional<double> value;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A line of an invoice.
@@ -341,7 +341,7 @@ struct invoice_item {
     std::optional<std::string> name;
     std::optional<double> qty;
     std::optional<double> amount;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Sums of an invoice.
@@ -350,7 +350,7 @@ struct invoice_summary {
 
     std::optional<double> sub_total;
     std::optional<double> discount;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// An invoice.
@@ -382,7 +382,7 @@ struct invoice {
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
     std::optional<types::invoice_summary> total_summary;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Marks that the mail service gives.
@@ -399,7 +399,7 @@ struct email_flags {
     std::optional<bool> is_system_test;
     /// `is-test-mode` on the wire.
     std::optional<bool> is_test_mode;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Header fields of a mail.
@@ -410,7 +410,7 @@ struct email_headers {
     std::optional<std::string> message_id;
     std::optional<std::string> from;
     std::optional<std::string> to;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A mail.
@@ -420,7 +420,7 @@ struct email_message {
     std::vector<json::value> attachments;
     std::optional<types::email_headers> headers;
     std::optional<std::int64_t> size;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// What a delivery attempt met.
@@ -441,7 +441,7 @@ struct email_delivery {
     std::optional<bool> utf8;
     /// `i-first-delivery-attempt-seconds` on the wire.
     std::optional<double> i_first_delivery_attempt_seconds;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// How a mail travelled.
@@ -457,7 +457,7 @@ struct email_envelope {
     std::optional<std::string> i_ip_pool_id;
     /// `i-ip-pool-name` on the wire.
     std::optional<std::string> i_ip_pool_name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// What happened to a mail. `timestamp` is in seconds since 1970.
@@ -481,7 +481,7 @@ struct email_report {
     /// `delivery-status` on the wire.
     std::optional<types::email_delivery> delivery_status;
     std::optional<types::email_envelope> envelope;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// What happened to a mail that was sent with LC Email.
@@ -493,7 +493,7 @@ struct email_stats {
     std::optional<std::string> location_id;
     std::optional<std::string> company_id;
     std::optional<types::email_report> webhook_payload;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A location (sub-account).
@@ -507,7 +507,7 @@ struct location {
     std::optional<std::string> email;
     std::optional<std::string> stripe_product_id;
     std::optional<std::string> company_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A note on a contact.
@@ -521,7 +521,7 @@ struct note {
     std::optional<std::string> body;
     std::optional<std::string> contact_id;
     std::optional<std::string> date_added;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Names of an object.
@@ -530,7 +530,7 @@ struct object_labels {
 
     std::optional<std::string> singular;
     std::optional<std::string> plural;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A custom object.
@@ -552,7 +552,7 @@ struct object_schema {
     std::optional<std::string> updated_at;
     std::optional<std::string> timestamp;
     std::optional<std::string> object_type;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// An opportunity.
@@ -574,7 +574,7 @@ struct opportunity {
     std::optional<std::string> source;
     std::optional<std::string> status;
     std::optional<std::string> date_added;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A line of an order.
@@ -585,7 +585,7 @@ struct order_item {
     std::optional<double> qty;
     json::value product;
     json::value price;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Sums of an order.
@@ -596,7 +596,7 @@ struct order_amounts {
     std::optional<double> shipping;
     std::optional<double> subtotal;
     std::optional<double> tax;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A tax of an order.
@@ -609,7 +609,7 @@ struct order_tax {
     std::optional<std::string> calculation;
     std::optional<std::string> name;
     std::optional<double> rate;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// Where an order was placed.
@@ -621,7 +621,7 @@ struct order_source {
     std::optional<std::string> type;
     std::optional<std::string> sub_type;
     json::value meta;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// An order.
@@ -648,7 +648,7 @@ struct order {
     std::optional<types::order_source> source;
     std::optional<std::string> created_at;
     std::optional<std::string> updated_at;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A membership that comes with a price.
@@ -659,7 +659,7 @@ struct membership_offer {
     std::optional<std::string> value;
     /// `_id` on the wire.
     std::optional<std::string> id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// How often a price is due.
@@ -668,7 +668,7 @@ struct price_recurrence {
 
     std::optional<std::string> interval;
     std::optional<double> interval_count;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A price of a product. PriceCreate says `priceType` where the others say `type`.
@@ -696,7 +696,7 @@ struct price {
     std::optional<bool> track_inventory;
     std::optional<double> available_quantity;
     std::optional<bool> allow_out_of_stock_purchases;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A choice of a variant.
@@ -705,7 +705,7 @@ struct variant_option {
 
     std::optional<std::string> id;
     std::optional<std::string> name;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A variant of a product.
@@ -715,7 +715,7 @@ struct product_variant {
     std::optional<std::string> id;
     std::optional<std::string> name;
     std::vector<types::variant_option> options;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A picture or film of a product.
@@ -727,7 +727,7 @@ struct product_media {
     std::optional<std::string> url;
     std::optional<std::string> type;
     std::optional<bool> is_featured;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A product.
@@ -750,7 +750,7 @@ struct product {
     std::optional<std::string> updated_at;
     std::optional<std::string> statement_descriptor;
     std::optional<std::string> image;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A message that the conversation provider of an app is to send. `type` says how: `SMS` or
@@ -773,7 +773,7 @@ struct provider_message {
     std::optional<std::string> html;
     std::optional<std::string> subject;
     std::optional<std::string> user_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A record of a custom object.
@@ -788,7 +788,7 @@ struct record {
     std::vector<std::string> owners;
     std::vector<std::string> followers;
     json::value properties;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A link between two records.
@@ -804,7 +804,7 @@ struct relation {
     std::optional<std::string> second_record_id;
     std::optional<std::string> association_id;
     std::optional<std::string> location_id;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A task.
@@ -821,7 +821,7 @@ struct task {
     std::optional<std::string> title;
     std::optional<std::string> date_added;
     std::optional<std::string> due_date;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 /// A user of a location or company.
@@ -841,7 +841,7 @@ struct user {
     std::optional<std::string> role;
     json::map<bool> permissions;
     std::vector<std::string> locations;
-    json::object unknown_fields;
+    json::lazy_object unknown_fields;
 };
 
 // Wire names.

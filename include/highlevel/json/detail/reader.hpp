@@ -6,9 +6,10 @@
 
 #include <highlevel/error.hpp>
 #include <highlevel/json/decode_options.hpp>
-#include <highlevel/json/detail/slab.hpp>
+#include <highlevel/json/detail/tape.hpp>
 #include <highlevel/json/detail/text.hpp>
 #include <highlevel/json/diagnostics.hpp>
+#include <highlevel/json/lazy_object.hpp>
 #include <highlevel/json/type.hpp>
 
 #include <boost/json/array.hpp>
@@ -17,6 +18,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -52,8 +54,7 @@ inline void clear_value(const type& t, void* self) {
     case kind::structure:
         for (auto const& f : t.fields())
             clear_value(*f.of, static_cast<char*>(self) + f.offset);
-        if (t.unknown_fields != type::npos)
-            reinterpret_cast<object*>(static_cast<char*>(self) + t.unknown_fields)->clear();
+        with_unknown(t, self, [](auto& bag) { bag.clear(); });
         return;
     }
 }
@@ -118,18 +119,11 @@ public:
         frames_.reserve(16);
         seen_.reserve(16);
         next_.reserve(128);
-        frame f;
-        f.what = shape::root;
-        f.of = &root;
-        f.self = static_cast<char*>(target);
-        frames_.push_back(f);
+        push(shape::root, root, target);
     }
     reader(const reader&) = delete;
     reader& operator=(const reader&) = delete;
-    ~reader() {
-        for (auto const& f : frames_)
-            if (f.memory != nullptr) f.memory->seal();
-    }
+    ~reader() = default;
 
     // Keys within this text need not be copied; it must outlive the reader.
     void text(std::string_view whole) noexcept { whole_ = whole; }
@@ -233,7 +227,8 @@ public:
     bool on_document_end(error_code& /*ec*/) { return true; }
 
     bool on_object_begin(error_code& ec) {
-        if (capturing_) {
+        if (to_ != sink::members) {
+            if (to_ == sink::tape) tape_.begin();
             ++capture_depth_;
             return true;
         }
@@ -241,15 +236,19 @@ public:
     }
 
     bool on_object_end(std::size_t size, error_code& ec) {
-        if (capturing_) {
-            if (!skipping_) stack_.push_object(size);
+        if (to_ != sink::members) {
+            if (to_ == sink::stack)
+                stack_.push_object(size);
+            else if (to_ == sink::tape)
+                tape_.end_object(size);
             return --capture_depth_ != 0 || verdict(end_capture(), ec);
         }
         return verdict(end_container(), ec);
     }
 
     bool on_array_begin(error_code& ec) {
-        if (capturing_) {
+        if (to_ != sink::members) {
+            if (to_ == sink::tape) tape_.begin();
             ++capture_depth_;
             return true;
         }
@@ -257,8 +256,11 @@ public:
     }
 
     bool on_array_end(std::size_t size, error_code& ec) {
-        if (capturing_) {
-            if (!skipping_) stack_.push_array(size);
+        if (to_ != sink::members) {
+            if (to_ == sink::stack)
+                stack_.push_array(size);
+            else if (to_ == sink::tape)
+                tape_.end_array(size);
             return --capture_depth_ != 0 || verdict(end_capture(), ec);
         }
         return verdict(end_container(), ec);
@@ -276,10 +278,11 @@ public:
             key = parts_;
         }
         bool good = true;
-        if (capturing_) {
-            if (!skipping_) stack_.push_key({key.data(), key.size()});
-        } else {
-            good = member(key);
+        switch (to_) {
+        case sink::members: good = member(key); break;
+        case sink::stack: stack_.push_key({key.data(), key.size()}); break;
+        case sink::tape: tape_.key(key); break;
+        case sink::nowhere: break;
         }
         parts_.clear();
         return verdict(good, ec);
@@ -297,10 +300,11 @@ public:
             text = parts_;
         }
         bool good = true;
-        if (capturing_) {
-            if (!skipping_) stack_.push_string({text.data(), text.size()});
-        } else {
-            good = string(text);
+        switch (to_) {
+        case sink::members: good = string(text); break;
+        case sink::stack: stack_.push_string({text.data(), text.size()}); break;
+        case sink::tape: tape_.string(text); break;
+        case sink::nowhere: break;
         }
         parts_.clear();
         return verdict(good, ec);
@@ -312,21 +316,25 @@ public:
     }
 
     bool on_int64(std::int64_t number, boost::json::string_view last, error_code& ec) {
-        if (capturing_) {
-            parts_.clear();
-            if (!skipping_) stack_.push_int64(number);
-            return true;
+        auto const digits = number_text(last);
+        switch (to_) {
+        case sink::members: return verdict(put(scalar(number, digits)), ec);
+        case sink::stack: stack_.push_int64(number); break;
+        case sink::tape: tape_.integer(number); break;
+        case sink::nowhere: break;
         }
-        return verdict(put(scalar(number, number_text(last))), ec);
+        return true;
     }
 
     bool on_uint64(std::uint64_t number, boost::json::string_view last, error_code& ec) {
-        if (capturing_) {
-            parts_.clear();
-            if (!skipping_) stack_.push_uint64(number);
-            return true;
+        auto const digits = number_text(last);
+        switch (to_) {
+        case sink::members: return verdict(put(scalar(number, digits)), ec);
+        case sink::stack: stack_.push_uint64(number); break;
+        case sink::tape: tape_.natural(number); break;
+        case sink::nowhere: break;
         }
-        return verdict(put(scalar(number, number_text(last))), ec);
+        return true;
     }
 
     bool on_double(double number, boost::json::string_view last, error_code& ec) {
@@ -334,27 +342,33 @@ public:
         // The parser multiplies powers of ten and can be off by some units in the last place
         // (Boost 1.81; newer ones only on request).
         number = read_double(digits).value_or(number);
-        if (capturing_) {
-            if (!skipping_) stack_.push_double(number);
-            return true;
+        switch (to_) {
+        case sink::members: return verdict(put(scalar(number, digits)), ec);
+        case sink::stack: stack_.push_double(number); break;
+        case sink::tape: tape_.number(number); break;
+        case sink::nowhere: break;
         }
-        return verdict(put(scalar(number, digits)), ec);
+        return true;
     }
 
     bool on_bool(bool b, error_code& ec) {
-        if (capturing_) {
-            if (!skipping_) stack_.push_bool(b);
-            return true;
+        switch (to_) {
+        case sink::members: return verdict(put(scalar(b)), ec);
+        case sink::stack: stack_.push_bool(b); break;
+        case sink::tape: tape_.boolean(b); break;
+        case sink::nowhere: break;
         }
-        return verdict(put(scalar(b)), ec);
+        return true;
     }
 
     bool on_null(error_code& ec) {
-        if (capturing_) {
-            if (!skipping_) stack_.push_null();
-            return true;
+        switch (to_) {
+        case sink::members: return verdict(put_null(), ec);
+        case sink::stack: stack_.push_null(); break;
+        case sink::tape: tape_.null(); break;
+        case sink::nowhere: break;
         }
-        return verdict(put_null(), ec);
+        return true;
     }
 
     bool on_comment_part(boost::json::string_view /*part*/, error_code& /*ec*/) { return true; }
@@ -371,8 +385,6 @@ private:
         const type* of = nullptr;
         char* self = nullptr;
         habits* known = nullptr;
-        // structure: where its unknown members are, unless that is the heap.
-        slab* memory = nullptr;
         // structure: its members, and the one whose value comes next; null for an unknown one.
         const field* fields = nullptr;
         const field* current = nullptr;
@@ -380,9 +392,12 @@ private:
         std::string_view key;
         // list: how many elements the text had so far.
         std::size_t index = 0;
-        // structure: where its bits begin in seen_.
+        // structure: where its bits begin in seen_, and its unknown members on the tape.
         std::size_t seen = 0;
+        std::size_t tape = 0;
+        // structure: how many members it has, and how many unknown ones came.
         std::uint32_t count = 0;
+        std::uint32_t unknown = 0;
         // structure: the place in next_, from known->next on, of the member that is likely next.
         std::uint32_t last = 0;
         shape what = shape::root;
@@ -390,17 +405,27 @@ private:
         bool in_member = false;
     };
 
+    // Where events go: into members, or for a subtree that no struct describes onto the stack that
+    // makes a tree of it or the tape that keeps it as it is, or nowhere when it is not wanted.
+    enum class sink : std::uint8_t { members, stack, tape, nowhere };
+
     // Where a captured subtree goes.
     enum class destination : std::uint8_t { unknown, misfit, value, object, variant };
 
     // What one decode learns of a struct type.
     class habits {
     public:
-        habits(std::span<const field> of, std::vector<std::uint32_t>& all)
-            : fields(of),
+        habits(const type& t, std::vector<std::uint32_t>& all)
+            : of(&t),
+              fields(t.fields()),
+              required((fields.size() + 63) / 64),
+              sizes(fields.size()),
               next(all.size()) {
-            for (std::uint32_t i = 0; i <= of.size(); ++i)
+            for (std::uint32_t i = 0; i <= fields.size(); ++i)
                 all.push_back(i);
+            for (std::size_t i = 0; i < fields.size(); ++i)
+                if (fields[i].need == presence::required)
+                    required[i / 64] |= std::uint64_t{1} << (i % 64);
         }
 
         const field* find(std::string_view name) {
@@ -408,21 +433,22 @@ private:
             for (auto at = hash(name) & (table_.size() - 1); table_[at] != 0;
                  at = (at + 1) & (table_.size() - 1)) {
                 auto const& f = fields[table_[at] - 1];
-                if (f.name == name) return &f;
+                if (same_text(f.name, name)) return &f;
             }
             return nullptr;
         }
 
+        const type* of;
         std::span<const field> fields;
+        // The bits of those that must be there.
+        std::vector<std::uint64_t> required;
+        // For each that is a list, how many elements it had last: room is made for as many, unless
+        // they are so many that it would be a waste when the next has none.
+        std::vector<std::uint8_t> sizes;
+        static constexpr std::size_t most_reserved = 16;
         // Where in next_ the member is that came first in the last record, and behind it for each
         // member the one that followed it. Servers keep one order, though seldom the description's.
         std::size_t next;
-        // How many unknown members the last record had: the next one will have as many.
-        std::size_t unknown = 0;
-        // And how much memory they took.
-        std::size_t unknown_bytes = 0;
-        // As long as that is not known: an entry of the table, a key and a text.
-        static constexpr std::size_t bytes_of_unknown = 96;
 
     private:
         // The description's names differ in length, ends or middle.
@@ -491,7 +517,7 @@ private:
         top.in_member = true;
         auto& likely = next_[top.known->next + top.last];
         const field* found = nullptr;
-        if (likely < top.count && top.fields[likely].name == key) {
+        if (likely < top.count && same_text(top.fields[likely].name, key)) {
             found = &top.fields[likely];
         } else {
             found = search(top, key);
@@ -516,20 +542,19 @@ private:
     static const field* search(const frame& f, std::string_view key) {
         if (f.count >= 5) return f.known->find(key);
         for (std::uint32_t i = 0; i < f.count; ++i)
-            if (f.fields[i].name == key) return &f.fields[i];
+            if (same_text(f.fields[i].name, key)) return &f.fields[i];
         return nullptr;
     }
 
     habits& habits_of(const type& of) {
-        auto const fields = of.fields();
         for (auto& known : habits_)
-            if (known.fields.data() == fields.data()) return known;
-        return habits_.emplace_front(fields, next_);
+            if (known.of == &of) return known;
+        return habits_.emplace_front(of, next_);
     }
 
     bool again(frame& top) {
         clear_value(*top.current->of, top.self + top.current->offset);
-        if (object* bag = unknown_fields(top)) bag->erase(top.current->name);
+        with_unknown(*top.of, top.self, [&](auto& bag) { bag.erase(top.current->name); });
         return note(bend::duplicate_key, "occurs more than once; the last one counts");
     }
 
@@ -573,42 +598,25 @@ private:
         top.current = nullptr;
     }
 
-    static object* unknown_fields(const frame& f) noexcept {
-        if (f.what != shape::structure || f.of->unknown_fields == type::npos) return nullptr;
-        return reinterpret_cast<object*>(f.self + f.of->unknown_fields);
-    }
-
-    // Where unknown members of the innermost struct go; null when they are dropped.
-    object* bag_of(frame& f) {
-        if (!options_.keep_unknown_fields) return nullptr;
-        object* const bag = unknown_fields(f);
-        if (bag != nullptr && bag->empty() && f.memory == nullptr && f.known->unknown > 1) {
-            auto storage = make_slab(f.known->unknown_bytes, f.memory);
-            // Nothing throws in between.
-            std::destroy_at(bag);
-            std::construct_at(bag, std::move(storage));
-            bag->reserve(f.known->unknown);
-        }
-        return bag;
-    }
-
-    void keep_unknown(value&& v) {
-        frame& top = frames_.back();
-        if (object* const bag = bag_of(top))
-            bag->insert_or_assign({top.key.data(), top.key.size()}, std::move(v));
+    // Whether unknown members of a struct are kept.
+    [[nodiscard]] bool keeps(const frame& f) const noexcept {
+        return options_.keep_unknown_fields && f.what == shape::structure &&
+            f.of->unknown_fields != type::npos;
     }
 
     void keep_unknown(const scalar& s) {
-        if (s.what != scalar::form::string) {
-            keep_unknown(s.to_value());
-            return;
-        }
         frame& top = frames_.back();
-        object* const bag = bag_of(top);
-        if (bag == nullptr) return;
-        boost::json::string_view const text(s.text.data(), s.text.size());
-        auto const put = bag->emplace({top.key.data(), top.key.size()}, text);
-        if (!put.second) put.first->value() = text;
+        if (!keeps(top)) return;
+        ++top.unknown;
+        tape_.key(top.key);
+        switch (s.what) {
+        case scalar::form::null: tape_.null(); break;
+        case scalar::form::boolean: tape_.boolean(s.boolean); break;
+        case scalar::form::integer: tape_.integer(s.integer); break;
+        case scalar::form::natural: tape_.natural(s.natural); break;
+        case scalar::form::number: tape_.number(s.number); break;
+        case scalar::form::string: tape_.string(s.text); break;
+        }
     }
 
     // Whether a scalar that does not fit `expected` is a member of the envelope rather than a
@@ -618,6 +626,21 @@ private:
         bool const records = expected.what == kind::structure || expected.what == kind::map ||
             expected.what == kind::object;
         return records && top.what == shape::map && frames_.size() == 2;
+    }
+
+    static object& object_of(object& bag) noexcept { return bag; }
+    static object& object_of(lazy_object& bag) { return bag.get(); }
+
+    // Members that the description lacks join those that did not fit, which have other names.
+    static void add(object& bag, tape&& kept) {
+        for (auto&& member : kept.read())
+            bag.insert_or_assign(member.key(), std::move(member.value()));
+    }
+    static void add(lazy_object& bag, tape&& kept) {
+        if (bag.made() == nullptr)
+            bag.tape_ = std::move(kept);
+        else
+            add(bag.get(), std::move(kept));
     }
 
     // Puts what fits nowhere under its member's name beside the unknown fields of the nearest
@@ -634,9 +657,11 @@ private:
             options_.beside->insert_or_assign({key.data(), key.size()}, std::move(v));
             return;
         }
-        object* const bag = unknown_fields(frames_[at]);
-        if (bag == nullptr || frames_[at].current == nullptr) return;
-        auto const name = frames_[at].current->name;
+        frame const& around = frames_[at];
+        if (!keeps(around) || around.current == nullptr) return;
+        object* bag = nullptr;
+        with_unknown(*around.of, around.self, [&](auto& held) { bag = &object_of(held); });
+        auto const name = around.current->name;
         if (at + 1 == frames_.size()) {
             bag->insert_or_assign(name, std::move(v));
             return;
@@ -667,6 +692,11 @@ private:
                 return true;
             }
         }
+        if (top.what == shape::list && top.of == &type_of<std::vector<std::string>>) {
+            static_cast<std::string*>(top.of->emplace(top.self))->assign(text);
+            advance();
+            return true;
+        }
         return put(scalar(text));
     }
 
@@ -675,7 +705,7 @@ private:
         const type* const t = expected(top);
         bool good = true;
         if (t == nullptr) {
-            keep_unknown(nullptr);
+            keep_unknown(scalar());
         } else if (
             t->what == kind::nullable || t->what == kind::optional || t->what == kind::value) {
             void* const self = place(top);
@@ -694,9 +724,13 @@ private:
         return good;
     }
 
+    static std::size_t index_of_current(const frame& f) noexcept {
+        return static_cast<std::size_t>(f.current - f.fields);
+    }
+
     // Null is as good as absent.
     void unsee(frame& top) noexcept {
-        auto const at = static_cast<std::size_t>(top.current - top.fields);
+        auto const at = index_of_current(top);
         seen_[top.seen + at / 64] &= ~(std::uint64_t{1} << (at % 64));
     }
 
@@ -882,7 +916,12 @@ private:
         case kind::boolean: *static_cast<bool*>(self) = s.boolean; return;
         case kind::integer: *static_cast<std::int64_t*>(self) = s.integer; return;
         case kind::number: *static_cast<double*>(self) = s.number; return;
-        case kind::value: *static_cast<value*>(self) = s.to_value(); return;
+        case kind::value:
+            if (s.what == scalar::form::string)
+                static_cast<value*>(self)->emplace_string().assign(s.text.data(), s.text.size());
+            else
+                *static_cast<value*>(self) = s.to_value();
+            return;
         case kind::string:
             if (s.what == scalar::form::string)
                 static_cast<std::string*>(self)->assign(s.text);
@@ -955,18 +994,18 @@ private:
     // Objects and arrays
 
     void push(shape what, const type& of, void* self) {
-        frame f;
+        // In its place at once: a copy of what was just written waits for the writes.
+        frame& f = frames_.emplace_back();
         f.what = what;
         f.of = &of;
         f.self = static_cast<char*>(self);
-        if (what == shape::structure) {
-            f.known = &habits_of(of);
-            f.fields = f.known->fields.data();
-            f.count = static_cast<std::uint32_t>(f.known->fields.size());
-            f.seen = seen_.size();
-            seen_.resize(seen_.size() + (f.count + 63) / 64);
-        }
-        frames_.push_back(f);
+        if (what != shape::structure) return;
+        f.known = &habits_of(of);
+        f.fields = f.known->fields.data();
+        f.count = static_cast<std::uint32_t>(f.known->fields.size());
+        f.tape = tape_.size();
+        f.seen = seen_.size();
+        seen_.resize(seen_.size() + f.known->required.size());
     }
 
     bool begin_object() {
@@ -1023,6 +1062,10 @@ private:
         for (const type* at = t; at != leaf; at = at->inner)
             self = at->emplace(self);
         if (leaf->what == kind::list) {
+            if (top.what == shape::structure) {
+                auto const likely = top.known->sizes[index_of_current(top)];
+                if (likely != 0) leaf->reserve(self, likely);
+            }
             push(shape::list, *leaf, self);
             return true;
         }
@@ -1033,18 +1076,25 @@ private:
         frame& top = frames_.back();
         bool good = true;
         if (top.what == shape::structure) {
-            for (std::uint32_t i = 0; i < top.count && good; ++i) {
-                if (top.fields[i].need != presence::required) continue;
-                if ((seen_[top.seen + i / 64] >> (i % 64) & 1U) != 0) continue;
-                good = note(bend::missing_required, "required and not there", top.fields[i].name);
-            }
+            auto const& required = top.known->required;
+            for (std::size_t word = 0; word < required.size() && good; ++word)
+                for (auto left = required[word] & ~seen_[top.seen + word]; left != 0 && good;
+                     left &= left - 1) {
+                    auto const at = word * 64 + static_cast<std::size_t>(std::countr_zero(left));
+                    good =
+                        note(bend::missing_required, "required and not there", top.fields[at].name);
+                }
             seen_.resize(top.seen);
-            if (const object* bag = unknown_fields(top)) {
-                top.known->unknown = bag->size();
-                top.known->unknown_bytes = top.memory != nullptr
-                    ? top.memory->seal()
-                    : bag->size() * habits::bytes_of_unknown;
+            if (top.unknown != 0) {
+                auto kept = tape_.cut(top.tape, top.unknown);
+                with_unknown(*top.of, top.self, [&](auto& bag) { add(bag, std::move(kept)); });
             }
+        }
+        if (top.what == shape::list) {
+            frame const& around = frames_[frames_.size() - 2];
+            if (around.what == shape::structure)
+                around.known->sizes[index_of_current(around)] =
+                    static_cast<std::uint8_t>(top.index <= habits::most_reserved ? top.index : 0);
         }
         frames_.pop_back();
         advance();
@@ -1054,34 +1104,41 @@ private:
     // Captured subtrees
 
     bool capture(destination to, const type* of = nullptr, void* self = nullptr) {
-        capturing_ = true;
-        skipping_ = !options_.keep_unknown_fields &&
-            (to == destination::unknown || to == destination::misfit);
         capture_depth_ = 1;
         capture_to_ = to;
         capture_of_ = of;
         capture_self_ = self;
-        object* const bag = to == destination::unknown ? bag_of(frames_.back()) : nullptr;
-        stack_.reset(bag != nullptr ? bag->storage() : boost::json::storage_ptr());
+        frame& top = frames_.back();
+        if (to == destination::unknown && keeps(top)) {
+            to_ = sink::tape;
+            ++top.unknown;
+            tape_.key(top.key);
+            tape_.begin();
+        } else if (
+            to == destination::unknown ||
+            (to == destination::misfit && !options_.keep_unknown_fields)) {
+            to_ = sink::nowhere;
+        } else {
+            to_ = sink::stack;
+            stack_.reset();
+        }
         return true;
     }
 
     bool end_capture() {
-        capturing_ = false;
-        if (skipping_) {
-            skipping_ = false;
-            advance();
-            return true;
-        }
-        value made = stack_.release();
-        switch (capture_to_) {
-        case destination::unknown: keep_unknown(std::move(made)); break;
-        case destination::misfit: keep_misfit(std::move(made)); break;
-        case destination::value: *static_cast<value*>(capture_self_) = std::move(made); break;
-        case destination::object:
-            *static_cast<object*>(capture_self_) = std::move(made.get_object());
-            break;
-        case destination::variant: return fill_variant(*capture_of_, std::move(made));
+        bool const made_tree = to_ == sink::stack;
+        to_ = sink::members;
+        if (made_tree) {
+            value made = stack_.release();
+            switch (capture_to_) {
+            case destination::unknown: break;
+            case destination::misfit: keep_misfit(std::move(made)); break;
+            case destination::value: *static_cast<value*>(capture_self_) = std::move(made); break;
+            case destination::object:
+                *static_cast<object*>(capture_self_) = std::move(made.get_object());
+                break;
+            case destination::variant: return fill_variant(*capture_of_, std::move(made));
+            }
         }
         advance();
         return true;
@@ -1138,11 +1195,7 @@ private:
         if (self == nullptr) return false;
         for (const type* at = expected(top); at != &t; at = at->inner)
             self = at->emplace(self);
-        frame f;
-        f.what = shape::root;
-        f.of = t.alternatives[nearest.index];
-        f.self = static_cast<char*>(t.select(self, nearest.index));
-        frames_.push_back(f);
+        push(shape::root, *t.alternatives[nearest.index], t.select(self, nearest.index));
         if (!replay(from)) return false;
         frames_.pop_back();
         advance();
@@ -1272,13 +1325,13 @@ private:
     std::string parts_;
     std::forward_list<std::string> kept_keys_;
 
-    bool capturing_ = false;
-    // Whether the captured subtree is not wanted.
-    bool skipping_ = false;
+    sink to_ = sink::members;
     std::size_t capture_depth_ = 0;
     destination capture_to_ = destination::unknown;
     const type* capture_of_ = nullptr;
     void* capture_self_ = nullptr;
+    // Unknown members of the structs among the frames.
+    tape_writer tape_;
     std::array<unsigned char, 2048> stack_space_;
     boost::json::value_stack stack_;
 };

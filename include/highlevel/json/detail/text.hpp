@@ -7,12 +7,36 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
 
 namespace highlevel::json::detail {
+
+// Whether two texts are the same: for names, most of which are so short that a call of memcmp costs
+// more than the comparison.
+inline bool same_text(std::string_view a, std::string_view b) noexcept {
+    std::size_t const size = a.size();
+    if (size != b.size()) return false;
+    // The first and the last bytes, which overlap.
+    auto const ends_differ = [&]<class Word>(Word /*size*/) {
+        auto const load = [](const char* at) {
+            Word word;
+            std::memcpy(&word, at, sizeof word);
+            return word;
+        };
+        std::size_t const last = size - sizeof(Word);
+        return ((load(a.data()) ^ load(b.data())) |
+                (load(a.data() + last) ^ load(b.data() + last))) != 0;
+    };
+    if (size > 16) return std::memcmp(a.data(), b.data(), size) == 0;
+    if (size >= 8) return !ends_differ(std::uint64_t{});
+    if (size >= 4) return !ends_differ(std::uint32_t{});
+    if (size >= 2) return !ends_differ(std::uint16_t{});
+    return size == 0 || a[0] == b[0];
+}
 
 inline void append_number(std::string& out, std::int64_t number) {
     char buffer[24];
