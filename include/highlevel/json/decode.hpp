@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// Reading JSON text or a json::value into described C++ values. Instantiates the parser: include
-// it where bodies are read, and json/decode_options.hpp where a result is only passed on.
+// Reading JSON text or a json::value into described C++ values. Include it where bodies are read,
+// and json/decode_options.hpp where a result is only passed on.
 #pragma once
 
 #include <highlevel/json/decode_options.hpp>
+#include <highlevel/json/detail/parser.hpp>
 #include <highlevel/json/detail/reader.hpp>
 #include <highlevel/json/diagnostics.hpp>
 #include <highlevel/json/type.hpp>
-
-#include <boost/json/basic_parser_impl.hpp>
-#include <boost/json/parse_options.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -28,16 +26,8 @@ inline std::size_t mend_surrogates(std::string& text) {
         if (at + 6 > text.size() || text[at] != '\\' || text[at + 1] != 'u') return 0;
         unsigned made = 0;
         for (std::size_t i = at + 2; i < at + 6; ++i) {
-            char const c = text[i];
-            unsigned digit = 0;
-            if (c >= '0' && c <= '9')
-                digit = static_cast<unsigned>(c - '0');
-            else if (c >= 'a' && c <= 'f')
-                digit = static_cast<unsigned>(c - 'a') + 10;
-            else if (c >= 'A' && c <= 'F')
-                digit = static_cast<unsigned>(c - 'A') + 10;
-            else
-                return 0;
+            auto const digit = hex_digit(text[i]);
+            if (digit > 15) return 0;
             made = made * 16 + digit;
         }
         return made;
@@ -83,20 +73,14 @@ inline decode_result decode_text(
     void* target,
     const decode_options& options,
     diagnostics& notes,
-    boost::system::error_code& ec) {
-    boost::json::parse_options how;
-    how.max_depth = options.max_depth;
-    how.allow_invalid_utf8 = !options.strict;
-    boost::json::basic_parser<reader> parser(how, t, target, options, notes);
-    parser.handler().text(text);
+    error_code& ec) {
+    reader to(t, target, options, notes);
+    parser from(text, options, to);
     decode_result made;
-    made.offset = parser.write_some(false, text.data(), text.size(), ec);
-    if (!ec && made.offset < text.size()) ec = boost::json::error::extra_data;
-    if (!ec) {
-        made.offset = 0;
-        return made;
-    }
-    finish(made, parser.handler(), ec);
+    if (from.run()) return made;
+    ec = from.failure();
+    made.offset = from.offset();
+    finish(made, to, ec);
     made.text += ", offset ";
     append_number(made.text, std::uint64_t{made.offset});
     return made;

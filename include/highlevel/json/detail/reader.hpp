@@ -169,25 +169,17 @@ public:
             std::size_t index;
         };
         std::vector<level> levels;
-        error_code ignored;
-        auto const view = [](const auto& s) {
-            return boost::json::string_view(s.data(), s.size());
-        };
+        auto const view = [](const auto& s) { return std::string_view(s.data(), s.size()); };
         auto const enter = [&](const value& v) {
             switch (v.kind()) {
-            case boost::json::kind::null: return on_null(ignored);
-            case boost::json::kind::bool_: return on_bool(v.get_bool(), ignored);
-            case boost::json::kind::int64: return on_int64(v.get_int64(), {}, ignored);
-            case boost::json::kind::uint64: return on_uint64(v.get_uint64(), {}, ignored);
-            case boost::json::kind::double_: return on_double(v.get_double(), {}, ignored);
-            case boost::json::kind::string:
-                return on_string(view(v.get_string()), v.get_string().size(), ignored);
-            case boost::json::kind::array:
-                levels.push_back({&v, 0});
-                return on_array_begin(ignored);
-            case boost::json::kind::object:
-                levels.push_back({&v, 0});
-                return on_object_begin(ignored);
+            case boost::json::kind::null: return on_null();
+            case boost::json::kind::bool_: return on_bool(v.get_bool());
+            case boost::json::kind::int64: return on_int64(v.get_int64(), {});
+            case boost::json::kind::uint64: return on_uint64(v.get_uint64(), {});
+            case boost::json::kind::double_: return on_double(v.get_double(), {});
+            case boost::json::kind::string: return on_string(view(v.get_string()));
+            case boost::json::kind::array: levels.push_back({&v, 0}); return on_array_begin();
+            case boost::json::kind::object: levels.push_back({&v, 0}); return on_object_begin();
             }
             return true;
         };
@@ -197,7 +189,7 @@ public:
             if (const array* list = top.container->if_array()) {
                 if (top.index == list->size()) {
                     levels.pop_back();
-                    if (!on_array_end(list->size(), ignored)) return false;
+                    if (!on_array_end(list->size())) return false;
                 } else if (!enter((*list)[top.index++])) {
                     return false;
                 }
@@ -206,119 +198,73 @@ public:
             auto const& members = top.container->get_object();
             if (top.index == members.size()) {
                 levels.pop_back();
-                if (!on_object_end(members.size(), ignored)) return false;
+                if (!on_object_end(members.size())) return false;
                 continue;
             }
             auto const& member = *(members.begin() + static_cast<std::ptrdiff_t>(top.index++));
             auto const key = view(member.key());
-            if (!on_key(key, key.size(), ignored) || !enter(member.value())) return false;
+            if (!on_key(key) || !enter(member.value())) return false;
         }
         return true;
     }
 
-    // The handler that basic_parser asks for.
+    // What the parser tells. Each gives false when strict reading must stop.
 
-    static constexpr std::size_t max_object_size = std::numeric_limits<std::size_t>::max();
-    static constexpr std::size_t max_array_size = std::numeric_limits<std::size_t>::max();
-    static constexpr std::size_t max_key_size = std::numeric_limits<std::size_t>::max();
-    static constexpr std::size_t max_string_size = std::numeric_limits<std::size_t>::max();
-
-    bool on_document_begin(error_code& /*ec*/) { return true; }
-    bool on_document_end(error_code& /*ec*/) { return true; }
-
-    bool on_object_begin(error_code& ec) {
-        if (to_ != sink::members) {
-            if (to_ == sink::tape) tape_.begin();
-            ++capture_depth_;
-            return true;
-        }
-        return verdict(begin_object(), ec);
-    }
-
-    bool on_object_end(std::size_t size, error_code& ec) {
-        if (to_ != sink::members) {
-            if (to_ == sink::stack)
-                stack_.push_object(size);
-            else if (to_ == sink::tape)
-                tape_.end_object(size);
-            return --capture_depth_ != 0 || verdict(end_capture(), ec);
-        }
-        return verdict(end_container(), ec);
-    }
-
-    bool on_array_begin(error_code& ec) {
-        if (to_ != sink::members) {
-            if (to_ == sink::tape) tape_.begin();
-            ++capture_depth_;
-            return true;
-        }
-        return verdict(begin_array(), ec);
-    }
-
-    bool on_array_end(std::size_t size, error_code& ec) {
-        if (to_ != sink::members) {
-            if (to_ == sink::stack)
-                stack_.push_array(size);
-            else if (to_ == sink::tape)
-                tape_.end_array(size);
-            return --capture_depth_ != 0 || verdict(end_capture(), ec);
-        }
-        return verdict(end_container(), ec);
-    }
-
-    bool on_key_part(boost::json::string_view part, std::size_t /*size*/, error_code& /*ec*/) {
-        parts_.append(part.data(), part.size());
+    bool on_object_begin() {
+        if (to_ == sink::members) return begin_object();
+        if (to_ == sink::tape) tape_.begin();
+        ++capture_depth_;
         return true;
     }
 
-    bool on_key(boost::json::string_view last, std::size_t size, error_code& ec) {
-        std::string_view key(last.data(), last.size());
-        if (key.size() != size) {
-            parts_.append(key);
-            key = parts_;
-        }
-        bool good = true;
+    bool on_object_end(std::size_t size) {
+        if (to_ == sink::members) return end_container();
+        if (to_ == sink::stack)
+            stack_.push_object(size);
+        else if (to_ == sink::tape)
+            tape_.end_object(size);
+        return --capture_depth_ != 0 || end_capture();
+    }
+
+    bool on_array_begin() {
+        if (to_ == sink::members) return begin_array();
+        if (to_ == sink::tape) tape_.begin();
+        ++capture_depth_;
+        return true;
+    }
+
+    bool on_array_end(std::size_t size) {
+        if (to_ == sink::members) return end_container();
+        if (to_ == sink::stack)
+            stack_.push_array(size);
+        else if (to_ == sink::tape)
+            tape_.end_array(size);
+        return --capture_depth_ != 0 || end_capture();
+    }
+
+    bool on_key(std::string_view key) {
         switch (to_) {
-        case sink::members: good = member(key); break;
-        case sink::stack: stack_.push_key({key.data(), key.size()}); break;
+        case sink::members: return member(key);
+        case sink::stack: stack_.push_key(key); break;
         case sink::tape: tape_.key(key); break;
         case sink::nowhere: break;
         }
-        parts_.clear();
-        return verdict(good, ec);
-    }
-
-    bool on_string_part(boost::json::string_view part, std::size_t /*size*/, error_code& /*ec*/) {
-        parts_.append(part.data(), part.size());
         return true;
     }
 
-    bool on_string(boost::json::string_view last, std::size_t size, error_code& ec) {
-        std::string_view text(last.data(), last.size());
-        if (text.size() != size) {
-            parts_.append(text);
-            text = parts_;
-        }
-        bool good = true;
+    bool on_string(std::string_view text) {
         switch (to_) {
-        case sink::members: good = string(text); break;
-        case sink::stack: stack_.push_string({text.data(), text.size()}); break;
+        case sink::members: return string(text);
+        case sink::stack: stack_.push_string(text); break;
         case sink::tape: tape_.string(text); break;
         case sink::nowhere: break;
         }
-        parts_.clear();
-        return verdict(good, ec);
-    }
-
-    bool on_number_part(boost::json::string_view part, error_code& /*ec*/) {
-        parts_.append(part.data(), part.size());
         return true;
     }
 
-    bool on_int64(std::int64_t number, boost::json::string_view last, error_code& ec) {
-        auto const digits = number_text(last);
+    bool on_int64(std::int64_t number, std::string_view digits) {
         switch (to_) {
-        case sink::members: return verdict(put(scalar(number, digits)), ec);
+        case sink::members: return put(scalar(number, digits));
         case sink::stack: stack_.push_int64(number); break;
         case sink::tape: tape_.integer(number); break;
         case sink::nowhere: break;
@@ -326,10 +272,9 @@ public:
         return true;
     }
 
-    bool on_uint64(std::uint64_t number, boost::json::string_view last, error_code& ec) {
-        auto const digits = number_text(last);
+    bool on_uint64(std::uint64_t number, std::string_view digits) {
         switch (to_) {
-        case sink::members: return verdict(put(scalar(number, digits)), ec);
+        case sink::members: return put(scalar(number, digits));
         case sink::stack: stack_.push_uint64(number); break;
         case sink::tape: tape_.natural(number); break;
         case sink::nowhere: break;
@@ -337,13 +282,9 @@ public:
         return true;
     }
 
-    bool on_double(double number, boost::json::string_view last, error_code& ec) {
-        auto const digits = number_text(last);
-        // The parser multiplies powers of ten and can be off by some units in the last place
-        // (Boost 1.81; newer ones only on request).
-        number = read_double(digits).value_or(number);
+    bool on_double(double number, std::string_view digits) {
         switch (to_) {
-        case sink::members: return verdict(put(scalar(number, digits)), ec);
+        case sink::members: return put(scalar(number, digits));
         case sink::stack: stack_.push_double(number); break;
         case sink::tape: tape_.number(number); break;
         case sink::nowhere: break;
@@ -351,9 +292,9 @@ public:
         return true;
     }
 
-    bool on_bool(bool b, error_code& ec) {
+    bool on_bool(bool b) {
         switch (to_) {
-        case sink::members: return verdict(put(scalar(b)), ec);
+        case sink::members: return put(scalar(b));
         case sink::stack: stack_.push_bool(b); break;
         case sink::tape: tape_.boolean(b); break;
         case sink::nowhere: break;
@@ -361,18 +302,15 @@ public:
         return true;
     }
 
-    bool on_null(error_code& ec) {
+    bool on_null() {
         switch (to_) {
-        case sink::members: return verdict(put_null(), ec);
+        case sink::members: return put_null();
         case sink::stack: stack_.push_null(); break;
         case sink::tape: tape_.null(); break;
         case sink::nowhere: break;
         }
         return true;
     }
-
-    bool on_comment_part(boost::json::string_view /*part*/, error_code& /*ec*/) { return true; }
-    bool on_comment(boost::json::string_view /*last*/, error_code& /*ec*/) { return true; }
 
 private:
     enum class shape : std::uint8_t { root, structure, list, map };
@@ -479,22 +417,10 @@ private:
         std::vector<std::uint32_t> table_;
     };
 
-    bool verdict(bool good, error_code& ec) {
-        if (!good) ec = make_error_code(errc::decode_failed);
-        return good;
-    }
-
     diagnostic describe(bend what, std::string_view text, std::string_view member) const {
         std::string where = pointer();
         if (!member.empty()) append_step(where, member);
         return {what, std::move(where), std::string(text)};
-    }
-
-    std::string_view number_text(boost::json::string_view last) {
-        if (parts_.empty()) return {last.data(), last.size()};
-        // Never with the whole text in one buffer; without its first part the digits are useless.
-        parts_.clear();
-        return {};
     }
 
     // A key that stays valid while its value is read.
@@ -1321,8 +1247,7 @@ private:
     std::vector<std::uint64_t> seen_;
     std::forward_list<habits> habits_;
     std::vector<std::uint32_t> next_;
-    // A string, key or number that comes in parts, and keys that had to be unescaped.
-    std::string parts_;
+    // Keys that had to be unescaped.
     std::forward_list<std::string> kept_keys_;
 
     sink to_ = sink::members;

@@ -123,6 +123,35 @@ inline void append_step(std::string& pointer, std::size_t index) {
     append_number(pointer, std::uint64_t{index});
 }
 
+// The value of a hexadecimal digit; more than 15 when it is none.
+inline unsigned hex_digit(char c) noexcept {
+    if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
+    auto const lower = static_cast<unsigned char>(c) | 0x20U;
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : 16;
+}
+
+// Appends a code point, which must be no surrogate.
+inline void append_utf8(std::string& out, std::uint32_t point) {
+    auto const tail = [&](unsigned shift) {
+        return static_cast<char>(0x80U | (point >> shift & 0x3fU));
+    };
+    if (point < 0x80) {
+        out += static_cast<char>(point);
+    } else if (point < 0x800) {
+        out += static_cast<char>(0xc0U | point >> 6U);
+        out += tail(0);
+    } else if (point < 0x10000) {
+        out += static_cast<char>(0xe0U | point >> 12U);
+        out += tail(6);
+        out += tail(0);
+    } else {
+        out += static_cast<char>(0xf0U | point >> 18U);
+        out += tail(12);
+        out += tail(6);
+        out += tail(0);
+    }
+}
+
 // Length of the valid UTF-8 sequence (RFC 3629) at the start of the text; 0 when there is none.
 inline std::size_t utf8_length(std::string_view text) noexcept {
     auto const at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
