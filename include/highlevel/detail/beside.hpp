@@ -23,7 +23,6 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
-#include <optional>
 #include <utility>
 
 namespace highlevel::detail {
@@ -44,16 +43,16 @@ public:
 
     /// Begins the work, but not at once, here. Call it once.
     void start(const asio::any_io_executor& executor, asio::awaitable<void> work) {
-        strand_.emplace(asio::make_strand(executor));
+        strand_ = asio::make_strand(executor);
         // All that Asio does with the work's executor happens on the strand: it counts who has it
         // with fences, which ThreadSanitizer does not understand.
         asio::post(
-            *strand_,
+            strand_,
             [self = shared_from_this(), work = std::move(work),
              end = ring_at_end{bell_, {}}]() mutable {
                 auto const slot = self->signal_.slot();
                 asio::co_spawn(
-                    *self->strand_, std::move(work),
+                    self->strand_, std::move(work),
                     asio::bind_cancellation_slot(
                         slot, [self, end = std::move(end)](std::exception_ptr thrown) mutable {
                             self->thrown_ = std::move(thrown);
@@ -65,7 +64,7 @@ public:
 
     /// Cancels work that was started.
     void cancel() {
-        asio::post(*strand_, [self = shared_from_this()] {
+        asio::post(strand_, [self = shared_from_this()] {
             self->signal_.emit(asio::cancellation_type::terminal);
         });
     }
@@ -107,7 +106,7 @@ private:
     std::shared_ptr<one_shot> bell_ = std::make_shared<one_shot>();
     std::exception_ptr thrown_;
     asio::cancellation_signal signal_;
-    std::optional<asio::strand<asio::any_io_executor>> strand_;
+    asio::any_io_executor strand_;
 };
 
 } // namespace highlevel::detail

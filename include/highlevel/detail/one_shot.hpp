@@ -4,14 +4,14 @@
 // of the library wait for each other, so that cancelling works in one place.
 #pragma once
 
-#include <boost/asio/any_completion_handler.hpp>
+#include <highlevel/detail/resume.hpp>
+
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/system/error_code.hpp>
 
 #include <memory>
@@ -52,14 +52,12 @@ public:
     }
 
 private:
-    using handler_type = asio::any_completion_handler<void(error_code)>;
-
     template <class Handler>
     void wait(Handler handler) {
         std::lock_guard const lock{mutex_};
         executor_ = asio::get_associated_executor(handler);
         // Boost 1.81: move assignment of any_completion_handler calls itself without end.
-        handler_type{std::move(handler)}.swap(handler_);
+        waiting_handler{std::move(handler)}.swap(handler_);
         // The erased handler occupies the slot of the one inside and has one of its own.
         auto slot = asio::get_associated_cancellation_slot(handler_);
         if (!rung_ && slot.is_connected()) {
@@ -72,17 +70,13 @@ private:
         if (rung_) deliver();
     }
 
-    // Under the lock; post() runs nothing inline. Neither handler nor executor stays behind: who
+    // Under the lock; resume() runs nothing inline. Neither handler nor executor stays behind: who
     // rang may keep the bell for longer than the context of who waited lives.
-    void deliver() {
-        asio::post(
-            std::exchange(executor_, {}),
-            [handler = std::move(handler_), code = code_]() mutable { std::move(handler)(code); });
-    }
+    void deliver() { resume(std::exchange(executor_, {}), std::move(handler_), code_); }
 
     std::mutex mutex_;
     asio::any_io_executor executor_;
-    handler_type handler_;
+    waiting_handler handler_;
     error_code code_;
     bool rung_ = false;
 };

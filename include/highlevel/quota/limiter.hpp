@@ -4,6 +4,7 @@
 // tell the bucket how their request ended.
 #pragma once
 
+#include <highlevel/detail/resume.hpp>
 #include <highlevel/detail/share.hpp>
 #include <highlevel/quota/bucket.hpp>
 #include <highlevel/quota/detail/limiter_core.hpp>
@@ -13,7 +14,6 @@
 #include <highlevel/quota/limits.hpp>
 #include <highlevel/quota/time_source.hpp>
 
-#include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
@@ -23,6 +23,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/prefer.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/system/error_code.hpp>
@@ -264,7 +265,7 @@ inline boost::asio::awaitable<acquire_result> limiter::acquire(
             asio::any_io_executor{asio::get_associated_executor(handler, core->executor())},
             asio::execution::outstanding_work.tracked);
         // Not assigned: assignment recurses without end in Asio 1.26.
-        asio::any_completion_handler<void()>{std::forward<decltype(handler)>(handler)}.swap(
+        highlevel::detail::waiting_handler{std::forward<decltype(handler)>(handler)}.swap(
             w.handler);
         // What is set before the waiter is queued is seen by whoever completes it.
         auto slot = asio::get_associated_cancellation_slot(w.handler);
@@ -274,8 +275,11 @@ inline boost::asio::awaitable<acquire_result> limiter::acquire(
             });
         core->park(w, resource, retry);
     };
-    co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
-        std::cref(initiate), asio::use_awaitable);
+    // It is always a success: what came of the wait is in `w`.
+    boost::system::error_code none;
+    auto token = asio::redirect_error(asio::use_awaitable, none);
+    co_await asio::async_initiate<decltype(token)&, void(boost::system::error_code)>(
+        std::cref(initiate), token);
 
     auto const cancelled = (co_await asio::this_coro::cancellation_state).cancelled();
     if (cancelled != asio::cancellation_type::none && w.ticket.open()) {

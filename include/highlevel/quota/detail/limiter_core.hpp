@@ -4,6 +4,7 @@
 #pragma once
 
 #include <highlevel/detail/random.hpp>
+#include <highlevel/detail/resume.hpp>
 #include <highlevel/detail/share.hpp>
 #include <highlevel/quota/bucket.hpp>
 #include <highlevel/quota/detail/alarm.hpp>
@@ -15,7 +16,6 @@
 #include <highlevel/quota/limits.hpp>
 #include <highlevel/quota/time_source.hpp>
 
-#include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
@@ -52,7 +52,7 @@ public:
     bool patient = false; // waits past its deadline
     bool retry = false;   // was refused by the server, and goes before those who were not
     nanos deadline = never;
-    boost::asio::any_completion_handler<void()> handler;
+    highlevel::detail::waiting_handler handler;
     boost::asio::any_io_executor executor; // counts as work while we wait
 
     // The outcome.
@@ -794,8 +794,7 @@ private:
             // Once posted, the waiter may be gone.
             auto handler = std::move(w.handler);
             auto executor = std::move(w.executor);
-            boost::asio::post(
-                executor, [handler = std::move(handler)]() mutable { std::move(handler)(); });
+            highlevel::detail::resume(executor, std::move(handler));
         }
     }
 
