@@ -62,11 +62,11 @@ public:
     /// As `next`, with a `result`.
     [[nodiscard]] asio::awaitable<result<std::optional<page_type>>> try_next() {
         auto got = co_await at_.source().take();
-        if (!got) co_return got.error();
+        if (got.failed) co_return *std::move(got.failed);
         std::optional<page_type> page;
-        if (*got) {
-            at_.advance(std::move(*(*got)->place));
-            page.emplace((*got)->content.template take<value_type>());
+        if (got.page) {
+            at_.advance(std::move(got.page->place));
+            page.emplace(got.page->content.template take<value_type>());
         }
         co_return result<std::optional<page_type>>{std::move(page)};
     }

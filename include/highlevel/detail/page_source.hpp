@@ -79,17 +79,24 @@ private:
 /// A page and the place after it.
 class fetched_page {
 public:
-    fetched_page() = default;
     fetched_page(erased_response page, pager after)
         : content(std::move(page)),
           place(std::move(after)) {}
 
     erased_response content;
-    std::optional<pager> place;
+    pager place;
 };
 
-/// Without a page after the last one.
-using page_outcome = result<std::optional<fetched_page>>;
+/// A page, or why there is none: a failure, or without one, the last page was before.
+class page_outcome {
+public:
+    page_outcome() = default;
+    page_outcome(std::unique_ptr<fetched_page> got) noexcept : page(std::move(got)) {}
+    page_outcome(failure why) : failed(std::move(why)) {}
+
+    std::unique_ptr<fetched_page> page;
+    std::optional<failure> failed;
+};
 
 /// Why a page is not given, in words.
 inline constexpr std::string_view not_as_typed =
@@ -180,11 +187,10 @@ public:
         while (index_ >= list_.size() && (max_ == 0 || given_ < max_)) {
             auto const skip = pages_.place().skip();
             auto got = co_await pages_.source().take();
-            if (!got) co_return got.error();
-            if (!*got) co_return result<Item>{nullptr};
-            auto& page = **got;
-            pages_.advance(std::move(*page.place));
-            page_ = std::move(page.content);
+            if (got.failed) co_return *std::move(got.failed);
+            if (!got.page) co_return result<Item>{nullptr};
+            pages_.advance(std::move(got.page->place));
+            page_ = std::move(got.page->content);
             auto const& meta = pages_.place().meta();
             list_ = find_items(
                 page_.type(), page_.value(), meta.pages, *item_, pages_.place().list_name());

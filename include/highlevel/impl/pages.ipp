@@ -56,12 +56,12 @@ public:
         auto const executor = co_await asio::this_coro::executor;
         for (;;) {
             auto const bell = std::make_shared<highlevel::detail::one_shot>();
-            std::optional<page_ahead> got;
+            std::unique_ptr<page_ahead> got;
             bool start = false;
             {
                 std::lock_guard const lock{mutex_};
                 if (!ready_.empty()) {
-                    got.emplace(std::move(ready_.front()));
+                    got = std::move(ready_.front());
                     ready_.pop_front();
                 }
                 bool const last = got && !got->goes_on();
@@ -74,7 +74,7 @@ public:
                 asio::co_spawn(
                     executor, fetch_ahead(run_ahead{shared_from_this()}), asio::detached);
             if (got && got->thrown) std::rethrow_exception(got->thrown);
-            if (got) co_return std::move(*got->outcome);
+            if (got) co_return std::move(got->outcome);
             auto const ec = co_await highlevel::detail::listen(bell);
             if (ec) co_return list_failure(*what_.meta, ec, {});
         }
@@ -91,9 +91,9 @@ private:
     public:
         page_ahead() = default;
 
-        [[nodiscard]] bool goes_on() const { return outcome && *outcome && **outcome; }
+        [[nodiscard]] bool goes_on() const noexcept { return outcome.page != nullptr; }
 
-        std::optional<page_outcome> outcome;
+        page_outcome outcome;
         std::exception_ptr thrown;
     };
 
@@ -150,9 +150,9 @@ private:
     asio::awaitable<page_outcome> fetch() {
         if (!refused_.empty())
             co_return list_failure(*what_.meta, make_error_code(errc::invalid_argument), refused_);
-        if (limit_reached_) co_return page_outcome{std::optional<fetched_page>{}};
+        if (limit_reached_) co_return page_outcome{};
         if (!pager_.problem().empty()) co_return stuck();
-        if (pager_.done()) co_return page_outcome{std::optional<fetched_page>{}};
+        if (pager_.done()) co_return page_outcome{};
         auto const& meta = *what_.meta;
         for (auto const& field : pager_.fields()) {
             if (write_member(meta, what_.op.get(), meta.pages->in, field.name, field.value))
@@ -175,9 +175,7 @@ private:
         page.parts() = std::move(outcome.parts);
         taken_ += pager_.count() > skipped ? pager_.count() - skipped : 0;
         limit_reached_ = options_.max_items != 0 && taken_ >= options_.max_items;
-        std::optional<fetched_page> made;
-        made.emplace(std::move(page), pager_);
-        co_return page_outcome{std::move(made)};
+        co_return std::make_unique<fetched_page>(std::move(page), pager_);
     }
 
     /// Reads the body as the decoder did; what that takes, this must take too.
@@ -206,14 +204,14 @@ private:
     static asio::awaitable<void> fetch_ahead(run_ahead mine) {
         auto& self = mine.fetcher();
         for (bool more = true; more;) {
-            page_ahead got;
+            auto got = std::make_unique<page_ahead>();
             try {
-                got.outcome.emplace(co_await self.fetch());
+                got->outcome = co_await self.fetch();
             } catch (...) {
-                got.thrown = std::current_exception();
+                got->thrown = std::current_exception();
             }
             std::lock_guard const lock{self.mutex_};
-            more = got.goes_on();
+            more = got->goes_on();
             self.ready_.push_back(std::move(got));
             more = more && !self.abandoned_ && self.ready_.size() < self.options_.prefetch;
             if (!more) mine.end();
@@ -233,7 +231,7 @@ private:
     std::string_view refused_;
 
     std::mutex mutex_;
-    std::deque<page_ahead> ready_;
+    std::deque<std::unique_ptr<page_ahead>> ready_;
     std::shared_ptr<highlevel::detail::one_shot> bell_;
     bool running_ = false;
     bool abandoned_ = false;
