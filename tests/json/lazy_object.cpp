@@ -15,6 +15,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,10 @@ namespace json = highlevel::json;
 using boost::json::serialize;
 using json::lazy_object;
 using model::record;
+
+// Members of the structs around it are found by offsetof.
+static_assert(std::is_standard_layout_v<lazy_object>);
+static_assert(std::is_nothrow_move_constructible_v<lazy_object>);
 
 namespace {
 

@@ -34,25 +34,29 @@ enum class tape_event : char {
     array_end,
 };
 
-// A finished piece of tape: the members of one object, without its end.
+// A finished piece of tape: the members of one object, without its end. Of standard layout, since it
+// is within the structs whose members are found by offsetof; std::unique_ptr is not.
 //
 // Thread safety: shared objects: safe while none is assigned to.
 class tape {
 public:
-    tape() = default;
+    tape() noexcept = default;
     tape(std::string_view events, std::size_t members)
-        : events_(std::make_unique_for_overwrite<char[]>(sizeof(head) + events.size())) {
+        : events_(new char[sizeof(head) + events.size()]) {
         head const h{members, events.size()};
-        std::memcpy(events_.get(), &h, sizeof h);
-        std::memcpy(events_.get() + sizeof h, events.data(), events.size());
+        std::memcpy(events_, &h, sizeof h);
+        std::memcpy(events_ + sizeof h, events.data(), events.size());
     }
     tape(const tape& other) {
         if (!other.empty()) *this = tape(other.events(), other.members());
     }
-    tape(tape&&) noexcept = default;
+    tape(tape&& other) noexcept : events_(std::exchange(other.events_, nullptr)) {}
     tape& operator=(const tape& other) { return *this = tape(other); }
-    tape& operator=(tape&&) noexcept = default;
-    ~tape() = default;
+    tape& operator=(tape&& other) noexcept {
+        std::swap(events_, other.events_);
+        return *this;
+    }
+    ~tape() { delete[] events_; }
 
     [[nodiscard]] bool empty() const noexcept { return events_ == nullptr; }
 
@@ -129,12 +133,12 @@ private:
 
     [[nodiscard]] head begin() const noexcept {
         head h{};
-        std::memcpy(&h, events_.get(), sizeof h);
+        std::memcpy(&h, events_, sizeof h);
         return h;
     }
     [[nodiscard]] std::size_t members() const noexcept { return begin().members; }
     [[nodiscard]] std::string_view events() const noexcept {
-        return {events_.get() + sizeof(head), begin().size};
+        return {events_ + sizeof(head), begin().size};
     }
 
     static std::size_t length(const char*& at) noexcept {
@@ -158,7 +162,7 @@ private:
         return n;
     }
 
-    std::unique_ptr<char[]> events_;
+    char* events_ = nullptr;
 };
 
 // Records events. Structs are inside each other, so what belongs to one is always the end of it.
