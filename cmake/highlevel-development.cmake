@@ -58,8 +58,20 @@ if(HIGHLEVEL_SANITIZE)
     endif()
 endif()
 
+# g++ looks for memory that it can use again from 128 MB on, which takes a twentieth of the time of a
+# file with a client. Where there is enough, it need not; that makes 2.4 GB of 1.5.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    cmake_host_system_information(RESULT memory_in_mb QUERY TOTAL_PHYSICAL_MEMORY)
+    cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
+    math(EXPR memory_per_core "${memory_in_mb} / ${cores}")
+    if(memory_per_core GREATER 5000)
+        target_compile_options(highlevel_development INTERFACE --param=ggc-min-heapsize=1000000)
+    endif()
+endif()
+
 # A compiler cache halves what the presets have in common. It is asked to look past the time stamps
-# of precompiled headers and the place of the checkout, so that a fresh clone hits as well.
+# of precompiled headers and the place of the checkout, so that a fresh clone hits as well, and to
+# learn what a file includes from the compiler instead of preprocessing it first.
 find_program(HIGHLEVEL_CCACHE ccache)
 mark_as_advanced(HIGHLEVEL_CCACHE)
 if(HIGHLEVEL_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
@@ -68,6 +80,7 @@ if(HIGHLEVEL_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
         -E
         env
         "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}"
+        CCACHE_DEPEND=1
         CCACHE_NOHASHDIR=1
         "CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime"
         "${HIGHLEVEL_CCACHE}")
