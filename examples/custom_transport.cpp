@@ -52,11 +52,26 @@ private:
 };
 // docs: end transport
 
+// docs: begin unknown
+/// What the API's description does not have of a contact, and its answers do.
+std::string titles_of(const contacts::types::get_contact_by_id& contact) {
+    highlevel::json::lazy_object const& more = contact.unknown_fields;
+    std::string titles{more.text_of("nickname")}; // empty when there is no such text
+    if (auto const* const list = more.if_contains("titles"); list != nullptr && list->is_array())
+        for (auto const& title : list->get_array())
+            if (title.is_string()) titles.append(", ").append(title.get_string());
+    return titles;
+}
+// docs: end unknown
+
 asio::awaitable<bool> read_both(highlevel::account location) {
     auto const got = co_await location.try_call(contacts::get_contact{"ada"});
     auto const none = co_await location.try_call(contacts::get_contact{"nobody"});
     if (!got || !got->value().contact) co_return false;
-    std::cout << "Hello " << got->value().contact->first_name.value_or("stranger") << '\n';
+    auto const& ada = *got->value().contact;
+    auto const titles = titles_of(ada);
+    std::cout << "Hello " << ada.first_name.value_or("stranger") << " (" << titles << ")\n";
+    if (titles != "Countess, enchantress of numbers") co_return false;
     co_return none.has_error() && none.error().cause() == highlevel::cause::not_found;
 }
 
@@ -65,7 +80,9 @@ asio::awaitable<bool> read_both(highlevel::account location) {
 int main() {
     // docs: begin use
     auto canned = std::make_shared<canned_transport>();
-    canned->bodies["/contacts/ada"] = R"({"contact":{"id":"ada","firstName":"Ada"}})";
+    canned->bodies["/contacts/ada"] =
+        R"({"contact":{"id":"ada","firstName":"Ada","nickname":"Countess",)"
+        R"("titles":["enchantress of numbers"]}})";
     highlevel::client_options options;
     options.transport = canned;
     options.credentials = highlevel::auth::private_integration{"pit-of-nobody"};

@@ -90,6 +90,7 @@ public:
         return std::as_const(look()).if_contains(key);
     }
     /// The text of a member; empty when there is none or it is no text. Does not make the object.
+    /// Valid until something is changed.
     [[nodiscard]] std::string_view text_of(std::string_view key) const noexcept {
         const object* const it = made();
         if (it == nullptr) return tape_.find(key);

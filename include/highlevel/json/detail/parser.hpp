@@ -29,8 +29,8 @@
 namespace highlevel::json::detail {
 
 // Reads one text, which must outlive it. Its functions take the place where they begin and give the
-// one behind what they read, or null; a member that each of them writes and the next one reads
-// would be what all of them wait for.
+// one behind what they read, or null. A place kept in a member would be written by each of them and
+// waited for by the next.
 class parser {
 public:
     parser(std::string_view text, const decode_options& options, reader& to)

@@ -34,8 +34,8 @@ enum class tape_event : char {
     array_end,
 };
 
-// A finished piece of tape: the members of one object, without its end. Of standard layout, since it
-// is within the structs whose members are found by offsetof; std::unique_ptr is not.
+// A finished piece of tape: the members of one object, without its end. Of standard layout, since
+// it is within the structs whose members are found by offsetof; std::unique_ptr is not.
 //
 // Thread safety: shared objects: safe while none is assigned to.
 class tape {
