@@ -192,13 +192,16 @@ TEST_CASE("parser_reads_every_number_exactly", "[json]") {
 
     auto const infinite = std::numeric_limits<double>::infinity();
     for (auto const* text :
-         {"1e309", "1E+400", "0.001e400", "1e99999999999999999999", "123456e305"}) {
+         {"1e309", "1E+400", "0.001e400", "1e99999999999999999999", "123456e305",
+          "123e9223372036854775807"}) {
         INFO(text);
         CHECK(number(text).as_double() == infinite);
         CHECK(number("-" + std::string(text)).as_double() == -infinite);
     }
     CHECK(number("1" + std::string(400, '0')).as_double() == infinite);
-    for (auto const* text : {"1e-400", "100e-500", "1e-99999999999999999999", "0.00001e-320"}) {
+    for (auto const* text :
+         {"1e-400", "100e-500", "1e-99999999999999999999", "0.00001e-320",
+          "0.00123e-9223372036854775807"}) {
         INFO(text);
         CHECK(number(text).as_double() == 0.0);
         CHECK(std::signbit(number("-" + std::string(text)).as_double()));

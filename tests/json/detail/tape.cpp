@@ -26,35 +26,35 @@ namespace {
 // Every event, with trees in trees.
 tape everything(const std::string& filling) {
     tape_writer to;
-    to.key("integer");
-    to.integer(std::numeric_limits<std::int64_t>::min());
-    to.key("natural");
-    to.natural(std::numeric_limits<std::uint64_t>::max());
-    to.key("number");
-    to.number(-0.5);
-    to.key("yes");
-    to.boolean(true);
-    to.key("no");
-    to.boolean(false);
-    to.key("null");
-    to.null();
-    to.key("tree");
+    to.push_key("integer");
+    to.push_int64(std::numeric_limits<std::int64_t>::min());
+    to.push_key("natural");
+    to.push_uint64(std::numeric_limits<std::uint64_t>::max());
+    to.push_key("number");
+    to.push_double(-0.5);
+    to.push_key("yes");
+    to.push_bool(true);
+    to.push_key("no");
+    to.push_bool(false);
+    to.push_key("null");
+    to.push_null();
+    to.push_key("tree");
     to.begin();
-    to.key("text");
-    to.string(filling);
-    to.key("list");
+    to.push_key("text");
+    to.push_string(filling);
+    to.push_key("list");
     to.begin();
-    to.string("within");
+    to.push_string("within");
     to.begin();
-    to.end_array(0);
+    to.push_array(0);
     to.begin();
-    to.end_object(0);
-    to.end_array(3);
-    to.end_object(2);
-    to.key("");
-    to.string("");
-    to.key("text");
-    to.string(filling);
+    to.push_object(0);
+    to.push_array(3);
+    to.push_object(2);
+    to.push_key("");
+    to.push_string("");
+    to.push_key("text");
+    to.push_string(filling);
     return to.cut(0, 9);
 }
 
@@ -84,48 +84,48 @@ TEST_CASE("tape_finds_only_texts_of_the_outermost_object", "[json]") {
         CHECK(made.find(name).empty());
 
     tape_writer to;
-    to.key("text");
-    to.string("before");
-    to.key("tree");
+    to.push_key("text");
+    to.push_string("before");
+    to.push_key("tree");
     to.begin();
-    to.key("text");
-    to.string("within");
-    to.end_object(1);
+    to.push_key("text");
+    to.push_string("within");
+    to.push_object(1);
     CHECK(to.cut(0, 2).find("text") == "before");
-    to.key("text");
-    to.string("first");
-    to.key("text");
-    to.string("last");
+    to.push_key("text");
+    to.push_string("first");
+    to.push_key("text");
+    to.push_string("last");
     CHECK(to.cut(0, 2).find("text") == "last");
-    to.key("text");
-    to.string("first");
-    to.key("text");
-    to.null();
+    to.push_key("text");
+    to.push_string("first");
+    to.push_key("text");
+    to.push_null();
     CHECK(to.cut(0, 2).find("text").empty());
 }
 
 TEST_CASE("tape_keeps_the_last_of_members_with_one_name", "[json]") {
     tape_writer to;
-    to.key("a");
-    to.integer(1);
-    to.key("b");
-    to.integer(2);
-    to.key("a");
-    to.string("last");
+    to.push_key("a");
+    to.push_int64(1);
+    to.push_key("b");
+    to.push_int64(2);
+    to.push_key("a");
+    to.push_string("last");
     CHECK(json::serialize(to.cut(0, 3).read()) == R"({"a":"last","b":2})");
 }
 
 TEST_CASE("pieces_are_cut_off_the_end_of_a_tape", "[json]") {
     tape_writer to;
-    to.key("outer");
-    to.integer(1);
+    to.push_key("outer");
+    to.push_int64(1);
     auto const before = to.size();
-    to.key("inner");
-    to.integer(2);
+    to.push_key("inner");
+    to.push_int64(2);
     auto const inner = to.cut(before, 1);
     CHECK(to.size() == before);
-    to.key("outer too");
-    to.integer(3);
+    to.push_key("outer too");
+    to.push_int64(3);
     CHECK(json::serialize(inner.read()) == R"({"inner":2})");
     CHECK(json::serialize(to.cut(0, 2).read()) == R"({"outer":1,"outer too":3})");
     CHECK(to.size() == 0);

@@ -12,6 +12,7 @@
 
 #include <boost/json/error.hpp>
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cstddef>
@@ -361,8 +362,9 @@ private:
             bool const down = text[at] == '-';
             if (down || text[at] == '+') ++at;
             auto const read = std::from_chars(text.data() + at, text.data() + text.size(), shift);
-            // More than any text has digits.
-            if (read.ec != std::errc{}) shift = std::numeric_limits<std::int64_t>::max() / 2;
+            // More than any text has digits, and far from an overflow of the sum.
+            constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max() / 2;
+            shift = read.ec == std::errc{} ? std::min(shift, most) : most;
             if (down) shift = -shift;
         }
         return power + shift;

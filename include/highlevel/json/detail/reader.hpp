@@ -222,7 +222,7 @@ public:
         if (to_ == sink::stack)
             stack_.push_object(size);
         else if (to_ == sink::tape)
-            tape_.end_object(size);
+            tape_.push_object(size);
         return --capture_depth_ != 0 || end_capture();
     }
 
@@ -238,7 +238,7 @@ public:
         if (to_ == sink::stack)
             stack_.push_array(size);
         else if (to_ == sink::tape)
-            tape_.end_array(size);
+            tape_.push_array(size);
         return --capture_depth_ != 0 || end_capture();
     }
 
@@ -246,7 +246,7 @@ public:
         switch (to_) {
         case sink::members: return member(key);
         case sink::stack: stack_.push_key(key); break;
-        case sink::tape: tape_.key(key); break;
+        case sink::tape: tape_.push_key(key); break;
         case sink::nowhere: break;
         }
         return true;
@@ -256,61 +256,23 @@ public:
         switch (to_) {
         case sink::members: return string(text);
         case sink::stack: stack_.push_string(text); break;
-        case sink::tape: tape_.string(text); break;
+        case sink::tape: tape_.push_string(text); break;
         case sink::nowhere: break;
         }
         return true;
     }
 
     bool on_int64(std::int64_t number, std::string_view digits) {
-        switch (to_) {
-        case sink::members: return put(scalar(number, digits));
-        case sink::stack: stack_.push_int64(number); break;
-        case sink::tape: tape_.integer(number); break;
-        case sink::nowhere: break;
-        }
-        return true;
+        return on_scalar(scalar(number, digits));
     }
-
     bool on_uint64(std::uint64_t number, std::string_view digits) {
-        switch (to_) {
-        case sink::members: return put(scalar(number, digits));
-        case sink::stack: stack_.push_uint64(number); break;
-        case sink::tape: tape_.natural(number); break;
-        case sink::nowhere: break;
-        }
-        return true;
+        return on_scalar(scalar(number, digits));
     }
-
     bool on_double(double number, std::string_view digits) {
-        switch (to_) {
-        case sink::members: return put(scalar(number, digits));
-        case sink::stack: stack_.push_double(number); break;
-        case sink::tape: tape_.number(number); break;
-        case sink::nowhere: break;
-        }
-        return true;
+        return on_scalar(scalar(number, digits));
     }
-
-    bool on_bool(bool b) {
-        switch (to_) {
-        case sink::members: return put(scalar(b));
-        case sink::stack: stack_.push_bool(b); break;
-        case sink::tape: tape_.boolean(b); break;
-        case sink::nowhere: break;
-        }
-        return true;
-    }
-
-    bool on_null() {
-        switch (to_) {
-        case sink::members: return put_null();
-        case sink::stack: stack_.push_null(); break;
-        case sink::tape: tape_.null(); break;
-        case sink::nowhere: break;
-        }
-        return true;
-    }
+    bool on_bool(bool b) { return on_scalar(scalar(b)); }
+    bool on_null() { return on_scalar(scalar()); }
 
 private:
     enum class shape : std::uint8_t { root, structure, list, map };
@@ -534,15 +496,31 @@ private:
         frame& top = frames_.back();
         if (!keeps(top)) return;
         ++top.unknown;
-        tape_.key(top.key);
+        tape_.push_key(top.key);
+        record(s, tape_);
+    }
+
+    // To the tape or the stack.
+    template <class To>
+    static void record(const scalar& s, To& to) {
         switch (s.what) {
-        case scalar::form::null: tape_.null(); break;
-        case scalar::form::boolean: tape_.boolean(s.boolean); break;
-        case scalar::form::integer: tape_.integer(s.integer); break;
-        case scalar::form::natural: tape_.natural(s.natural); break;
-        case scalar::form::number: tape_.number(s.number); break;
-        case scalar::form::string: tape_.string(s.text); break;
+        case scalar::form::null: to.push_null(); break;
+        case scalar::form::boolean: to.push_bool(s.boolean); break;
+        case scalar::form::integer: to.push_int64(s.integer); break;
+        case scalar::form::natural: to.push_uint64(s.natural); break;
+        case scalar::form::number: to.push_double(s.number); break;
+        case scalar::form::string: to.push_string(s.text); break;
         }
+    }
+
+    bool on_scalar(const scalar& s) {
+        switch (to_) {
+        case sink::members: return s.what == scalar::form::null ? put_null() : put(s);
+        case sink::stack: record(s, stack_); break;
+        case sink::tape: record(s, tape_); break;
+        case sink::nowhere: break;
+        }
+        return true;
     }
 
     // Whether a scalar that does not fit `expected` is a member of the envelope rather than a
@@ -1038,7 +1016,7 @@ private:
         if (to == destination::unknown && keeps(top)) {
             to_ = sink::tape;
             ++top.unknown;
-            tape_.key(top.key);
+            tape_.push_key(top.key);
             tape_.begin();
         } else if (
             to == destination::unknown ||

@@ -131,14 +131,14 @@ private:
         std::size_t size;
     };
 
-    [[nodiscard]] head begin() const noexcept {
+    [[nodiscard]] head header() const noexcept {
         head h{};
         std::memcpy(&h, events_, sizeof h);
         return h;
     }
-    [[nodiscard]] std::size_t members() const noexcept { return begin().members; }
+    [[nodiscard]] std::size_t members() const noexcept { return header().members; }
     [[nodiscard]] std::string_view events() const noexcept {
-        return {events_ + sizeof(head), begin().size};
+        return {events_ + sizeof(head), header().size};
     }
 
     static std::size_t length(const char*& at) noexcept {
@@ -165,21 +165,22 @@ private:
     char* events_ = nullptr;
 };
 
-// Records events. Structs are inside each other, so what belongs to one is always the end of it.
+// Records events, under the names that Boost.JSON's value_stack has for them. Structs are inside
+// each other, so what belongs to one is always the end of it.
 class tape_writer {
 public:
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
-    void key(std::string_view s) { text(tape_event::key, s); }
-    void string(std::string_view s) { text(tape_event::string, s); }
-    void integer(std::int64_t n) { number(tape_event::integer, n); }
-    void natural(std::uint64_t n) { number(tape_event::natural, n); }
-    void number(double n) { number(tape_event::number, n); }
-    void boolean(bool b) { event(b ? tape_event::yes : tape_event::no); }
-    void null() { event(tape_event::null); }
+    void push_key(std::string_view s) { text(tape_event::key, s); }
+    void push_string(std::string_view s) { text(tape_event::string, s); }
+    void push_int64(std::int64_t n) { number(tape_event::integer, n); }
+    void push_uint64(std::uint64_t n) { number(tape_event::natural, n); }
+    void push_double(double n) { number(tape_event::number, n); }
+    void push_bool(bool b) { event(b ? tape_event::yes : tape_event::no); }
+    void push_null() { event(tape_event::null); }
     void begin() { event(tape_event::begin); }
-    void end_object(std::size_t members) { counted(tape_event::object_end, members); }
-    void end_array(std::size_t elements) { counted(tape_event::array_end, elements); }
+    void push_object(std::size_t members) { counted(tape_event::object_end, members); }
+    void push_array(std::size_t elements) { counted(tape_event::array_end, elements); }
 
     // Takes off what came after `from`, which is `members` members.
     tape cut(std::size_t from, std::size_t members) {
