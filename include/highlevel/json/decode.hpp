@@ -7,49 +7,17 @@
 #include <highlevel/json/decode_options.hpp>
 #include <highlevel/json/detail/parser.hpp>
 #include <highlevel/json/detail/reader.hpp>
+#include <highlevel/json/detail/text.hpp>
 #include <highlevel/json/diagnostics.hpp>
 #include <highlevel/json/type.hpp>
 
 #include <concepts>
-#include <cstddef>
-#include <string>
+#include <cstdint>
 #include <string_view>
 
 namespace highlevel::json {
 
 namespace detail {
-
-// Replaces halves of surrogate pairs by U+FFFD; gives how many there were. JavaScript servers write
-// them where they cut a text in the middle of an emoji, and the parser takes them for errors.
-inline std::size_t mend_surrogates(std::string& text) {
-    auto const unit = [&](std::size_t at) -> unsigned {
-        if (at + 6 > text.size() || text[at] != '\\' || text[at + 1] != 'u') return 0;
-        unsigned made = 0;
-        for (std::size_t i = at + 2; i < at + 6; ++i) {
-            auto const digit = hex_digit(text[i]);
-            if (digit > 15) return 0;
-            made = made * 16 + digit;
-        }
-        return made;
-    };
-    auto const leads = [](unsigned u) { return u >= 0xd800 && u < 0xdc00; };
-    auto const trails = [](unsigned u) { return u >= 0xdc00 && u < 0xe000; };
-    std::size_t mended = 0;
-    // A backslash occurs only in strings; the one after it is never the start of an escape.
-    for (auto at = text.find('\\'); at != text.npos; at = text.find('\\', at)) {
-        unsigned const u = unit(at);
-        if (leads(u) && trails(unit(at + 6))) {
-            at += 12;
-        } else if (leads(u) || trails(u)) {
-            text.replace(at, 6, "\\ufffd");
-            ++mended;
-            at += 6;
-        } else {
-            at += 2;
-        }
-    }
-    return mended;
-}
 
 inline void finish(decode_result& made, const reader& from, const error_code& ec) {
     if (ec == errc::decode_failed) {
@@ -65,25 +33,6 @@ inline void finish(decode_result& made, const reader& from, const error_code& ec
     }
     made.text += " at ";
     made.text += made.pointer.empty() ? std::string_view("the top level") : made.pointer;
-}
-
-inline decode_result decode_text(
-    std::string_view text,
-    const type& t,
-    void* target,
-    const decode_options& options,
-    diagnostics& notes,
-    error_code& ec) {
-    reader to(t, target, options, notes);
-    parser from(text, options, to);
-    decode_result made;
-    if (from.run()) return made;
-    ec = from.failure();
-    made.offset = from.offset();
-    finish(made, to, ec);
-    made.text += ", offset ";
-    append_number(made.text, std::uint64_t{made.offset});
-    return made;
 }
 
 } // namespace detail
@@ -114,20 +63,15 @@ inline decode_result decode(
             detail::finish(made, unread, make_error_code(errc::decode_failed));
         return made;
     }
-    auto const notes_before = notes.size();
-    auto const total_before = notes.total();
-    error_code ec;
-    auto made = detail::decode_text(text, t, target, options, notes, ec);
-    if (!ec || options.strict || ec == errc::decode_failed) return made;
-    std::string copy(text);
-    auto const mended = detail::mend_surrogates(copy);
-    if (mended == 0) return made;
-    notes.rewind(notes_before, total_before);
-    detail::clear_value(t, target);
-    detail::reader(t, target, options, notes)
-        .note(bend::lone_surrogate, "halves of surrogate pairs were replaced");
-    error_code again;
-    return detail::decode_text(copy, t, target, options, notes, again);
+    detail::reader to(t, target, options, notes);
+    detail::parser from(text, options, to);
+    decode_result made;
+    if (from.run()) return made;
+    made.offset = from.offset();
+    detail::finish(made, to, from.failure());
+    made.text += ", offset ";
+    detail::append_number(made.text, std::uint64_t{made.offset});
+    return made;
 }
 
 /// Reads a json::value as if it were text; otherwise like the overload for text.

@@ -110,11 +110,6 @@ public:
         ++total_;
         items_.push_back(std::move(item));
     }
-    /// Goes back to an earlier state, told by what size() and total() were then.
-    void rewind(std::size_t size, std::size_t total) {
-        items_.erase(items_.begin() + static_cast<std::ptrdiff_t>(size), items_.end());
-        total_ = total;
-    }
     void clear() noexcept {
         items_.clear();
         total_ = 0;

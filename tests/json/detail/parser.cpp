@@ -37,7 +37,13 @@ public:
     std::size_t offset = 0;
 };
 
-outcome read(std::string_view text, const json::decode_options& options = {}) {
+json::decode_options strictly() {
+    json::decode_options options;
+    options.strict = true;
+    return options;
+}
+
+outcome read(std::string_view text, const json::decode_options& options = strictly()) {
     // A copy of its own size, so that reading beyond its end is seen.
     std::vector<char> const exact(text.begin(), text.end());
     outcome made;
@@ -49,10 +55,10 @@ outcome read(std::string_view text, const json::decode_options& options = {}) {
     return made;
 }
 
-std::optional<json::value> reference(std::string_view text, std::size_t max_depth = 64) {
+std::optional<json::value> reference(std::string_view text, bool strict = true) {
     boost::json::parse_options how;
-    how.max_depth = max_depth;
-    how.allow_invalid_utf8 = true;
+    how.max_depth = 64;
+    how.allow_invalid_utf8 = !strict;
     boost::system::error_code ec;
     auto made = boost::json::parse({text.data(), text.size()}, ec, {}, how);
     // What it refuses and we read, as infinite or 0: it says nothing of the rest then.
@@ -162,17 +168,18 @@ TEST_CASE("parser_agrees_with_a_reference_on_short_texts", "[json]") {
 }
 
 TEST_CASE("parser_sees_each_character_at_each_place_of_a_string", "[json]") {
-    for (std::size_t size = 1; size <= 20; ++size)
-        for (std::size_t at = 0; at < size; ++at)
-            for (int c = 0; c < 256; ++c) {
-                std::string text = "[\"" + std::string(size, 'a') + "\",\"b\"]";
-                text[2 + at] = static_cast<char>(c);
-                auto const expected = reference(text);
-                auto const made = read(text);
-                if (made.failure.failed() == expected.has_value() ||
-                    (expected && made.value != *expected))
-                    FAIL_CHECK("character " << c << " at " << at << " of " << size);
-            }
+    for (bool const strict : {true, false})
+        for (std::size_t size = 1; size <= 20; ++size)
+            for (std::size_t at = 0; at < size; ++at)
+                for (int c = 0; c < 256; ++c) {
+                    std::string text = "[\"" + std::string(size, 'a') + "\",\"b\"]";
+                    text[2 + at] = static_cast<char>(c);
+                    auto const expected = reference(text, strict);
+                    auto const made = read(text, strict ? strictly() : json::decode_options());
+                    if (made.failure.failed() == expected.has_value() ||
+                        (expected && made.value != *expected))
+                        FAIL_CHECK("character " << c << " at " << at << " of " << size);
+                }
 }
 
 TEST_CASE("parser_reads_every_number_exactly", "[json]") {
@@ -229,15 +236,31 @@ TEST_CASE("parser_joins_surrogates_and_refuses_halves", "[json]") {
     CHECK(read(R"("\x")").failure == error::syntax);
 }
 
+TEST_CASE("parser_replaces_halves_of_surrogate_pairs_unless_it_reads_strictly", "[json]") {
+    auto const leniently = [](std::string_view text) {
+        auto const made = read(text, {});
+        INFO(text);
+        REQUIRE_FALSE(made.failure);
+        return std::string(made.value.as_string());
+    };
+    CHECK(leniently(R"("\ude00")") == "\ufffd");
+    CHECK(leniently(R"("\ud83d")") == "\ufffd");
+    CHECK(leniently(R"("\ud83d\n")") == "\ufffd\n");
+    CHECK(leniently(R"("\ud83d\u0041")") == "\ufffdA");
+    CHECK(leniently(R"("\ud83d\ud83d\ude00x")") == "\ufffd\U0001F600x");
+    CHECK(leniently(R"("\ude00\ud83d")") == "\ufffd\ufffd");
+    CHECK(read(R"("\ud83d\u12g4")", {}).failure == error::expected_hex_digit);
+    CHECK(read(R"("\ud83d)", {}).failure == error::incomplete);
+    CHECK(read(R"("\ud83d\u12)", {}).failure == error::incomplete);
+}
+
 TEST_CASE("parser_checks_utf8_when_it_reads_strictly", "[json]") {
-    json::decode_options strict;
-    strict.strict = true;
     for (std::string_view const good : {"\"\xc3\xa9\"", "\"\xf0\x9f\x98\x80\"", "{\"\xc3\xa9\":1}"})
-        CHECK_FALSE(read(good, strict).failure);
+        CHECK_FALSE(read(good).failure);
     for (std::string_view const bad :
          {"\"\xc3\"", "\"\xed\xa0\x80\"", "{\"\xff\":1}", "\"\\n\x80\""}) {
-        CHECK(read(bad, strict).failure == error::syntax);
-        CHECK_FALSE(read(bad).failure);
+        CHECK(read(bad).failure == error::syntax);
+        CHECK_FALSE(read(bad, {}).failure);
     }
 }
 

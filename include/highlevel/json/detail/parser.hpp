@@ -9,6 +9,7 @@
 #include <highlevel/json/decode_options.hpp>
 #include <highlevel/json/detail/reader.hpp>
 #include <highlevel/json/detail/text.hpp>
+#include <highlevel/json/diagnostics.hpp>
 
 #include <boost/json/error.hpp>
 
@@ -22,6 +23,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #if defined(__SSE2__)
 #    include <emmintrin.h>
@@ -38,7 +40,7 @@ public:
         : begin_(text.data()),
           end_(begin_ + text.size()),
           depth_left_(options.max_depth),
-          check_utf8_(options.strict),
+          strict_(options.strict),
           to_(to) {
         to.text(text);
     }
@@ -223,7 +225,9 @@ private:
         else
             at = unescape(from, at, text);
         if (at == nullptr) return at;
-        if (check_utf8_ && !is_utf8(text)) return fail(error::syntax, at);
+        if (strict_ && !is_utf8(text)) return fail(error::syntax, at);
+        if (std::exchange(halved_, false))
+            to_.note(bend::lone_surrogate, "half of a surrogate pair was replaced");
         return at + 1;
     }
 
@@ -287,18 +291,28 @@ private:
         std::uint32_t point = 0;
         at = unit(at, point);
         if (at == nullptr) return at;
-        if (point >= 0xdc00 && point < 0xe000) return fail(error::illegal_trailing_surrogate, at);
+        if (point >= 0xdc00 && point < 0xe000) return half(error::illegal_trailing_surrogate, at);
         if (point >= 0xd800 && point < 0xdc00) {
             if (end_ - at < 2 || at[0] != '\\' || at[1] != 'u')
-                return fail(error::expected_utf16_escape, at);
+                return half(error::expected_utf16_escape, at);
             std::uint32_t second = 0;
-            at = unit(at + 2, second);
-            if (at == nullptr) return at;
+            const char* const behind = unit(at + 2, second);
+            if (behind == nullptr) return behind;
             if (second < 0xdc00 || second >= 0xe000)
-                return fail(error::illegal_leading_surrogate, at);
+                return half(error::illegal_leading_surrogate, at);
+            at = behind;
             point = 0x10000 + ((point - 0xd800) << 10U) + (second - 0xdc00);
         }
         append_utf8(unescaped_, point);
+        return at;
+    }
+
+    // Half of a surrogate pair, which JavaScript servers write where they cut a text in the middle
+    // of an emoji: U+FFFD stands for it unless that is an error.
+    const char* half(error why, const char* at) {
+        if (strict_) return fail(why, at);
+        append_utf8(unescaped_, 0xfffd);
+        halved_ = true;
         return at;
     }
 
@@ -374,7 +388,9 @@ private:
     const char* end_;
     const char* failed_at_ = nullptr;
     std::size_t depth_left_;
-    bool check_utf8_;
+    bool strict_;
+    // Whether the string that is read has lost half of a surrogate pair.
+    bool halved_ = false;
     reader& to_;
     error_code failure_;
     std::string unescaped_;
