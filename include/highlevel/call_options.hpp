@@ -57,6 +57,8 @@ struct call_options {
     /// call that certainly cannot have a permit in time fails at once with errc::permit_timeout, or
     /// errc::daily_exhausted.
     bool wait_past_deadline = false;
+
+    friend bool operator==(const call_options&, const call_options&) = default;
 };
 
 static_assert(std::is_trivially_destructible_v<call_options>);

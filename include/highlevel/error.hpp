@@ -323,6 +323,7 @@ class failure_data {
 public:
     failure_data() = default;
 
+    error_code code;
     highlevel::cause cause = highlevel::cause::unknown;
     unsigned status = 0;
     int attempts = 0;
@@ -355,12 +356,13 @@ public:
 class failure {
 public:
     failure() : data_(detail::share<detail::failure_data>()) {}
-    failure(error_code code, detail::failure_data data)
-        : code_(code),
-          data_(detail::share<detail::failure_data>(std::move(data))) {}
+    failure(error_code code, detail::failure_data data) {
+        data.code = code;
+        data_ = detail::share<detail::failure_data>(std::move(data));
+    }
 
     /// An `errc`, an HTTP status (`status_category()`), or `operation_aborted`.
-    [[nodiscard]] const error_code& code() const noexcept { return code_; }
+    [[nodiscard]] const error_code& code() const noexcept { return data_->code; }
     /// What it means.
     [[nodiscard]] highlevel::cause cause() const noexcept { return data_->cause; }
     /// The HTTP status; 0 when there was no response.
@@ -422,7 +424,7 @@ public:
             text += data_->path;
             text += "): ";
         }
-        text += code_.message();
+        text += code().message();
         if (data_->cause != highlevel::cause::unknown) {
             text += " [";
             text += to_string(data_->cause);
@@ -443,7 +445,6 @@ public:
     }
 
 private:
-    error_code code_;
     std::shared_ptr<const detail::failure_data> data_;
 };
 

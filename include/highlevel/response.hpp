@@ -38,7 +38,7 @@ public:
     response_state() = default;
 
     T value{};
-    response_parts parts;
+    std::unique_ptr<response_parts> parts;
 };
 
 } // namespace detail
@@ -68,23 +68,23 @@ public:
     [[nodiscard]] T value() && { return std::move(state_->value); }
 
     /// The HTTP status, 200 to 299.
-    [[nodiscard]] unsigned status() const noexcept { return state_->parts.reply.status; }
+    [[nodiscard]] unsigned status() const noexcept { return state_->parts->reply.status; }
     /// The header fields as received.
     [[nodiscard]] const http::headers& headers() const noexcept {
-        return state_->parts.reply.fields;
+        return state_->parts->reply.fields;
     }
     /// What the server said of the resource's limits in this response.
-    [[nodiscard]] const quota::rate_headers& quota() const noexcept { return state_->parts.quota; }
+    [[nodiscard]] const quota::rate_headers& quota() const noexcept { return state_->parts->quota; }
     /// HighLevel's `traceId`, which its support asks for; empty when the body has none.
-    [[nodiscard]] const std::string& trace_id() const noexcept { return state_->parts.trace_id; }
+    [[nodiscard]] const std::string& trace_id() const noexcept { return state_->parts->trace_id; }
     /// The body as received.
-    [[nodiscard]] const std::string& body() const noexcept { return state_->parts.reply.body; }
+    [[nodiscard]] const std::string& body() const noexcept { return state_->parts->reply.body; }
     /// Where the body did not match the type and was decoded all the same.
     [[nodiscard]] const json::diagnostics& diagnostics() const noexcept {
-        return state_->parts.bent;
+        return state_->parts->bent;
     }
     /// How many times the request was sent.
-    [[nodiscard]] int attempts() const noexcept { return state_->parts.attempts; }
+    [[nodiscard]] int attempts() const noexcept { return state_->parts->attempts; }
 
 private:
     template <class>

@@ -179,7 +179,8 @@ asio::awaitable<bool> send(
     std::cout << to_string(meta.version_of_description) << '\t' << meta.family << '.' << meta.name
               << '\t' << to_string(meta.verb) << '\t' << wire.target << '\t' << wire.status << '\t'
               << (ok ? "ok" : text);
-    if (diagnostics) std::cout << '\t' << bends(outcome.parts.bent);
+    if (diagnostics)
+        std::cout << '\t' << (outcome.parts ? bends(outcome.parts->bent) : std::string{});
     std::cout << '\n';
     co_return ok;
 }

@@ -274,7 +274,7 @@ TEST_CASE("books_balance_over_random_events", "[http][pool]") {
     std::size_t served = 0;
     auto take = [&](pool::grant& g) {
         if (g.what == outcome::open) ++connecting;
-        if (g.what == outcome::reuse) in_use.push_back(*g.connection);
+        if (g.what == outcome::reuse) in_use.push_back(g.connection);
     };
     for (int step = 0; step < 20000; ++step) {
         f.now += std::chrono::milliseconds{random() % 3000};

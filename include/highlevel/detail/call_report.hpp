@@ -35,7 +35,7 @@ namespace highlevel::detail {
         info.path = target.substr(0, target.find('?'));
     }
     info.resource = call.account->key;
-    info.lane = call.options.lane;
+    info.lane = call.options().lane;
     return info;
 }
 
@@ -77,8 +77,10 @@ public:
     /// Tells how the call ended.
     void end(const call_outcome& outcome) noexcept {
         call_end_event event;
-        event.status = outcome.parts.reply.status;
-        event.attempts = outcome.parts.attempts;
+        if (auto const& parts = outcome.parts) {
+            event.status = parts->reply.status;
+            event.attempts = parts->attempts;
+        }
         if (auto const& failed = outcome.failure) {
             event.error = failed->code();
             event.cause = failed->cause();
@@ -110,13 +112,13 @@ public:
         wait(const wait&) = delete;
         wait& operator=(const wait&) = delete;
         ~wait() {
-            if (event_.queued) end(asio::error::operation_aborted);
+            if (queued_) end(asio::error::operation_aborted);
         }
 
         /// The permit is not to be had at once.
         void queue() noexcept {
             if (report_ == nullptr) return;
-            event_.queued = true;
+            queued_ = true;
             report_->observer_->on_throttled(report_->info_);
         }
 
@@ -124,15 +126,17 @@ public:
         void end(const error_code& error) noexcept {
             auto* const report = std::exchange(report_, nullptr);
             if (report == nullptr) return;
-            event_.error = error;
-            event_.waited = clock::now() - began_;
-            report->observer_->on_permit(report->info_, event_);
+            permit_event event;
+            event.queued = queued_;
+            event.error = error;
+            event.waited = clock::now() - began_;
+            report->observer_->on_permit(report->info_, event);
         }
 
     private:
         call_report* report_;
         clock::time_point began_ = report_ != nullptr ? clock::now() : clock::time_point{};
-        permit_event event_;
+        bool queued_ = false;
     };
 
 private:

@@ -17,7 +17,6 @@
 
 #include <chrono>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -52,23 +51,36 @@ class prepared_call {
 public:
     prepared_call() = default;
 
+    [[nodiscard]] const call_options& options() const noexcept {
+        return options_ ? *options_ : defaults;
+    }
+    void options(const call_options& wanted) {
+        if (!(wanted == defaults)) options_ = std::make_unique<const call_options>(wanted);
+    }
+
     /// Null for a raw request.
     const operation_meta* meta = nullptr;
     http::request request;
     std::shared_ptr<const account_ref> account;
-    call_options options;
-    std::optional<failure> refused;
+    /// Why it could not be encoded; null when it was.
+    std::unique_ptr<failure> refused;
+
+private:
+    static constexpr call_options defaults{};
+
+    /// Few calls have any, and each call that waits would hold room for them.
+    std::unique_ptr<const call_options> options_;
 };
 
 class call_report;
 
-/// How a call ended: `parts` when there is no failure.
+/// How a call ended, either of the two. Both are on the heap: a call that waits has neither.
 class call_outcome {
 public:
     call_outcome() = default;
 
-    std::optional<highlevel::failure> failure;
-    response_parts parts;
+    std::unique_ptr<highlevel::failure> failure;
+    std::unique_ptr<response_parts> parts;
     /// Who tells the observer how the call ends; null when there is none.
     std::shared_ptr<call_report> report;
 };
@@ -101,8 +113,9 @@ public:
         const std::shared_ptr<const account_ref>& account,
         const call_options& options) = 0;
 
-    /// Token, permit, exchange and retries; `outcome` says how it ended. Does not throw. Both are
-    /// in the caller's hands until it ends: a copy of each would be held by every call that waits.
+    /// Token, permit, exchange and retries; `outcome` says how it ended. Does not throw. Both, and
+    /// the core, are in the caller's hands until it ends: a copy of each would be held by every
+    /// call that waits.
     [[nodiscard]] virtual asio::awaitable<void> perform(
         prepared_call& call, call_outcome& outcome) = 0;
 

@@ -7,10 +7,8 @@
 #include <highlevel/detail/ring_at_end.hpp>
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <chrono>
 #include <memory>
@@ -30,9 +28,8 @@ inline asio::awaitable<error_code> listen(
     // Also without a limit: the end of the timer is that of its event loop.
     asio::steady_timer timer{co_await asio::this_coro::executor, until};
     timer.async_wait(ring_at_end{bell, late});
-    error_code ec;
-    co_await bell->async_wait(asio::redirect_error(asio::use_awaitable, ec));
-    co_return ec;
+    co_await bell->wait();
+    co_return bell->code();
 }
 
 } // namespace highlevel::detail

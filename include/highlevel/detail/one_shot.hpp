@@ -11,6 +11,7 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/system/error_code.hpp>
 
@@ -47,13 +48,23 @@ public:
     template <class Token>
     auto async_wait(Token&& token) {
         return asio::async_initiate<Token, void(error_code)>(
-            [](auto handler, std::shared_ptr<one_shot> self) { self->wait(std::move(handler)); },
+            [](auto handler, std::shared_ptr<one_shot> self) { self->begin(std::move(handler)); },
             token, shared_from_this());
     }
 
+    /// The same for a coroutine, whose frame the operation becomes a part of: with a token it would
+    /// have one of its own. The coroutine keeps the bell; code() says what it was rung with.
+    [[nodiscard]] auto wait() {
+        return asio::async_initiate<const asio::deferred_t&, void(rung)>(
+            [this](auto handler) { begin(std::move(handler)); }, asio::deferred);
+    }
+
+    /// What it was rung with, for who has waited.
+    [[nodiscard]] const error_code& code() const noexcept { return code_; }
+
 private:
     template <class Handler>
-    void wait(Handler handler) {
+    void begin(Handler handler) {
         std::lock_guard const lock{mutex_};
         executor_ = asio::get_associated_executor(handler);
         // Boost 1.81: move assignment of any_completion_handler calls itself without end.

@@ -31,7 +31,7 @@ public:
     void* (*make)();
     void (*destroy)(void*) noexcept;
     void* (*value)(void*) noexcept;
-    response_parts& (*parts)(void*) noexcept;
+    std::unique_ptr<response_parts>& (*parts)(void*) noexcept;
 };
 
 template <class T>
@@ -39,7 +39,7 @@ inline constexpr response_kind response_kind_of{
     &json::type_of<T>, []() -> void* { return new response_state<T>; },
     [](void* state) noexcept { delete static_cast<response_state<T>*>(state); },
     [](void* state) noexcept -> void* { return &static_cast<response_state<T>*>(state)->value; },
-    [](void* state) noexcept -> response_parts& {
+    [](void* state) noexcept -> std::unique_ptr<response_parts>& {
         return static_cast<response_state<T>*>(state)->parts;
     }};
 
@@ -62,7 +62,9 @@ public:
 
     [[nodiscard]] const json::type& type() const noexcept { return *kind_->type; }
     [[nodiscard]] void* value() const noexcept { return kind_->value(state_); }
-    [[nodiscard]] response_parts& parts() const noexcept { return kind_->parts(state_); }
+    [[nodiscard]] std::unique_ptr<response_parts>& parts() const noexcept {
+        return kind_->parts(state_);
+    }
 
     /// The response as what it is; `T` must be the one that it was made for.
     template <class T>

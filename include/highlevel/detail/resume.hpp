@@ -16,6 +16,14 @@ namespace highlevel::detail {
 /// What is called when a wait ends.
 using waiting_handler = boost::asio::any_completion_handler<void(boost::system::error_code)>;
 
+/// What a wait of a coroutine ends with: of an error code Asio would make an exception. The code is
+/// where the wait began.
+class rung {
+public:
+    rung() noexcept = default;
+    rung(const boost::system::error_code&) noexcept {}
+};
+
 /// Calls the handler through the executor, never inside this call.
 inline void resume(
     const boost::asio::any_io_executor& executor,

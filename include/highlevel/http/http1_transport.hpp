@@ -87,6 +87,9 @@ public:
     [[nodiscard]] asio::awaitable<exchange_result> exchange(
         const request& r, exchange_options options) override;
 
+    [[nodiscard]] asio::awaitable<std::shared_ptr<exchange_result>> exchange_on_heap(
+        const request& r, exchange_options options) override;
+
     void close() noexcept override;
 
     /// Counts, consistent at one moment.

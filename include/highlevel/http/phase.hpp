@@ -108,6 +108,8 @@ struct phase_timeouts {
     std::optional<std::chrono::milliseconds> write{};
     std::optional<std::chrono::milliseconds> first_byte{};
     std::optional<std::chrono::milliseconds> idle{};
+
+    friend bool operator==(const phase_timeouts&, const phase_timeouts&) = default;
 };
 
 } // namespace highlevel::http

@@ -54,10 +54,8 @@ public:
         explicit grant(outcome what_now) : what(what_now) {}
 
         outcome what = outcome::wait;
-        /// For `reuse` only.
-        std::optional<Connection> connection;
-        /// For `reuse`: when it was opened, and since when it is idle.
-        time_point opened_at{};
+        /// For `reuse` only; and since when it is idle.
+        Connection connection{};
         time_point idle_since{};
     };
 
@@ -238,8 +236,7 @@ private:
             }
             ++in_use_;
             grant g{outcome::reuse};
-            g.connection.emplace(std::move(e.connection));
-            g.opened_at = e.opened_at;
+            g.connection = std::move(e.connection);
             g.idle_since = e.since;
             return g;
         }

@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -99,6 +100,15 @@ public:
     /// `operation_aborted` and the connection that was in use is closed, not reused.
     [[nodiscard]] virtual asio::awaitable<exchange_result> exchange(
         const request& r, exchange_options options) = 0;
+
+    /// As exchange(), but the result lies on the heap, so that no coroutine of an exchange that
+    /// waits holds the room for it. The client calls this one. Null: there was no memory for a
+    /// result, and nothing was sent. Unless a transport has something better it is exchange().
+    [[nodiscard]] virtual asio::awaitable<std::shared_ptr<exchange_result>> exchange_on_heap(
+        const request& r, exchange_options options) {
+        auto out = co_await exchange(r, options);
+        co_return std::make_shared<exchange_result>(std::move(out));
+    }
 
     /// Ends every exchange with `operation_aborted` and closes all connections; idempotent and
     /// without waiting. Later exchanges fail the same way.

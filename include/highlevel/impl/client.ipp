@@ -263,7 +263,7 @@ public:
         prepared_call call;
         call.meta = &meta;
         call.account = account;
-        call.options = options;
+        call.options(options);
         // First the token's kind: on the wrong kind of account the ids are often missing, too, and
         // to name them would only send the caller the wrong way.
         if (auto const own = kinds_of(account->kind);
@@ -298,7 +298,7 @@ public:
         const call_options& options) override {
         prepared_call call;
         call.account = account;
-        call.options = options;
+        call.options(options);
         call.request = std::move(request);
         if (!options.version.empty()) call.request.fields.set("Version", options.version);
         if (!call.request.fields.contains("Version"))
@@ -313,40 +313,23 @@ public:
     // g++ 12 gives each variable of a frame a place of its own. So what is needed between two
     // suspensions only is done in plain functions, and what few calls need lies elsewhere.
     [[nodiscard]] asio::awaitable<void> perform(prepared_call& call, call_outcome& out) override {
-        auto const self = shared_from_this();
         if (!begin(call, out)) co_return;
         progress state{options_, call, budget_, out.report.get()};
         try {
-            auto wanted = wanted_token(call);
             for (bool again = in_time(call, state, out); again;) {
                 again = false;
                 // First the token: an account that has none should learn so without waiting in a
                 // queue.
                 std::shared_ptr<const auth::secret> token;
-                wanted.deadline = state.deadline;
-                if (!co_await authorize(call, state, wanted, token, out)) break;
+                if (!co_await authorize(call, state, token, out)) break;
 
-                state.enter(progress::stage::permit);
-                if (must_end(co_await asio::this_coro::cancellation_state)) {
-                    abort(call, state, out);
-                    break;
-                }
                 // What ends the call before it is sent, an exception too, leaves the permit unused.
                 held_permit held{state.report};
-                {
-                    call_report::wait told{state.report};
-                    if (!try_permit(call, state, held)) {
-                        told.queue();
-                        auto got =
-                            co_await limiter_.acquire(call.account->key, permit_terms(call, state));
-                        if (!admitted(got, call, state, told, out)) break;
-                        held.hold(std::move(got).permit());
-                    }
-                    told.end({});
+                if (!try_permit(call, state, held)) {
+                    if (!co_await queue_for_permit(call, state, held, out)) break;
                 }
-                if (got_permit(call, state)) {
-                    wanted.deadline = state.deadline;
-                    if (!co_await authorize(call, state, wanted, token, out)) break;
+                if (waited_long(call, state)) {
+                    if (!co_await authorize(call, state, token, out)) break;
                 }
 
                 // From here to the exchange nothing suspends, so that nothing can end the call in
@@ -361,35 +344,30 @@ public:
                 try {
                     auto answer = co_await send(call, state, held);
                     answered = true;
-                    failed = take(std::move(answer), call, state, held, token.get(), out);
+                    failed = take(answer.get(), call, state, held, token.get(), out);
                 } catch (...) {
                     if (answered) throw;
-                    failed = take(
-                        broken_exchange(std::current_exception()), call, state, held, token.get(),
-                        out);
+                    failed =
+                        take_broken(std::current_exception(), call, state, held, token.get(), out);
                 }
                 if (!failed) break;
 
                 // Nothing is awaited of which there is no need: in a cancelled coroutine that
                 // throws, and what is known of the failure is lost.
-                bool renewed = false;
-                if (may_renew(*failed, state, token.get())) {
-                    renewed = co_await renew(wanted, token);
-                    if (must_end(co_await asio::this_coro::cancellation_state)) {
-                        cut_renewal(*failed, call, state, out);
-                        break;
-                    }
-                    state.enter(progress::stage::other);
+                if (may_renew(*failed, state, token.get()))
+                    failed->renewed = co_await renew(call, state, token);
+                bool const ended = must_end(co_await asio::this_coro::cancellation_state);
+                if (ended && failed->renewing) {
+                    cut_renewal(*failed, call, state, out);
+                    break;
                 }
-                auto const decision = decide(*failed, renewed, call, state, out);
-                again = decision.what != retry_policy::verdict::give_up;
-                if (decision.what == retry_policy::verdict::pause) {
-                    state.enter(progress::stage::pause);
-                    error_code ec = asio::error::operation_aborted;
-                    if (!must_end(co_await asio::this_coro::cancellation_state))
-                        ec = co_await sleepers_.sleep(decision.delay);
-                    again = paused(ec, *failed, state, out);
-                }
+                auto const next = decide(failed, call, state, out);
+                again = next == retry_policy::verdict::requeue;
+                if (next != retry_policy::verdict::pause) continue;
+                if (ended)
+                    cut_pause(*failed, state, out);
+                else
+                    again = co_await pause(*failed, state, out);
             }
         } catch (...) {
             fail_with(std::current_exception(), call, state, out);
@@ -405,8 +383,8 @@ public:
         call_outcome& outcome) override {
         read(meta, type, target, outcome);
         if (!outcome.report) return;
-        if (!outcome.failure && !outcome.parts.bent.empty())
-            outcome.report->to().on_diagnostics(outcome.report->info(), outcome.parts.bent);
+        if (!outcome.failure && !outcome.parts->bent.empty())
+            outcome.report->to().on_diagnostics(outcome.report->info(), outcome.parts->bent);
         outcome.report->end(outcome);
     }
 
@@ -416,8 +394,9 @@ public:
         const json::type& type,
         void* target,
         call_outcome& outcome) const {
-        auto& reply = outcome.parts.reply;
-        if (outcome.parts.streamed) return;
+        auto& parts = *outcome.parts;
+        auto& reply = parts.reply;
+        if (parts.streamed) return;
         if (meta != nullptr && meta->gives == reply::raw) {
             *static_cast<std::string*>(target) = reply.body;
             return;
@@ -427,7 +406,7 @@ public:
         auto const refuse = [&](error_code code, std::string detail, cause why) {
             auto data = describe(named);
             data.status = reply.status;
-            data.attempts = outcome.parts.attempts;
+            data.attempts = parts.attempts;
             data.may_have_been_processed = true;
             data.detail = std::move(detail);
             data.cause = why;
@@ -441,7 +420,7 @@ public:
             auto data = describe(named);
             fill_refusal(data, as_refusal, body, meta);
             data.status = reply.status;
-            data.attempts = outcome.parts.attempts;
+            data.attempts = parts.attempts;
             data.may_have_been_processed = true;
             data.detail = "the body of a success reports status " + std::to_string(claimed);
             outcome.failure = fail(make_error_code(errc::refused_in_body), std::move(data));
@@ -452,7 +431,7 @@ public:
         json::object beside;
         how.beside = &beside;
         auto const decoded =
-            json::decode(std::string_view{reply.body}, type, target, how, outcome.parts.bent);
+            json::decode(std::string_view{reply.body}, type, target, how, parts.bent);
         if (!decoded) {
             // A raw request may answer anything; its text is in body().
             if (meta == nullptr) return;
@@ -464,9 +443,8 @@ public:
                 std::move(detail), cause::bad_response);
             return;
         }
-        outcome.parts.trace_id = find_trace_id(type, target);
-        if (outcome.parts.trace_id.empty())
-            outcome.parts.trace_id = string_member(beside, "traceId");
+        parts.trace_id = find_trace_id(type, target);
+        if (parts.trace_id.empty()) parts.trace_id = string_member(beside, "traceId");
     }
 
     [[nodiscard]] std::shared_ptr<page_source> open_pages(
@@ -609,6 +587,24 @@ private:
             options_.proxy, options_.observer);
     }
 
+    /// An attempt that did not succeed, while it is decided what comes after it.
+    class failed_attempt {
+    public:
+        failed_attempt() = default;
+
+        failure_data data;
+        error_code code;
+        attempt_outcome ended;
+        http::phase_times times;
+        /// Before the next attempt.
+        std::chrono::milliseconds pause{0};
+        bool processed = false;
+        bool token_refused = false;
+        /// Its token is renewed, or was asked to be; whether that gave another one.
+        bool renewing = false;
+        bool renewed = false;
+    };
+
     /// What one call has gone through so far.
     class progress {
     public:
@@ -626,9 +622,9 @@ private:
                   budget,
                   call.meta != nullptr ? call.meta->idempotent != idempotency::neither
                                        : is_idempotent(call.request.verb),
-                  call.options.retry,
-                  call.options.max_attempts) {
-            auto const timeout = call.options.timeout.value_or(options.timeouts.total);
+                  call.options().retry,
+                  call.options().max_attempts) {
+            auto const timeout = call.options().timeout.value_or(options.timeouts.total);
             if (timeout != std::chrono::milliseconds::zero())
                 deadline =
                     after(clock::now(), std::max(timeout, std::chrono::milliseconds::zero()));
@@ -651,27 +647,26 @@ private:
         bool stale = false;
         bool may_have_been_processed = false;
         /// What the server said when it put the call back into the queue (429).
-        error_code refusal_code;
-        std::unique_ptr<failure_data> refusal;
+        std::unique_ptr<failed_attempt> refusal;
         clock::time_point sent_at{};
         std::chrono::nanoseconds waited{0};
         std::chrono::nanoseconds took{0};
-        http::phase_times attempt_times;
 
         /// The stage that was left gets the time since it was entered.
         void enter(stage next) noexcept {
             auto const now = clock::now();
-            if (stage_ == stage::token) times_.token += now - since_;
-            if (stage_ == stage::permit) times_.permit += now - since_;
-            if (stage_ == stage::pause) times_.pause += now - since_;
+            if (stage_ == stage::token) token_ += now - since_;
+            if (stage_ == stage::permit) permit_ += now - since_;
+            if (stage_ == stage::pause) pause_ += now - since_;
             stage_ = next;
             since_ = now;
         }
         /// Since when the call is where it is.
         [[nodiscard]] clock::time_point since() const noexcept { return since_; }
-        void add(const http::phase_times& network) noexcept {
-            attempt_times = network;
-            times_.network += network;
+        /// The times of an attempt that failed; of a success nobody asks.
+        void add(const http::phase_times& network) {
+            if (!network_) network_ = std::make_unique<http::phase_times>();
+            *network_ += network;
         }
         [[nodiscard]] std::string_view stage_name() const noexcept {
             switch (stage_) {
@@ -685,26 +680,20 @@ private:
         /// The failure's data, with where the time went.
         [[nodiscard]] failure_data ended(failure_data data) noexcept {
             enter(stage::other);
-            data.times = times_;
+            data.times.token = token_;
+            data.times.permit = permit_;
+            data.times.pause = pause_;
+            if (network_) data.times.network = *network_;
             return data;
         }
 
     private:
-        call_times times_;
+        std::chrono::nanoseconds token_{0};
+        std::chrono::nanoseconds permit_{0};
+        std::chrono::nanoseconds pause_{0};
+        std::unique_ptr<http::phase_times> network_;
         clock::time_point since_{};
         stage stage_ = stage::other;
-    };
-
-    /// An attempt that did not succeed, while it is decided what comes after it.
-    class failed_attempt {
-    public:
-        failed_attempt() = default;
-
-        failure_data data;
-        error_code code;
-        attempt_outcome ended;
-        bool processed = false;
-        bool token_refused = false;
     };
 
     static token_kinds kinds_of(auth::resource_kind kind) noexcept {
@@ -782,9 +771,9 @@ private:
         return data;
     }
 
-    static failure fail(error_code code, failure_data data) {
+    static std::unique_ptr<failure> fail(error_code code, failure_data data) {
         if (data.cause == cause::unknown) data.cause = cause_of(code);
-        return failure{code, std::move(data)};
+        return std::make_unique<failure>(code, std::move(data));
     }
 
     static void fill_refusal(
@@ -837,11 +826,13 @@ private:
         return false;
     }
 
-    [[nodiscard]] auth::token_request wanted_token(const prepared_call& call) const {
+    [[nodiscard]] auth::token_request wanted_token(
+        const prepared_call& call, const progress& state) const {
         auth::token_request wanted{
             call.account->kind, call.account->id,
             call.meta != nullptr ? call.meta->tokens : token_kinds::any};
         wanted.asker = lent_.get();
+        wanted.deadline = state.deadline;
         return wanted;
     }
 
@@ -891,39 +882,59 @@ private:
     }
 
     /// A permit without a wait, unless the server refused the call before.
-    [[nodiscard]] bool try_permit(
-        const prepared_call& call, const progress& state, held_permit& held) {
+    [[nodiscard]] bool try_permit(const prepared_call& call, progress& state, held_permit& held) {
+        state.enter(progress::stage::permit);
         if (state.requeued) return false;
-        if (auto now = limiter_.try_acquire(call.account->key, call.options.lane))
+        call_report::wait told{state.report};
+        if (auto now = limiter_.try_acquire(call.account->key, call.options().lane))
             held.hold(*std::move(now));
+        if (held) told.end({});
         return static_cast<bool>(held);
+    }
+
+    /// Waits for a permit; false when the call has failed.
+    [[nodiscard]] asio::awaitable<bool> queue_for_permit(
+        const prepared_call& call, progress& state, held_permit& held, call_outcome& out) {
+        call_report::wait told{state.report};
+        told.queue();
+        quota::limiter::acquisition waiting{limiter_, call.account->key, permit_terms(call, state)};
+        if (!waiting.ready()) {
+            co_await waiting.wait();
+            waiting.woken(co_await asio::this_coro::cancellation_state);
+        }
+        co_return admitted(waiting.result(), call, state, told, held, out);
     }
 
     [[nodiscard]] static quota::acquire_options permit_terms(
         const prepared_call& call, const progress& state) noexcept {
         quota::acquire_options how;
-        how.lane = call.options.lane;
+        how.lane = call.options().lane;
         how.deadline = state.deadline;
-        how.wait_past_deadline = call.options.wait_past_deadline;
+        how.wait_past_deadline = call.options().wait_past_deadline;
         how.retry = state.requeued;
         return how;
     }
 
     /// Whether the wait for a permit gave one; the call has failed otherwise.
     [[nodiscard]] static bool admitted(
-        const quota::acquire_result& got,
+        quota::acquire_result&& got,
         const prepared_call& call,
         progress& state,
         call_report::wait& told,
+        held_permit& held,
         call_outcome& out) {
-        if (!got.error()) return true;
+        if (!got.error()) {
+            held.hold(std::move(got).permit());
+            told.end({});
+            return true;
+        }
         auto code = translate(got.error());
         told.end(code);
         auto data = describe(call, state);
         // The server asked for a pause that is too long: its words tell more than ours.
         if (code == errc::permit_timeout && state.requeued && state.refusal) {
-            code = state.refusal_code;
-            data = *std::move(state.refusal);
+            code = state.refusal->code;
+            data = std::move(state.refusal->data);
         }
         data.retry_in = got.retry_in();
         data.phase = state.stage_name();
@@ -933,10 +944,10 @@ private:
 
     /// A permit is there. True when the wait for it was long: a token that was taken before may
     /// have been rotated meanwhile.
-    [[nodiscard]] static bool got_permit(const prepared_call& call, progress& state) noexcept {
+    [[nodiscard]] static bool waited_long(const prepared_call& call, progress& state) noexcept {
         constexpr std::chrono::seconds fresh{1};
         state.waited = clock::now() - state.since();
-        if (call.options.wait_past_deadline) state.extend(state.waited);
+        if (call.options().wait_past_deadline) state.extend(state.waited);
         state.enter(progress::stage::other);
         return state.waited > fresh;
     }
@@ -953,9 +964,9 @@ private:
     asio::awaitable<bool> authorize(
         prepared_call& call,
         progress& state,
-        const auth::token_request& wanted,
         std::shared_ptr<const auth::secret>& token,
         call_outcome& out) {
+        auto const wanted = wanted_token(call, state);
         if (wanted.accepted == token_kinds::none) co_return true;
         state.enter(progress::stage::token);
         if (must_end(co_await asio::this_coro::cancellation_state)) {
@@ -1016,8 +1027,11 @@ private:
     /// Asks for another token in place of a refused one. False too when that throws: the server's
     /// refusal tells more.
     asio::awaitable<bool> renew(
-        const auth::token_request& wanted, const std::shared_ptr<const auth::secret>& refused) {
+        const prepared_call& call,
+        progress& state,
+        const std::shared_ptr<const auth::secret>& refused) {
         try {
+            auto const wanted = wanted_token(call, state);
             auto const source = options_.credentials.source();
             if (source->keeps_deadlines()) co_return co_await source->renew(wanted, refused);
             auto const question = share<inquiry>(source, wanted, refused);
@@ -1036,7 +1050,7 @@ private:
     }
 
     /// Begins an exchange; the permit counts as used from here on.
-    [[nodiscard]] asio::awaitable<http::exchange_result> send(
+    [[nodiscard]] asio::awaitable<std::shared_ptr<http::exchange_result>> send(
         const prepared_call& call, progress& state, held_permit& held) {
         state.sent_at = clock::now();
         (void)held.send();
@@ -1044,38 +1058,59 @@ private:
         bounds.deadline = state.deadline;
         bounds.group = call.account->key;
         bounds.max_body = options_.max_response_body;
-        bounds.limits = call.options.timeouts;
-        bounds.sink = call.options.sink;
+        bounds.limits = call.options().timeouts;
+        bounds.sink = call.options().sink;
         // Where one connection was closed the next may be, too: that one is looked at.
         auto const verb = call.request.verb;
         bounds.repeatable =
             (verb == method::get || verb == method::head) && !state.stale && state.policy.repeats();
         // A sink knows its own bound.
         if (bounds.sink != nullptr) bounds.max_body = std::numeric_limits<std::size_t>::max();
-        return transport_->exchange(call.request, bounds);
+        return transport_->exchange_on_heap(call.request, bounds);
     }
 
     /// Takes account of an exchange that has ended, and takes its response if that is a success;
-    /// gives what is known of any other.
+    /// gives what is known of any other. Null is one for which there was no memory before it was
+    /// sent.
     [[nodiscard]] static std::unique_ptr<failed_attempt> take(
-        http::exchange_result&& answer,
+        http::exchange_result* ended,
         const prepared_call& call,
         progress& state,
         held_permit& held,
         const auth::secret* token,
         call_outcome& out) {
+        if (ended == nullptr) {
+            http::exchange_result none;
+            none.error = make_error_code(boost::system::errc::not_enough_memory);
+            return take(&none, call, state, held, token, out);
+        }
+        auto& answer = *ended;
         state.took = clock::now() - state.sent_at;
-        state.add(answer.times);
         ++state.attempts;
-        auto const retry_after = settle(held.send(), answer, out.parts.quota, state.report);
+        quota::rate_headers learned;
+        auto const retry_after = settle(held.send(), answer, learned, state.report);
         if (!answer.ok() || answer.reply.status < 200 || answer.reply.status >= 300)
             return examine(answer, retry_after, call, state, token);
         state.policy.succeeded();
-        out.parts.reply = std::move(answer.reply);
-        out.parts.streamed = call.options.sink != nullptr;
-        out.parts.attempts = state.attempts;
-        tell(state, out.parts.reply.status, {});
+        out.parts = std::make_unique<response_parts>();
+        out.parts->reply = std::move(answer.reply);
+        out.parts->quota = learned;
+        out.parts->streamed = call.options().sink != nullptr;
+        out.parts->attempts = state.attempts;
+        tell(state, answer.times, out.parts->reply.status, {});
         return nullptr;
+    }
+
+    /// The same for an exchange that threw.
+    [[nodiscard]] static std::unique_ptr<failed_attempt> take_broken(
+        const std::exception_ptr& thrown,
+        const prepared_call& call,
+        progress& state,
+        held_permit& held,
+        const auth::secret* token,
+        call_outcome& out) {
+        auto answer = broken_exchange(thrown);
+        return take(&answer, call, state, held, token, out);
     }
 
     /// What an answer that is no success means.
@@ -1086,6 +1121,8 @@ private:
         progress& state,
         const auth::secret* token) {
         auto made = std::make_unique<failed_attempt>();
+        made->times = answer.times;
+        state.add(answer.times);
         auto& data = made->data = describe(call, state);
         auto& ended = made->ended;
         made->processed = answer.may_have_been_processed;
@@ -1119,9 +1156,9 @@ private:
 
     /// Whether the token is to be renewed, which is done once per call; notes that it begins.
     [[nodiscard]] static bool may_renew(
-        const failed_attempt& failed, progress& state, const auth::secret* token) noexcept {
+        failed_attempt& failed, progress& state, const auth::secret* token) noexcept {
         if (!failed.token_refused || state.renewed || token == nullptr) return false;
-        state.renewed = true;
+        state.renewed = failed.renewing = true;
         state.enter(progress::stage::token);
         return true;
     }
@@ -1133,59 +1170,71 @@ private:
         progress& state,
         call_outcome& out) {
         state.may_have_been_processed = state.may_have_been_processed || failed.processed;
-        tell(state, failed.ended.status, failed.code);
+        tell(state, failed.times, failed.ended.status, failed.code);
         abort(call, state, out);
     }
 
-    /// What comes after an attempt that failed; sets `out` when nothing does.
-    [[nodiscard]] retry_policy::decision decide(
-        failed_attempt& failed,
-        bool renewed,
+    /// What comes after an attempt that failed; sets `out` when nothing does. Keeps what a server
+    /// said that put the call back into the queue.
+    [[nodiscard]] retry_policy::verdict decide(
+        std::unique_ptr<failed_attempt>& attempt,
         const prepared_call& call,
         progress& state,
         call_outcome& out) {
         using verdict = retry_policy::verdict;
+        auto& failed = *attempt;
         auto& ended = failed.ended;
+        if (failed.renewing) state.enter(progress::stage::other);
         state.may_have_been_processed = state.may_have_been_processed || failed.processed;
         failed.data.may_have_been_processed = state.may_have_been_processed;
         // For a call that is not to be sent twice the token was renewed all the same: for the next.
-        if (renewed && call.options.retry != retry_mode::never) {
+        if (failed.renewed && call.options().retry != retry_mode::never) {
             state.requeued = false;
-            tell(state, ended.status, failed.code, retry_reason::token_renewed);
+            tell(state, failed.times, ended.status, failed.code, retry_reason::token_renewed);
             // As a call that was not refused before: its permit is not the first of the queue.
-            return retry_policy::decision{verdict::requeue};
+            return verdict::requeue;
         }
         if (state.deadline != clock::time_point::max())
             ended.time_left = std::chrono::duration_cast<std::chrono::milliseconds>(
                 state.deadline - clock::now());
         auto const decision = state.policy.failed(ended, random_.next());
-        if (decision.what == verdict::give_up) {
-            tell(state, ended.status, failed.code, {}, decision.delay);
+        failed.pause = decision.delay;
+        std::optional<retry_reason> why;
+        if (decision.what != verdict::give_up) {
+            state.requeued = decision.what == verdict::requeue;
+            why = state.requeued ? retry_reason::rate_limited : retry_reason::transient;
+        }
+        tell(state, failed.times, ended.status, failed.code, why, decision.delay);
+        if (!why)
             out.failure = fail(failed.code, state.ended(std::move(failed.data)));
-            return decision;
-        }
-        state.requeued = decision.what == verdict::requeue;
-        tell(
-            state, ended.status, failed.code,
-            state.requeued ? retry_reason::rate_limited : retry_reason::transient, decision.delay);
-        if (state.requeued) {
-            state.refusal_code = failed.code;
-            state.refusal = std::make_unique<failure_data>(std::move(failed.data));
-        }
-        return decision;
+        else if (state.requeued)
+            state.refusal = std::move(attempt);
+        return decision.what;
     }
 
-    /// After the pause between two attempts; false when the call ended in it.
-    [[nodiscard]] static bool paused(
+    /// Between two attempts; false when the call ended in it.
+    [[nodiscard]] asio::awaitable<bool> pause(
+        failed_attempt& failed, progress& state, call_outcome& out) {
+        state.enter(progress::stage::pause);
+        auto const ec = co_await sleepers_.sleep(failed.pause);
+        if (ec)
+            end_in_pause(ec, failed, state, out);
+        else
+            state.enter(progress::stage::other);
+        co_return !ec;
+    }
+
+    /// The call ends before the pause.
+    static void cut_pause(failed_attempt& failed, progress& state, call_outcome& out) {
+        state.enter(progress::stage::pause);
+        end_in_pause(asio::error::operation_aborted, failed, state, out);
+    }
+
+    static void end_in_pause(
         const error_code& ec, failed_attempt& failed, progress& state, call_outcome& out) {
-        if (ec) {
-            failed.data.phase = state.stage_name();
-            failed.data.cause = cause_of(ec);
-            out.failure = fail(ec, state.ended(std::move(failed.data)));
-            return false;
-        }
-        state.enter(progress::stage::other);
-        return true;
+        failed.data.phase = state.stage_name();
+        failed.data.cause = cause_of(ec);
+        out.failure = fail(ec, state.ended(std::move(failed.data)));
     }
 
     /// Lets the permit's bucket learn from the answer, or from its loss.
@@ -1217,6 +1266,7 @@ private:
     /// Tells the observer of an attempt that ended, and of the next one if `again` gives a reason.
     static void tell(
         const progress& state,
+        const http::phase_times& times,
         unsigned status,
         const error_code& code,
         std::optional<retry_reason> again = {},
@@ -1228,7 +1278,7 @@ private:
         event.error = code;
         event.waited = state.waited;
         event.took = state.took;
-        event.times = state.attempt_times;
+        event.times = times;
         event.retried = again.has_value();
         event.backoff = backoff;
         state.report->to().on_attempt(state.report->info(), event);

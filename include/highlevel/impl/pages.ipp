@@ -167,7 +167,7 @@ private:
         if (!outcome.failure) core_->decode(&meta, page.type(), page.value(), outcome);
         if (outcome.failure) co_return std::move(*outcome.failure);
         auto const skipped = pager_.skip();
-        if (!observe(outcome.parts.reply.body)) co_return stuck();
+        if (!observe(outcome.parts->reply.body)) co_return stuck();
         if (misplaced(page)) {
             pager_.stuck(not_as_typed);
             co_return stuck();

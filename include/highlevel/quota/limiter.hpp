@@ -20,12 +20,11 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/prefer.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/system/error_code.hpp>
 
 #include <chrono>
@@ -201,6 +200,8 @@ public:
     [[nodiscard]] boost::asio::awaitable<acquire_result> acquire(
         std::string_view resource, acquire_options options);
 
+    class acquisition;
+
     /// How the bucket of a resource looks now. If it is not known, what would be assumed of it.
     [[nodiscard]] bucket_snapshot snapshot(std::string_view resource) const {
         return core_->snapshot(resource);
@@ -217,77 +218,103 @@ private:
     std::shared_ptr<detail::limiter_core> core_;
 };
 
-inline boost::asio::awaitable<acquire_result> limiter::acquire(
-    std::string_view resource, acquire_options options) {
-    namespace asio = boost::asio;
-    // From here on the limiter itself is not needed; it may be destroyed while we wait.
-    auto const core = core_;
-    auto const deadline = detail::limiter_core::to_nanos(options.deadline);
-    acquire_result result;
-    auto const finish = [&](const boost::system::error_code& error, detail::nanos retry_in,
-                            detail::entry* home, bucket::ticket& ticket) {
-        result.error_ = error;
-        if (retry_in >= 0)
-            result.retry_in_ =
-                std::chrono::ceil<std::chrono::milliseconds>(std::chrono::nanoseconds{retry_in});
-        if (ticket.open()) result.permit_ = permit{core, *home, std::exchange(ticket, {})};
-    };
+/// limiter::acquire() for a coroutine that waits in its own frame, where one that it awaited would
+/// hold memory of its own for each that waits:
+///
+///     acquisition waiting{limiter, resource, options};
+///     if (!waiting.ready()) {
+///         co_await waiting.wait();
+///         waiting.woken(co_await asio::this_coro::cancellation_state);
+///     }
+///     auto got = waiting.result();
+///
+/// What was granted and not taken is given back when it is destroyed; nobody can have sent anything
+/// then. Thread safety: shared objects: unsafe.
+class limiter::acquisition {
+public:
+    /// Asks for a permit. `resource` must live until wait() has suspended the coroutine; the
+    /// limiter need not live any longer than this call.
+    acquisition(limiter& of, std::string_view resource, acquire_options options)
+        : core_(of.core_),
+          resource_(resource) {
+        w_.lane = options.lane;
+        w_.patient = options.wait_past_deadline;
+        w_.retry = options.retry;
+        w_.deadline = detail::limiter_core::to_nanos(options.deadline);
+        auto first = core_->attempt(resource, w_.lane, w_.retry, w_.patient, w_.deadline, true);
+        ready_ = !first.pending;
+        if (!ready_) return;
+        w_.error = first.error;
+        w_.retry_in = first.retry_in;
+        w_.home = first.home;
+        w_.ticket = first.ticket;
+    }
+    acquisition(const acquisition&) = delete;
+    acquisition& operator=(const acquisition&) = delete;
+    ~acquisition() {
+        if (w_.ticket.open()) core_->unsent(*w_.home, w_.ticket);
+    }
 
-    // In a function of its own: what it needs is no part of what a waiter holds.
-    auto const answered_at_once = [&] {
-        auto first = core->attempt(
-            resource, options.lane, options.retry, options.wait_past_deadline, deadline, true);
-        if (!first.pending) finish(first.error, first.retry_in, first.home, first.ticket);
-        return !first.pending;
-    };
-    if (answered_at_once()) co_return result;
+    /// Whether there is a result without a wait.
+    [[nodiscard]] bool ready() const noexcept { return ready_; }
 
-    detail::waiter w;
-    // Granted to a coroutine that is destroyed before it runs again: nobody can have sent anything.
-    class reclaimer {
-    public:
-        explicit reclaimer(detail::limiter_core& core, detail::waiter& w) : core_(core), w_(w) {}
-        reclaimer(const reclaimer&) = delete;
-        reclaimer& operator=(const reclaimer&) = delete;
-        ~reclaimer() {
-            if (w_.ticket.open()) core_.unsent(*w_.home, w_.ticket);
-        }
+    /// An operation that completes when there is a result.
+    [[nodiscard]] auto wait() {
+        namespace asio = boost::asio;
+        return asio::async_initiate<const asio::deferred_t&, void(highlevel::detail::rung)>(
+            [this](auto handler) { park(std::move(handler)); }, asio::deferred);
+    }
 
-    private:
-        detail::limiter_core& core_;
-        detail::waiter& w_;
-    } const reclaim{*core, w};
-    w.lane = options.lane;
-    w.patient = options.wait_past_deadline;
-    w.deadline = deadline;
-    auto const initiate = [&core, &w, resource, retry = options.retry](auto&& handler) {
-        w.executor = asio::prefer(
-            asio::any_io_executor{asio::get_associated_executor(handler, core->executor())},
+    /// After the wait: a coroutine that was cancelled meanwhile gives back what it was granted.
+    void woken(const boost::asio::cancellation_state& stop) noexcept {
+        if (stop.cancelled() == boost::asio::cancellation_type::none || !w_.ticket.open()) return;
+        core_->unsent(*w_.home, w_.ticket);
+        w_.error = boost::asio::error::operation_aborted;
+    }
+
+    /// A permit, or why there is none. Call it once.
+    [[nodiscard]] acquire_result result() {
+        acquire_result made;
+        made.error_ = w_.error;
+        if (w_.retry_in >= 0)
+            made.retry_in_ =
+                std::chrono::ceil<std::chrono::milliseconds>(std::chrono::nanoseconds{w_.retry_in});
+        if (w_.ticket.open()) made.permit_ = permit{core_, *w_.home, std::exchange(w_.ticket, {})};
+        return made;
+    }
+
+private:
+    template <class Handler>
+    void park(Handler handler) {
+        namespace asio = boost::asio;
+        w_.executor = asio::prefer(
+            asio::any_io_executor{asio::get_associated_executor(handler, core_->executor())},
             asio::execution::outstanding_work.tracked);
         // Not assigned: assignment recurses without end in Asio 1.26.
-        highlevel::detail::waiting_handler{std::forward<decltype(handler)>(handler)}.swap(
-            w.handler);
+        highlevel::detail::waiting_handler{std::move(handler)}.swap(w_.handler);
         // What is set before the waiter is queued is seen by whoever completes it.
-        auto slot = asio::get_associated_cancellation_slot(w.handler);
+        auto slot = asio::get_associated_cancellation_slot(w_.handler);
         if (slot.is_connected())
-            slot.assign([core = core.get(), &w](asio::cancellation_type type) {
-                if (type != asio::cancellation_type::none) core->cancel(w);
+            slot.assign([core = core_.get(), w = &w_](asio::cancellation_type type) {
+                if (type != asio::cancellation_type::none) core->cancel(*w);
             });
-        core->park(w, resource, retry);
-    };
-    // It is always a success: what came of the wait is in `w`.
-    boost::system::error_code none;
-    auto token = asio::redirect_error(asio::use_awaitable, none);
-    co_await asio::async_initiate<decltype(token)&, void(boost::system::error_code)>(
-        std::cref(initiate), token);
-
-    auto const cancelled = (co_await asio::this_coro::cancellation_state).cancelled();
-    if (cancelled != asio::cancellation_type::none && w.ticket.open()) {
-        core->unsent(*w.home, w.ticket);
-        w.error = asio::error::operation_aborted;
+        core_->park(w_, resource_, w_.retry);
     }
-    finish(w.error, w.retry_in, w.home, w.ticket);
-    co_return result;
+
+    std::shared_ptr<detail::limiter_core> core_;
+    std::string_view resource_;
+    detail::waiter w_;
+    bool ready_ = false;
+};
+
+inline boost::asio::awaitable<acquire_result> limiter::acquire(
+    std::string_view resource, acquire_options options) {
+    acquisition waiting{*this, resource, options};
+    if (!waiting.ready()) {
+        co_await waiting.wait();
+        waiting.woken(co_await boost::asio::this_coro::cancellation_state);
+    }
+    co_return waiting.result();
 }
 
 } // namespace highlevel::quota

@@ -30,9 +30,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/system/errc.hpp>
 #include <boost/system/system_error.hpp>
 
@@ -194,6 +192,11 @@ public:
         reached = next;
     }
 
+    void end(time_point now) {
+        enter(reached, now);
+        if (error) reply = response{};
+    }
+
     /// Begins anew on another connection; the time that was spent stays spent.
     void restart(time_point now) {
         enter(reached, now);
@@ -210,6 +213,79 @@ public:
 
 private:
     time_point since_;
+    asio::cancellation_state stop_;
+};
+
+/// exchange_options in less room: few exchanges have limits of their own, or a sink.
+class terms {
+public:
+    explicit terms(const exchange_options& wanted)
+        : deadline(wanted.deadline.value_or(time_point::min())),
+          group(wanted.group),
+          max_body(wanted.max_body),
+          repeatable(wanted.repeatable) {
+        if (wanted.sink != nullptr || !(wanted.limits == phase_timeouts{}))
+            rare_ = std::make_unique<const rare>(wanted.limits, wanted.sink);
+    }
+
+    [[nodiscard]] timeouts limits(const timeouts& usual) const {
+        return rare_ ? usual.with(rare_->limits) : usual;
+    }
+    [[nodiscard]] body_sink* sink() const noexcept { return rare_ ? rare_->sink : nullptr; }
+
+    /// The least of all: none was given.
+    time_point deadline;
+    std::string_view group;
+    std::size_t max_body;
+    bool repeatable;
+
+private:
+    class rare {
+    public:
+        rare(const phase_timeouts& own, body_sink* into) : limits(own), sink(into) {}
+
+        phase_timeouts limits;
+        body_sink* sink;
+    };
+
+    std::unique_ptr<const rare> rare_;
+};
+
+/// What an exchange holds while it waits for a connection. Its trip, which is larger than that,
+/// begins when it has one, or when there is a failure to tell.
+class prospect {
+public:
+    prospect(terms& wanted, const asio::cancellation_state& stop) : how(wanted), stop_(stop) {}
+
+    /// Begins the trip, unless that was done before.
+    trip& depart(const timeouts& usual) {
+        if (!out) {
+            out = std::make_shared<trip>(begun, how.limits(usual), stop_);
+            out->deadline = how.deadline;
+        }
+        return *out;
+    }
+
+    /// Begins the trip to say that it ended before it began.
+    trip& fail(const timeouts& usual, const error_code& ec, std::string_view why = {}) {
+        auto& failed = depart(usual);
+        failed.error = ec;
+        failed.detail = why;
+        return failed;
+    }
+
+    [[nodiscard]] bool cancelled() const noexcept {
+        return (stop_.cancelled() & asio::cancellation_type::terminal) !=
+            asio::cancellation_type::none;
+    }
+
+    /// The exchange's own.
+    terms& how;
+    time_point begun = clock::now();
+    /// Null while there is nothing to say.
+    std::shared_ptr<trip> out;
+
+private:
     asio::cancellation_state stop_;
 };
 
@@ -255,59 +331,53 @@ public:
         });
     }
 
-    [[nodiscard]] static asio::awaitable<exchange_result> exchange(
-        std::shared_ptr<transport_core> self, const request& r, exchange_options options) {
-        auto const begun = clock::now();
-        trip out{
-            begun, self->limits_.with(options.limits),
-            co_await asio::this_coro::cancellation_state};
-        if (!self->acceptable(r, out)) co_return std::move(out);
+    [[nodiscard]] static asio::awaitable<exchange_result> exchange_by_value(
+        std::shared_ptr<transport_core> self, const request& r, terms how) {
+        auto const out = co_await exchange(std::move(self), r, std::move(how));
+        if (out) co_return std::move(*out);
+        exchange_result none;
+        none.error = make_error_code(boost::system::errc::not_enough_memory);
+        co_return none;
+    }
+
+    // A crowd of exchanges waits for connections in this frame, and g++ 12 gives each variable of a
+    // frame a place of its own. So what is needed between two suspensions only is done in plain
+    // functions.
+    [[nodiscard]] static asio::awaitable<std::shared_ptr<exchange_result>> exchange(
+        std::shared_ptr<transport_core> self, const request& r, terms how) {
+        prospect mine{how, co_await asio::this_coro::cancellation_state};
+        if (!self->begin(mine, r)) co_return std::move(mine.out);
         presence const here{*self};
-        if (options.deadline)
-            out.deadline = *options.deadline;
-        else if (self->limits_.total.count() > 0)
-            out.deadline = highlevel::detail::after(begun, self->limits_.total);
-        if (out.deadline <= begun) {
-            out.error = errc::timeout;
-            out.detail = "the deadline had passed already";
-            co_return std::move(out);
-        }
         for (int moves = 0;; ++moves) {
-            lease held{self};
+            lease held{*self};
             bool again = false;
             // One look is cheaper than another request on a dead connection.
-            if (moves != 0) options.repeatable = false;
+            if (moves != 0) how.repeatable = false;
             try {
-                co_await self->acquire(held, options, out);
-                if (!out.error) again = co_await self->converse(held, r, options, out);
-            } catch (const std::bad_alloc&) {
-                out.error = make_error_code(boost::system::errc::not_enough_memory);
-                out.detail.clear();
-            } catch (const std::exception& e) {
-                auto const* const coded = dynamic_cast<const boost::system::system_error*>(&e);
-                if (coded != nullptr && coded->code() == asio::error::operation_aborted) {
-                    // How Asio reports a cancellation that came between two operations.
-                    out.error = coded->code();
-                    out.detail.clear();
-                } else {
-                    // Only the caller's sources and sinks are left, which are not to throw.
-                    out.error = errc::file_failed;
-                    out.detail = e.what();
+                auto next = step::again;
+                while (next == step::again) {
+                    next = self->look(mine, held);
+                    if (next == step::wait) {
+                        queued_place at{mine, held};
+                        co_await at.bell->wait();
+                        next = self->woken(mine, held, at);
+                    }
+                    if (next == step::reuse) next = self->try_kept(mine, held);
                 }
+                if (next == step::open) co_await self->open(held, *mine.out);
+                if (!mine.out->error) again = co_await self->converse(held, r, how, *mine.out);
             } catch (...) {
-                out.error = errc::file_failed;
-                out.detail = "an exception of unknown type";
+                self->caught(mine);
             }
-            if (held.link) held.link->ended_by = why_closed(held, again, out);
+            if (held.link && mine.out) held.link->ended_by = why_closed(held, again, *mine.out);
             // Here and not in a destructor: whoever waits for the place has to be woken.
             held.settle();
             if (!again || moves == max_moves) break;
             self->count(&transport_stats::moved);
-            out.restart(clock::now());
+            mine.out->restart(clock::now());
         }
-        out.enter(out.reached, clock::now());
-        if (out.error) out.reply = response{};
-        co_return std::move(out);
+        if (mine.out) mine.out->end(clock::now());
+        co_return std::move(mine.out);
     }
 
     void close() noexcept {
@@ -317,7 +387,7 @@ public:
             closed_.store(true);
             pool_.clear(idle);
             while (auto* w = pool_.drain())
-                static_cast<place*>(w)->bell->ring(asio::error::operation_aborted);
+                static_cast<queued_place*>(w)->bell->ring(asio::error::operation_aborted);
         }
         // First, so that an exchange whose look-up ends now knows why.
         for (auto const& w : watchdog_->all())
@@ -369,30 +439,26 @@ private:
         transport_core& core_;
     };
 
-    /// A place in the pool's queue.
-    class place final : public pool_type::waiter {
-    public:
-        std::shared_ptr<one_shot> bell = std::make_shared<one_shot>();
-    };
-
     /// What an exchange holds of the pool; gives it back whatever way the exchange ends.
     class lease {
     public:
         enum class state : std::uint8_t { nothing, opening, in_use };
 
-        explicit lease(std::shared_ptr<transport_core> core) : core_(std::move(core)) {}
+        explicit lease(transport_core& core) : core_(core) {}
         lease(const lease&) = delete;
         lease& operator=(const lease&) = delete;
         // Reached with something in hand only when the coroutine is destroyed in its sleep: nobody
         // is woken then, because the context of those who wait may be going down too.
         ~lease() {
-            if (what != state::nothing) core_->give_back(*this, false);
-            if (memory) core_->keep(std::move(memory));
+            if (what != state::nothing) core_.give_back(*this, false);
+            if (memory) core_.keep(std::move(memory));
         }
 
         void settle() {
-            if (what != state::nothing) core_->give_back(*this, true);
+            if (what != state::nothing) core_.give_back(*this, true);
         }
+
+        [[nodiscard]] transport_core& core() const noexcept { return core_; }
 
         state what = state::nothing;
         circuit_breaker::ticket admitted = circuit_breaker::ticket::refused;
@@ -404,8 +470,11 @@ private:
         std::unique_ptr<scratch> memory;
 
     private:
-        std::shared_ptr<transport_core> core_;
+        transport_core& core_;
     };
+
+    /// How an exchange goes on to its connection.
+    enum class step : std::uint8_t { again, wait, reuse, open, failed };
 
     /// What a byte may stand in (RFC 9110 sections 5.6.2 and 5.5).
     enum octet : std::uint8_t { in_token = 1, in_value = 2 };
@@ -435,10 +504,9 @@ private:
     }
 
     /// Refuses what would be another request on the wire than it seems (request smuggling).
-    [[nodiscard]] bool acceptable(const request& r, trip& out) const {
-        auto const refuse = [&](std::string why) {
-            out.error = errc::invalid_argument;
-            out.detail = std::move(why);
+    [[nodiscard]] bool acceptable(const request& r, prospect& mine) const {
+        auto const refuse = [&](std::string_view why) {
+            mine.fail(limits_, make_error_code(errc::invalid_argument), why);
             return false;
         };
         if (r.target.empty() || r.target.front() != '/')
@@ -462,7 +530,7 @@ private:
                 return refuse("Content-Length is not the length of the body");
         }
         if (r.source && !r.body.empty()) return refuse("there is a body beside the source");
-        auto const& l = out.limits;
+        auto const l = mine.how.limits(limits_);
         if (std::min({l.connect, l.tls, l.write, l.first_byte, l.idle}).count() < 0)
             return refuse("a time-out is negative");
         return true;
@@ -472,44 +540,77 @@ private:
         return r.source ? r.source->size() : r.body.size();
     }
 
-    /// Gets a connection into `held`, kept or new; on failure `out` says why.
-    [[nodiscard]] asio::awaitable<void> acquire(
-        lease& held, const exchange_options& options, trip& out) {
-        for (;;) {
-            pool_type::grant granted;
-            std::vector<std::shared_ptr<connection>> discarded;
-            auto now = clock::now();
-            {
-                std::lock_guard const lock{mutex_};
-                if (closed_.load() || out.cancelled()) {
-                    out.error = asio::error::operation_aborted;
-                    co_return;
-                }
-                granted = pool_.acquire(now, discarded, may_open(now));
-                took(held, granted);
+    /// Looks at the request and the deadline; false when the exchange has failed already.
+    [[nodiscard]] bool begin(prospect& mine, const request& r) const {
+        if (!acceptable(r, mine)) return false;
+        if (mine.how.deadline == time_point::min())
+            mine.how.deadline = limits_.total.count() > 0
+                ? highlevel::detail::after(mine.begun, limits_.total)
+                : time_point::max();
+        if (mine.how.deadline > mine.begun) return true;
+        mine.fail(limits_, make_error_code(errc::timeout), "the deadline had passed already");
+        return false;
+    }
+
+    /// Gets a connection from the pool, or the right to open one, into `held`.
+    [[nodiscard]] step look(prospect& mine, lease& held) {
+        std::vector<std::shared_ptr<connection>> discarded;
+        auto const now = clock::now();
+        std::lock_guard const lock{mutex_};
+        if (closed_.load() || mine.cancelled()) {
+            mine.fail(limits_, asio::error::operation_aborted);
+            return step::failed;
+        }
+        auto granted = pool_.acquire(now, discarded, may_open(now));
+        took(held, granted);
+        return granted_as(granted, mine);
+    }
+
+    /// What a grant means; the trip begins with it.
+    [[nodiscard]] step granted_as(const pool_type::grant& granted, prospect& mine) const {
+        if (granted.what == pool_type::outcome::wait) return step::wait;
+        mine.depart(limits_);
+        return granted.what == pool_type::outcome::open ? step::open : step::reuse;
+    }
+
+    /// A kept connection may be dead; then it is closed, and there is another look.
+    [[nodiscard]] step try_kept(const prospect& mine, lease& held) {
+        held.link->reused = true;
+        held.trusted = mine.how.repeatable && held.link->io().settled() &&
+            clock::now() - *held.link->idle_since < trusted_for_;
+        held.reusable = held.trusted || held.link->io().quiet();
+        if (held.reusable) return step::reuse;
+        count(&transport_stats::stale);
+        held.link->ended_by = close_reason::stale;
+        held.settle();
+        return step::again;
+    }
+
+    /// An exchange throws nothing: what is thrown on its way becomes its result.
+    void caught(prospect& mine) const noexcept {
+        try {
+            try {
+                throw;
+            } catch (const std::bad_alloc&) {
+                auto const code = make_error_code(boost::system::errc::not_enough_memory);
+                mine.fail(limits_, code);
+            } catch (const boost::system::system_error& e) {
+                // How Asio reports a cancellation that came between two operations.
+                bool const cancelled = e.code() == asio::error::operation_aborted;
+                if (cancelled)
+                    mine.fail(limits_, e.code());
+                else
+                    mine.fail(limits_, make_error_code(errc::file_failed), e.what());
+            } catch (const std::exception& e) {
+                // Only the caller's sources and sinks are left, which are not to throw.
+                mine.fail(limits_, make_error_code(errc::file_failed), e.what());
+            } catch (...) {
+                mine.fail(
+                    limits_, make_error_code(errc::file_failed), "an exception of unknown type");
             }
-            discarded.clear();
-            if (granted.what == pool_type::outcome::wait) {
-                co_await queue(held, granted, options, out);
-                if (out.error) co_return;
-                now = clock::now();
-            }
-            if (granted.what == pool_type::outcome::open) {
-                auto const began = clock::now();
-                co_await open(held, out);
-                // An opening that was called off is no failure of the peer's.
-                if (listener_ && held.link && out.error != asio::error::operation_aborted)
-                    tell_opened(*held.link, began, out);
-                co_return;
-            }
-            held.link->reused = true;
-            held.trusted = options.repeatable && held.link->io().settled() &&
-                now - *held.link->idle_since < trusted_for_;
-            held.reusable = held.trusted || held.link->io().quiet();
-            if (held.reusable) co_return;
-            count(&transport_stats::stale);
-            held.link->ended_by = close_reason::stale;
-            held.settle();
+        } catch (...) {
+            // Not even for that was there memory.
+            if (mine.out) mine.out->error = make_error_code(boost::system::errc::not_enough_memory);
         }
     }
 
@@ -530,83 +631,83 @@ private:
             held.what = lease::state::opening;
         } else if (granted.what == pool_type::outcome::reuse) {
             held.what = lease::state::in_use;
-            held.link = *std::move(granted.connection);
+            held.link = std::move(granted.connection);
             held.link->idle_since = granted.idle_since;
             ++counts_.reused;
         }
     }
 
-    /// Waits for a grant.
-    [[nodiscard]] asio::awaitable<void> queue(
-        lease& held, pool_type::grant& granted, const exchange_options& options, trip& out) {
-        // Takes itself out of the queue, and gives back what came too late for it.
-        class queued_place {
-        public:
-            queued_place(transport_core& core, lease& lent, std::string_view group)
-                : core_(core),
-                  held_(lent) {
-                std::lock_guard const lock{core_.mutex_};
-                if (core_.closed_.load())
-                    at.bell->ring(asio::error::operation_aborted);
+    /// A place in the queue for a connection, with a time limit. Takes itself out of the queue, and
+    /// gives back what came too late for it.
+    class queued_place final : public pool_type::waiter {
+    public:
+        queued_place(const prospect& mine, lease& held) : held_(held) {
+            auto& core = held.core();
+            {
+                std::lock_guard const lock{core.mutex_};
+                if (core.closed_.load())
+                    bell->ring(asio::error::operation_aborted);
                 else
-                    core_.pool_.enter(at, group);
+                    core.pool_.enter(*this, mine.how.group);
             }
-            queued_place(const queued_place&) = delete;
-            queued_place& operator=(const queued_place&) = delete;
-            ~queued_place() { leave(); }
-
-            pool_type::grant& leave() {
-                std::lock_guard const lock{core_.mutex_};
-                core_.pool_.leave(at);
-                if (held_.what == lease::state::nothing) core_.took(held_, at.granted);
-                return at.granted;
+            try {
+                core.wake_waiters();
+                core.look_again();
+                limit_ = core.watchdog_->add_wait(mine.how.deadline, bell);
+            } catch (...) {
+                leave();
+                throw;
             }
+        }
+        queued_place(const queued_place&) = delete;
+        queued_place& operator=(const queued_place&) = delete;
+        ~queued_place() {
+            held_.core().watchdog_->remove_wait(limit_);
+            leave();
+        }
 
-            place at;
+        pool_type::grant& leave() {
+            auto& core = held_.core();
+            std::lock_guard const lock{core.mutex_};
+            core.pool_.leave(*this);
+            if (held_.what == lease::state::nothing) core.took(held_, granted);
+            return granted;
+        }
 
-        private:
-            transport_core& core_;
-            lease& held_;
-        };
-        class limit {
-        public:
-            limit(watchdog& dog, time_point when, const std::shared_ptr<one_shot>& bell)
-                : dog_(dog),
-                  place_(dog.add_wait(when, bell)) {}
-            limit(const limit&) = delete;
-            limit& operator=(const limit&) = delete;
-            ~limit() { dog_.remove_wait(place_); }
+        std::shared_ptr<one_shot> const bell = std::make_shared<one_shot>();
 
-        private:
-            watchdog& dog_;
-            watchdog::wait_list::iterator place_;
-        };
+    private:
+        lease& held_;
+        watchdog::wait_list::iterator limit_;
+    };
 
-        queued_place mine{*this, held, options.group};
-        wake_waiters();
-        look_again();
-        limit const bound{*watchdog_, out.deadline, mine.at.bell};
-        error_code ec;
-        co_await mine.at.bell->async_wait(asio::redirect_error(asio::use_awaitable, ec));
-        granted.what = mine.leave().what;
+    /// After the wait for a connection.
+    [[nodiscard]] step woken(prospect& mine, lease& held, queued_place& place) {
+        auto const& granted = place.leave();
+        auto const& ec = place.bell->code();
         held.reusable = held.what == lease::state::in_use;
         if (granted.what != pool_type::outcome::wait && ec != asio::error::operation_aborted)
-            co_return;
+            return granted_as(granted, mine);
         if (ec != asio::error::timed_out) {
-            out.error = asio::error::operation_aborted;
-            co_return;
+            mine.fail(limits_, asio::error::operation_aborted);
+            return step::failed;
         }
         std::lock_guard const lock{mutex_};
         // Nobody could connect: that is what the caller needs to know, not that it waited. What
         // happened long ago is no explanation.
         auto const age = clock::now() - last_open_error_at_;
         bool const explains = last_open_error_ && age < error_memory;
-        out.error = explains ? last_open_error_ : make_error_code(errc::timeout);
         auto const seconds = std::chrono::duration_cast<std::chrono::seconds>(age).count();
-        out.detail = explains
-            ? last_open_detail_ + " (" + std::to_string(seconds) +
-                " s ago, while waiting for a connection)"
-            : "all " + std::to_string(pooling_.max_connections) + " connections stayed in use";
+        if (explains)
+            mine.fail(
+                limits_, last_open_error_,
+                last_open_detail_ + " (" + std::to_string(seconds) +
+                    " s ago, while waiting for a connection)");
+        else
+            mine.fail(
+                limits_, make_error_code(errc::timeout),
+                "all " + std::to_string(pooling_.max_connections) + " connections stayed in use");
+        return step::failed;
     }
 
     /// Has tidy() called when there is something to do for it.
@@ -625,6 +726,15 @@ private:
 
     /// Opens a connection for the granted place.
     [[nodiscard]] asio::awaitable<void> open(lease& held, trip& out) {
+        auto const began = clock::now();
+        co_await open_unheard(held, out);
+        // An opening that was called off is no failure of the peer's.
+        if (listener_ && held.link && out.error != asio::error::operation_aborted)
+            tell_opened(*held.link, began, out);
+    }
+
+    /// The same, of which the listener is to be told.
+    [[nodiscard]] asio::awaitable<void> open_unheard(lease& held, trip& out) {
         {
             std::lock_guard const lock{mutex_};
             auto const now = clock::now();
@@ -704,7 +814,8 @@ private:
         error_code ec;
         auto found = addresses_->ask(clock::now(), bell);
         if (!found) {
-            co_await bell->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+            co_await bell->wait();
+            ec = bell->code();
             if (ec) co_return fail(link, ec, limit, out);
             found = addresses_->latest();
         }
@@ -734,7 +845,8 @@ private:
         {
             abort_at_exit const guard{*racing};
             racing->start();
-            co_await bell->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+            co_await bell->wait();
+            ec = bell->code();
         }
         auto socket = ec ? std::nullopt : racing->take();
         if (!socket) {
@@ -821,7 +933,7 @@ private:
 
     /// Sends and receives. True when the exchange should move to another connection.
     [[nodiscard]] asio::awaitable<bool> converse(
-        lease& held, const request& r, const exchange_options& options, trip& out) {
+        lease& held, const request& r, const terms& how, trip& out) {
         if (!held.memory) held.memory = std::make_unique<scratch>();
         auto& memory = *held.memory;
         auto& link = *held.link;
@@ -871,7 +983,7 @@ private:
 
         auto stage = phase::first_byte;
         response_parser parser{
-            out.reply, r.verb == method::head, options.max_body, options.sink, compress};
+            out.reply, r.verb == method::head, how.max_body, how.sink(), compress};
         char* const input = memory.input.get();
         std::size_t filled = 0;
         while (!parser.done()) {
@@ -1085,7 +1197,7 @@ private:
         if (pool_.waiting() != 0) {
             now = clock::now();
             while (auto* w = pool_.next(now, discarded, may_open(now)))
-                static_cast<place*>(w)->bell->ring();
+                static_cast<queued_place*>(w)->bell->ring();
         }
         next_look_.store(next_look(now));
     }
@@ -1155,7 +1267,12 @@ HIGHLEVEL_DECL http1_transport::~http1_transport() {
 
 HIGHLEVEL_DECL asio::awaitable<exchange_result> http1_transport::exchange(
     const request& r, exchange_options options) {
-    return detail::transport_core::exchange(core_, r, options);
+    return detail::transport_core::exchange_by_value(core_, r, detail::terms{options});
+}
+
+HIGHLEVEL_DECL asio::awaitable<std::shared_ptr<exchange_result>> http1_transport::exchange_on_heap(
+    const request& r, exchange_options options) {
+    return detail::transport_core::exchange(core_, r, detail::terms{options});
 }
 
 HIGHLEVEL_DECL void http1_transport::close() noexcept {
