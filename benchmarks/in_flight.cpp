@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // Ten thousand calls at once over a thousand locations, against a sandbox that takes its time: what
-// a call that waits costs in memory and CPU, and how long the first and the last take.
+// a call that waits costs in memory and CPU, and how long the first and the last take. Beside the
+// memory stand that of a coroutine that only waits and that of a request, which any client has.
 
 #include "../examples/support/command_line.hpp"
 #include "support/measure.hpp"
@@ -12,8 +13,13 @@
 #include <highlevel/sandbox/server.hpp>
 #include <highlevel/v2/contacts.hpp>
 
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 
 #include <malloc.h>
 
@@ -26,6 +32,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace asio = boost::asio;
@@ -103,6 +110,44 @@ std::size_t heap_bytes() {
     return ::mallinfo2().uordblks;
 }
 
+/// Bytes of the heap for each coroutine that is spawned and waits, with nothing to do.
+double parked_bytes(std::size_t many) {
+    asio::io_context context{1};
+    std::vector<asio::any_completion_handler<void()>> waiting;
+    waiting.reserve(many);
+    auto const one = [&]() -> asio::awaitable<void> {
+        co_await asio::async_initiate<const asio::deferred_t&, void()>(
+            [&](auto handler) { waiting.emplace_back(std::move(handler)); }, asio::deferred);
+    };
+    auto const before = heap_bytes();
+    for (std::size_t i = 0; i < many; ++i)
+        asio::co_spawn(context, one(), [](std::exception_ptr) {});
+    context.poll();
+    auto const held = heap_bytes() - before;
+    for (auto& handler : waiting)
+        asio::post(context, std::move(handler));
+    context.restart();
+    context.run();
+    return static_cast<double>(held) / static_cast<double>(many);
+}
+
+/// Bytes of one request of the calls, those on the heap included.
+double request_bytes(const std::string& contact, std::size_t many) {
+    std::vector<http::request> requests;
+    requests.reserve(many);
+    auto const before = heap_bytes();
+    for (std::size_t i = 0; i < many; ++i) {
+        auto& made = requests.emplace_back(highlevel::method::get, "/contacts/" + contact);
+        made.fields.reserve(6, 160);
+        made.fields.add("Version", contacts::get_contact::meta.version);
+        made.fields.add("Accept", "application/json");
+        made.fields.add("User-Agent", highlevel::client_options{}.user_agent);
+    }
+    auto const held = heap_bytes() - before;
+    return static_cast<double>(sizeof(http::request)) +
+        static_cast<double>(held) / static_cast<double>(many);
+}
+
 int run(const arguments& args) {
     measure::server_process house{
         [&](std::istream& stop, std::ostream& out) { serve(args, stop, out); }};
@@ -140,22 +185,37 @@ int run(const arguments& args) {
         if (first == 0) first = last;
         ++(got || got.error().status() != 0 ? good : bad);
     };
-    for (std::size_t i = 0; i < args.calls; ++i)
-        asio::co_spawn(context, one(i), [](std::exception_ptr) {});
-    // Everything that is ready runs: all calls have begun and wait when it returns.
-    context.poll();
-    auto const queued = heap_bytes() - before;
+    std::size_t begun = 0;
+    // Everything that is ready runs: these calls have begun and wait when it returns.
+    auto const begin = [&](std::size_t many) {
+        for (; begun < many; ++begun)
+            asio::co_spawn(context, one(begun), [](std::exception_ptr) {});
+        context.poll();
+        return heap_bytes();
+    };
+    // The first half opens connections and makes the limiter's buckets, the second one only waits.
+    auto const half = begin(args.calls / 2);
+    auto const whole = begin(args.calls);
+    auto const queued = whole - before;
+    auto const waiter =
+        static_cast<double>(whole - half) / static_cast<double>(args.calls - args.calls / 2);
     auto const begun_cpu = watch.cpu();
     context.run();
+    auto const total_cpu = watch.cpu();
     auto const links = transport->stats();
     auto const per_call = static_cast<double>(queued) / static_cast<double>(args.calls);
-    auto const cpu_us = watch.cpu() * 1e6 / static_cast<double>(args.calls);
+    auto const parked = parked_bytes(args.calls);
+    auto const request = request_bytes(contact, args.calls);
+    auto const cpu_us = total_cpu * 1e6 / static_cast<double>(args.calls);
     if (args.json)
         measure::record{}
             .add("program", std::string_view{"in_flight"})
             .add("calls", std::uint64_t{args.calls})
             .add("failed", std::uint64_t{bad})
             .add("heap_per_call", per_call)
+            .add("heap_per_waiter", waiter)
+            .add("parked_coroutine", parked)
+            .add("request", request)
             .add("cpu_us_per_call", cpu_us)
             .add("first_s", first)
             .add("last_s", last)
@@ -166,11 +226,12 @@ int run(const arguments& args) {
         std::printf(
             "%zu calls over %zu locations, %lld ms each: %zu answered, %zu failed\n"
             "  first after %.3f s, last after %.3f s, %llu connections\n"
-            "  %.0f bytes of heap per call when all wait; %.1f us CPU per call, %.1f of them until "
-            "all wait; peak %llu KB\n",
+            "  %.0f bytes of heap per call when all wait; %.0f for each more that waits, of which "
+            "%.0f for its request; a coroutine that only waits has %.0f\n"
+            "  %.1f us CPU per call, %.1f of them until all wait; peak %llu KB\n",
             args.calls, args.locations, static_cast<long long>(args.latency.count()), good, bad,
-            first, last, static_cast<unsigned long long>(links.opened), per_call, cpu_us,
-            begun_cpu * 1e6 / static_cast<double>(args.calls),
+            first, last, static_cast<unsigned long long>(links.opened), per_call, waiter, request,
+            parked, cpu_us, begun_cpu * 1e6 / static_cast<double>(args.calls),
             static_cast<unsigned long long>(measure::peak_kb()));
     return bad == 0 ? 0 : 1;
 }

@@ -335,6 +335,33 @@ TEST_CASE("only_a_get_that_may_be_repeated_trusts_a_kept_connection", "[client]"
     CHECK(f.network->bounds().back().repeatable);
 }
 
+/// Has no memory for results.
+class exhausted_transport final : public highlevel::http::transport {
+public:
+    asio::awaitable<highlevel::http::exchange_result> exchange(
+        const highlevel::http::request&, highlevel::http::exchange_options) override {
+        throw std::logic_error{"the client calls the other one"};
+        co_return highlevel::http::exchange_result{};
+    }
+    asio::awaitable<std::shared_ptr<highlevel::http::exchange_result>> exchange_on_heap(
+        const highlevel::http::request&, highlevel::http::exchange_options) override {
+        co_return nullptr;
+    }
+    void close() noexcept override {}
+};
+
+TEST_CASE("an_exchange_without_memory_for_its_result_was_not_sent", "[client]") {
+    fixture f;
+    f.options.transport = std::make_shared<exhausted_transport>();
+    auto const r = f.run(f.location().try_call(contacts::create_contact{}));
+    REQUIRE(r.has_error());
+    CHECK(r.error().code() == boost::system::errc::not_enough_memory);
+    CHECK(!r.error().may_have_been_processed());
+    auto const rate = f.location().quota();
+    CHECK(rate.unsent == 1);
+    CHECK(rate.in_flight == 0);
+}
+
 TEST_CASE("a_post_is_never_sent_twice_when_it_may_have_been_processed", "[client]") {
     fixture f;
     f.network->then(scripted_transport::lost(errc::connection_lost, phase::first_byte, true));

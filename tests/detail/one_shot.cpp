@@ -5,9 +5,12 @@
 
 #include <highlevel/detail/one_shot.hpp>
 
+#include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/system/error_code.hpp>
@@ -47,6 +50,29 @@ TEST_CASE("bell_wakes_its_waiter_once_whoever_rings_first", "[detail]") {
     context.run();
     REQUIRE(got.size() == 1);
     CHECK(!got[0]);
+}
+
+TEST_CASE("coroutine_waits_for_a_bell_in_its_own_frame", "[detail]") {
+    asio::io_context context;
+    auto const bell = std::make_shared<one_shot>();
+    auto const late = std::make_shared<one_shot>();
+    late->ring(asio::error::eof);
+    std::vector<error_code> got;
+    auto const wait = [&]() -> asio::awaitable<void> {
+        co_await bell->wait();
+        got.push_back(bell->code());
+        co_await late->wait();
+        got.push_back(late->code());
+    };
+    asio::co_spawn(context, wait(), asio::detached);
+    context.poll();
+    CHECK(got.empty());
+    bell->ring(asio::error::timed_out);
+    bell->ring();
+    context.run();
+    REQUIRE(got.size() == 2);
+    CHECK((got[0] == asio::error::timed_out));
+    CHECK((got[1] == asio::error::eof));
 }
 
 TEST_CASE("terminal_cancellation_rings_the_bell", "[detail]") {

@@ -461,6 +461,22 @@ TEST_CASE("permit_granted_to_a_cancelled_call_is_given_back", "[quota]") {
     CHECK(b.subject->snapshot("r").unsent == 2);
 }
 
+TEST_CASE("permit_that_is_not_taken_from_an_acquisition_is_given_back", "[quota]") {
+    bench b;
+    for (auto& p : b.use_up())
+        p.unsent();
+    {
+        limiter::acquisition const asked{*b.subject, "r", acquire_options{}};
+        CHECK(asked.ready());
+        CHECK(b.subject->snapshot("r").in_flight == 1);
+    }
+    CHECK(b.subject->snapshot("r").in_flight == 0);
+    limiter::acquisition taken{*b.subject, "r", acquire_options{}};
+    auto got = taken.result();
+    REQUIRE(got);
+    got.permit().unsent();
+}
+
 TEST_CASE("cancelled_leader_does_not_hold_up_those_behind_it", "[quota]") {
     bench b;
     auto held = b.use_up();
