@@ -350,7 +350,8 @@ public:
 /// Everything that is known of a failed call.
 ///
 /// Holds no token and no request body. What the server wrote (`messages`, `body`, ids) is its data:
-/// do not show it to users unescaped. A copy shares its content.
+/// do not show it to users unescaped. A copy shares its content. One that was moved from may only
+/// be assigned to or destroyed.
 ///
 /// Thread safety: distinct objects: safe, also copies of one failure; shared objects: safe to read.
 class failure {

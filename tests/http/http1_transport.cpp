@@ -691,6 +691,9 @@ TEST_CASE("limits_of_any_length_are_taken_by_exchanges", "[http][transport][limi
     http::exchange_options wrong;
     wrong.limits.write = -1ms;
     CHECK(b.get("/", wrong).error == errc::invalid_argument);
+    http::exchange_options past;
+    past.deadline = std::chrono::steady_clock::time_point::min();
+    CHECK(b.get("/", past).error == errc::timeout);
     CHECK(server.accepted() == 1);
 }
 

@@ -16,8 +16,8 @@ namespace highlevel::detail {
 /// What is called when a wait ends.
 using waiting_handler = boost::asio::any_completion_handler<void(boost::system::error_code)>;
 
-/// What a wait of a coroutine ends with: of an error code Asio would make an exception. The code is
-/// where the wait began.
+/// What a wait of a coroutine ends with: of an error code Asio would make an exception. The code
+/// stays with what was waited on.
 class rung {
 public:
     rung() noexcept = default;

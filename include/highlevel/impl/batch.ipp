@@ -113,10 +113,9 @@ asio::awaitable<batch_report> run_batch(std::shared_ptr<Batch> s, std::size_t co
     }
     s->running = 1;
     asio::post(strand, [s, strand] { start_worker(s, strand); });
-    error_code ec;
     auto const done = s->ended_or_cancelled;
-    co_await done->async_wait(asio::redirect_error(asio::use_awaitable, ec));
-    if (ec) {
+    co_await done->wait();
+    if (done->code()) {
         asio::post(strand, [s] {
             // The last worker has ended meanwhile, and the report is the caller's.
             if (s->running == 0) return;
@@ -130,6 +129,7 @@ asio::awaitable<batch_report> run_batch(std::shared_ptr<Batch> s, std::size_t co
         auto const throws = co_await asio::this_coro::throw_if_cancelled();
         co_await asio::this_coro::throw_if_cancelled(false);
         auto const ended = s->ended;
+        error_code ec;
         co_await ended->async_wait(asio::bind_cancellation_slot(
             asio::cancellation_slot{}, asio::redirect_error(asio::use_awaitable, ec)));
         co_await asio::this_coro::throw_if_cancelled(throws);

@@ -9,6 +9,7 @@
 #include <highlevel/client_options.hpp>
 #include <highlevel/detail/beside.hpp>
 #include <highlevel/detail/call_report.hpp>
+#include <highlevel/detail/cancelled.hpp>
 #include <highlevel/detail/classify.hpp>
 #include <highlevel/detail/config.hpp>
 #include <highlevel/detail/deadline.hpp>
@@ -26,10 +27,8 @@
 #include <highlevel/trace_parent.hpp>
 
 #include <boost/asio/cancellation_state.hpp>
-#include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/system/errc.hpp>
 
@@ -567,7 +566,7 @@ private:
             }
             held_permit held{std::move(got).permit()};
             auto const stop = co_await asio::this_coro::cancellation_state;
-            if (is_terminal(stop)) co_return out;
+            if (cancelled(stop)) co_return out;
             auto& permit = held.send();
             out = co_await client_core::exchange(*core->transport_, r, options);
             quota::rate_headers learned;
@@ -700,17 +699,11 @@ private:
         return kind == auth::resource_kind::location ? token_kinds::location : token_kinds::agency;
     }
 
-    [[nodiscard]] static bool is_terminal(const asio::cancellation_state& stop) noexcept {
-        return (stop.cancelled() & asio::cancellation_type::terminal) !=
-            asio::cancellation_type::none;
-    }
-
-    /// Whether a call must go no further: its client ends, or its coroutine was cancelled. Asio
-    /// throws of a cancellation that came between two operations, unless the coroutine asked it not
-    /// to. `stop` is to be read anew each time: it refers to a state that a source of tokens or a
-    /// transport of the caller's, which run in the same thread of coroutines, may replace.
+    /// Whether a call must go no further: its client ends, or its coroutine was cancelled. `stop`
+    /// is to be read anew each time: it refers to a state that a source of tokens or a transport of
+    /// the caller's, which run in the same thread of coroutines, may replace.
     [[nodiscard]] bool must_end(const asio::cancellation_state& stop) const noexcept {
-        return stopped_.load(std::memory_order_relaxed) || is_terminal(stop);
+        return stopped_.load(std::memory_order_relaxed) || cancelled(stop);
     }
 
     /// What came of an exchange whose transport did not keep its promise not to throw.

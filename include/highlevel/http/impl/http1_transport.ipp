@@ -4,6 +4,7 @@
 // fails. All of http1_transport.hpp that needs sockets, TLS and the HTTP parser.
 #pragma once
 
+#include <highlevel/detail/cancelled.hpp>
 #include <highlevel/detail/deadline.hpp>
 #include <highlevel/detail/one_shot.hpp>
 #include <highlevel/detail/share.hpp>
@@ -179,12 +180,8 @@ public:
           since_(begun),
           stop_(stop) {}
 
-    /// Whether the caller's coroutine was cancelled. Asio throws of a cancellation that came
-    /// between two operations, unless the coroutine asked it not to.
-    [[nodiscard]] bool cancelled() const noexcept {
-        return (stop_.cancelled() & asio::cancellation_type::terminal) !=
-            asio::cancellation_type::none;
-    }
+    /// Whether the caller's coroutine was cancelled.
+    [[nodiscard]] bool cancelled() const noexcept { return highlevel::detail::cancelled(stop_); }
 
     void enter(phase next, time_point now) noexcept {
         times.add(reached, now - since_);
@@ -220,7 +217,7 @@ private:
 class terms {
 public:
     explicit terms(const exchange_options& wanted)
-        : deadline(wanted.deadline.value_or(time_point::min())),
+        : deadline(wanted.deadline ? std::max(*wanted.deadline, none + clock::duration{1}) : none),
           group(wanted.group),
           max_body(wanted.max_body),
           repeatable(wanted.repeatable) {
@@ -233,7 +230,9 @@ public:
     }
     [[nodiscard]] body_sink* sink() const noexcept { return rare_ ? rare_->sink : nullptr; }
 
-    /// The least of all: none was given.
+    /// In place of a deadline: the caller gave none.
+    static constexpr time_point none = time_point::min();
+
     time_point deadline;
     std::string_view group;
     std::size_t max_body;
@@ -274,10 +273,7 @@ public:
         return failed;
     }
 
-    [[nodiscard]] bool cancelled() const noexcept {
-        return (stop_.cancelled() & asio::cancellation_type::terminal) !=
-            asio::cancellation_type::none;
-    }
+    [[nodiscard]] bool cancelled() const noexcept { return highlevel::detail::cancelled(stop_); }
 
     /// The exchange's own.
     terms& how;
@@ -543,7 +539,7 @@ private:
     /// Looks at the request and the deadline; false when the exchange has failed already.
     [[nodiscard]] bool begin(prospect& mine, const request& r) const {
         if (!acceptable(r, mine)) return false;
-        if (mine.how.deadline == time_point::min())
+        if (mine.how.deadline == terms::none)
             mine.how.deadline = limits_.total.count() > 0
                 ? highlevel::detail::after(mine.begun, limits_.total)
                 : time_point::max();
@@ -592,12 +588,10 @@ private:
             try {
                 throw;
             } catch (const std::bad_alloc&) {
-                auto const code = make_error_code(boost::system::errc::not_enough_memory);
-                mine.fail(limits_, code);
+                mine.fail(limits_, make_error_code(boost::system::errc::not_enough_memory));
             } catch (const boost::system::system_error& e) {
                 // How Asio reports a cancellation that came between two operations.
-                bool const cancelled = e.code() == asio::error::operation_aborted;
-                if (cancelled)
+                if (e.code() == asio::error::operation_aborted)
                     mine.fail(limits_, e.code());
                 else
                     mine.fail(limits_, make_error_code(errc::file_failed), e.what());
@@ -727,14 +721,6 @@ private:
     /// Opens a connection for the granted place.
     [[nodiscard]] asio::awaitable<void> open(lease& held, trip& out) {
         auto const began = clock::now();
-        co_await open_unheard(held, out);
-        // An opening that was called off is no failure of the peer's.
-        if (listener_ && held.link && out.error != asio::error::operation_aborted)
-            tell_opened(*held.link, began, out);
-    }
-
-    /// The same, of which the listener is to be told.
-    [[nodiscard]] asio::awaitable<void> open_unheard(lease& held, trip& out) {
         {
             std::lock_guard const lock{mutex_};
             auto const now = clock::now();
@@ -754,11 +740,19 @@ private:
         // close() may have gone through the list before we were on it.
         if (closed_.load()) held.link->shut_down();
         co_await dial(*held.link, out);
+        opened(held, out);
+        // An opening that was called off is no failure of the peer's.
+        if (listener_ && out.error != asio::error::operation_aborted)
+            tell_opened(*held.link, began, out);
+    }
+
+    /// Takes account of an opening that has ended.
+    void opened(lease& held, const trip& out) {
         std::vector<std::shared_ptr<connection>> discarded;
         std::lock_guard const lock{mutex_};
         auto const now = clock::now();
         if (out.error) {
-            if (out.error == asio::error::operation_aborted) co_return;
+            if (out.error == asio::error::operation_aborted) return;
             ++counts_.open_failures;
             last_open_error_ = out.error;
             last_open_error_at_ = now;
@@ -770,10 +764,10 @@ private:
                  out.limits.tls != limits_.tls);
             if (hasty || out.final || out.error == errc::certificate_untrusted ||
                 out.error == errc::hostname_mismatch)
-                co_return;
+                return;
             breaker_.failed(held.admitted, now);
             held.admitted = circuit_breaker::ticket::refused;
-            co_return;
+            return;
         }
         ++counts_.opened;
         last_open_error_ = {};
