@@ -12,6 +12,9 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/execution/blocking.hpp>
+#include <boost/asio/execution/context.hpp>
+#include <boost/asio/execution_context.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/system/error_code.hpp>
 
@@ -73,6 +76,46 @@ TEST_CASE("coroutine_waits_for_a_bell_in_its_own_frame", "[detail]") {
     REQUIRE(got.size() == 2);
     CHECK((got[0] == asio::error::timed_out));
     CHECK((got[1] == asio::error::eof));
+}
+
+/// Runs what is posted before post() returns, as another thread may.
+class at_once {
+public:
+    explicit at_once(asio::execution_context& context) : context_(&context) {}
+
+    [[nodiscard]] asio::execution_context& query(asio::execution::context_t) const noexcept {
+        return *context_;
+    }
+    [[nodiscard]] static constexpr asio::execution::blocking_t query(
+        asio::execution::blocking_t) noexcept {
+        return asio::execution::blocking.never;
+    }
+    template <class Work>
+    void execute(Work work) const {
+        work();
+    }
+    friend bool operator==(const at_once& a, const at_once& b) noexcept {
+        return a.context_ == b.context_;
+    }
+    friend bool operator!=(const at_once& a, const at_once& b) noexcept { return !(a == b); }
+
+private:
+    asio::execution_context* context_;
+};
+
+TEST_CASE("bell_lives_until_its_wait_has_begun", "[detail]") {
+    asio::io_context context;
+    auto bell = std::make_shared<one_shot>();
+    std::weak_ptr<one_shot> const watch = bell;
+    bell->ring();
+    bool woken = false;
+    bell->wait()(asio::bind_executor(at_once{context}, [&](highlevel::detail::rung) {
+        bell.reset(); // who rang has let go before
+        woken = true;
+        CHECK(!watch.expired()); // its lock is still held
+    }));
+    CHECK(woken);
+    CHECK(watch.expired());
 }
 
 TEST_CASE("terminal_cancellation_rings_the_bell", "[detail]") {

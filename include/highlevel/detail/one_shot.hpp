@@ -56,7 +56,12 @@ public:
     /// have one of its own. The coroutine keeps the bell; code() says what it was rung with.
     [[nodiscard]] auto wait() {
         return asio::async_initiate<const asio::deferred_t&, void(rung)>(
-            [this](auto handler) { begin(std::move(handler)); }, asio::deferred);
+            [this](auto handler) {
+                // The coroutine may have run and let the bell go before begin() has ended.
+                auto const self = shared_from_this();
+                self->begin(std::move(handler));
+            },
+            asio::deferred);
     }
 
     /// What it was rung with, for who has waited.

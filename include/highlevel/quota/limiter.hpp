@@ -298,7 +298,9 @@ private:
             slot.assign([core = core_.get(), w = &w_](asio::cancellation_type type) {
                 if (type != asio::cancellation_type::none) core->cancel(*w);
             });
-        core_->park(w_, resource_, w_.retry);
+        // The coroutine may have run and ended before park() has.
+        auto const core = core_;
+        core->park(w_, resource_, w_.retry);
     }
 
     std::shared_ptr<detail::limiter_core> core_;
