@@ -109,7 +109,7 @@ TEST_CASE("bell_lives_until_its_wait_has_begun", "[detail]") {
     std::weak_ptr<one_shot> const watch = bell;
     bell->ring();
     bool woken = false;
-    bell->wait()(asio::bind_executor(at_once{context}, [&](highlevel::detail::rung) {
+    bell->wait()(asio::bind_executor(at_once{context}, [&] {
         bell.reset(); // who rang has let go before
         woken = true;
         CHECK(!watch.expired()); // its lock is still held

@@ -4,11 +4,9 @@
 // of the library wait for each other, so that cancelling works in one place.
 #pragma once
 
-#include <highlevel/detail/resume.hpp>
+#include <highlevel/detail/parked.hpp>
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
-#include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/deferred.hpp>
@@ -40,7 +38,7 @@ public:
         if (rung_) return;
         rung_ = true;
         code_ = code;
-        if (handler_) deliver();
+        if (handler_) handler_.post(code_);
     }
 
     /// Completes with the code of the first ring(), or operation_aborted after cancellation.
@@ -55,7 +53,7 @@ public:
     /// The same for a coroutine, whose frame the operation becomes a part of: with a token it would
     /// have one of its own. The coroutine keeps the bell; code() says what it was rung with.
     [[nodiscard]] auto wait() {
-        return asio::async_initiate<const asio::deferred_t&, void(rung)>(
+        return asio::async_initiate<const asio::deferred_t&, void()>(
             [this](auto handler) {
                 // The coroutine may have run and let the bell go before begin() has ended.
                 auto const self = shared_from_this();
@@ -71,11 +69,7 @@ private:
     template <class Handler>
     void begin(Handler handler) {
         std::lock_guard const lock{mutex_};
-        executor_ = asio::get_associated_executor(handler);
-        // Boost 1.81: move assignment of any_completion_handler calls itself without end.
-        waiting_handler{std::move(handler)}.swap(handler_);
-        // The erased handler occupies the slot of the one inside and has one of its own.
-        auto slot = asio::get_associated_cancellation_slot(handler_);
+        auto slot = asio::get_associated_cancellation_slot(handler);
         if (!rung_ && slot.is_connected()) {
             slot.assign([weak = weak_from_this()](asio::cancellation_type type) {
                 if ((type & asio::cancellation_type::terminal) == asio::cancellation_type::none)
@@ -83,16 +77,12 @@ private:
                 if (auto self = weak.lock()) self->ring(asio::error::operation_aborted);
             });
         }
-        if (rung_) deliver();
+        handler_.keep(std::move(handler));
+        if (rung_) handler_.post(code_);
     }
 
-    // Under the lock; resume() runs nothing inline. Neither handler nor executor stays behind: who
-    // rang may keep the bell for longer than the context of who waited lives.
-    void deliver() { resume(std::exchange(executor_, {}), std::move(handler_), code_); }
-
     std::mutex mutex_;
-    asio::any_io_executor executor_;
-    waiting_handler handler_;
+    parked handler_; // not kept once it is posted: the bell may outlive the waiter's context
     error_code code_;
     bool rung_ = false;
 };

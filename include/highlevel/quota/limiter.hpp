@@ -4,7 +4,6 @@
 // tell the bucket how their request ended.
 #pragma once
 
-#include <highlevel/detail/resume.hpp>
 #include <highlevel/detail/share.hpp>
 #include <highlevel/quota/bucket.hpp>
 #include <highlevel/quota/detail/limiter_core.hpp>
@@ -16,15 +15,12 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
-#include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/execution/outstanding_work.hpp>
-#include <boost/asio/prefer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/system/error_code.hpp>
 
@@ -261,7 +257,7 @@ public:
     /// An operation that completes when there is a result.
     [[nodiscard]] auto wait() {
         namespace asio = boost::asio;
-        return asio::async_initiate<const asio::deferred_t&, void(highlevel::detail::rung)>(
+        return asio::async_initiate<const asio::deferred_t&, void()>(
             [this](auto handler) { park(std::move(handler)); }, asio::deferred);
     }
 
@@ -287,17 +283,13 @@ private:
     template <class Handler>
     void park(Handler handler) {
         namespace asio = boost::asio;
-        w_.executor = asio::prefer(
-            asio::any_io_executor{asio::get_associated_executor(handler, core_->executor())},
-            asio::execution::outstanding_work.tracked);
-        // Not assigned: assignment recurses without end in Asio 1.26.
-        highlevel::detail::waiting_handler{std::move(handler)}.swap(w_.handler);
         // What is set before the waiter is queued is seen by whoever completes it.
-        auto slot = asio::get_associated_cancellation_slot(w_.handler);
+        auto slot = asio::get_associated_cancellation_slot(handler);
         if (slot.is_connected())
             slot.assign([core = core_.get(), w = &w_](asio::cancellation_type type) {
                 if (type != asio::cancellation_type::none) core->cancel(*w);
             });
+        w_.handler.keep(std::move(handler));
         // The coroutine may have run and ended before park() has.
         auto const core = core_;
         core->park(w_, resource_, w_.retry);

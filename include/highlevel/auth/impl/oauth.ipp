@@ -66,34 +66,42 @@ using steady_time = std::chrono::steady_clock::time_point;
 
 // These coroutines are templates for the reason that basic_oauth_service gives.
 
-/// Work with what it uses, and so what has to live as long.
-template <class T>
-asio::awaitable<T> keeping(std::shared_ptr<const void> /*owner*/, asio::awaitable<T> work) {
-    co_return co_await std::move(work);
-}
+/// What functions of a store or a transport gave. Each is asked with one of its own, since what
+/// comes too late still goes there.
+class side_answer {
+public:
+    side_answer() = default;
 
+    std::optional<token> found;
+    std::vector<resource> listed;
+    std::optional<std::uint64_t> version;
+    bool done = false;
+    http::exchange_result exchanged;
+};
+
+/// Work, its answer, and what it uses, and so what has to live as long.
 template <class T>
-asio::awaitable<void> put_into(std::shared_ptr<std::optional<T>> place, asio::awaitable<T> work) {
-    place->emplace(co_await std::move(work));
+asio::awaitable<void> put_into(
+    std::shared_ptr<side_answer> into,
+    T side_answer::*place,
+    std::shared_ptr<const void> /*owner*/,
+    asio::awaitable<T> work) {
+    (*into).*place = co_await std::move(work);
+}
+template <class Void>
+asio::awaitable<Void> keeping(std::shared_ptr<const void> /*owner*/, asio::awaitable<Void> work) {
+    co_await std::move(work);
 }
 
 /// Waits for work that is done beside the caller, but only until `until`; what takes longer goes on
-/// unheard, and keeps `owner`.
-template <class T>
-asio::awaitable<T> within(
-    std::shared_ptr<const void> owner, asio::awaitable<T> work, steady_time until) {
-    if constexpr (std::is_void_v<T>) {
-        auto const beside = highlevel::detail::share<side_work>();
-        auto const executor = co_await asio::this_coro::executor;
-        beside->start(executor, keeping(std::move(owner), std::move(work)));
-        auto const ec = co_await beside->wait(until, side_work::left::alone);
-        if (ec) throw boost::system::system_error{ec, "no answer"};
-        if (beside->thrown()) std::rethrow_exception(beside->thrown());
-    } else {
-        auto const made = highlevel::detail::share<std::optional<T>>();
-        co_await within(std::move(owner), put_into(made, std::move(work)), until);
-        co_return *std::move(*made);
-    }
+/// unheard.
+template <class Void>
+asio::awaitable<Void> within(asio::awaitable<Void> work, steady_time until) {
+    auto const beside = highlevel::detail::share<side_work>();
+    beside->start(co_await asio::this_coro::executor, std::move(work));
+    auto const ec = co_await beside->wait(until, side_work::left::alone);
+    if (ec) throw boost::system::system_error{ec, "no answer"};
+    if (beside->thrown()) std::rethrow_exception(beside->thrown());
 }
 
 /// A lease on its way, which may come after nobody waits for it any more.
@@ -107,22 +115,21 @@ public:
 };
 
 template <class Store>
-asio::awaitable<bool> fetch_lease(
+asio::awaitable<void> fetch_lease(
     std::shared_ptr<Store> store,
     resource what,
     std::chrono::milliseconds time,
     std::shared_ptr<lease_in_transit> into) {
     auto got = co_await store->try_lock(std::move(what), time);
-    if (!got) co_return false;
+    if (!got) co_return;
     {
         std::lock_guard const lock{into->mutex};
         if (!into->unwanted) {
             into->value = std::move(got);
-            co_return true;
+            co_return;
         }
     }
     co_await store->unlock(*std::move(got));
-    co_return false;
 }
 
 /// Takes a lease; one that comes after `until` is given back.
@@ -135,7 +142,7 @@ asio::awaitable<std::optional<lease>> take_lease(
     auto const transit = highlevel::detail::share<lease_in_transit>();
     std::exception_ptr thrown;
     try {
-        (void)co_await within(store, fetch_lease(store, std::move(what), time, transit), until);
+        co_await within(fetch_lease(store, std::move(what), time, transit), until);
     } catch (...) {
         thrown = std::current_exception();
     }
@@ -176,14 +183,14 @@ public:
         auto const self = this->shared_from_this();
         if (auto refused = check_oauth_kind(request); refused.error) co_return refused;
         resource const what{request.kind, std::string{request.id}};
-        co_return co_await take(what, request.deadline, request.asker);
+        co_return co_await take(what, nullptr, request.deadline, request.asker);
     }
 
     asio::awaitable<bool> renew(
         token_request request, std::shared_ptr<const secret> refused) override {
         auto const self = this->shared_from_this();
         resource const what{request.kind, std::string{request.id}};
-        auto const got = co_await replace_refused(what, refused, request.deadline, request.asker);
+        auto const got = co_await take(what, refused, request.deadline, request.asker);
         co_return !got.error;
     }
 
@@ -332,8 +339,10 @@ public:
         std::optional<std::string> company;
         token_problem problem;
         try {
-            auto const stored = co_await within(store, store->load(what), store_limit());
-            if (stored) company = stored->company_id;
+            auto const got = highlevel::detail::share<side_answer>();
+            co_await within(
+                put_into(got, &side_answer::found, store, store->load(what)), store_limit());
+            if (got->found) company = got->found->company_id;
         } catch (...) {
             problem = store_problem();
         }
@@ -416,7 +425,10 @@ public:
         token_problem problem;
         std::vector<resource> all;
         try {
-            all = co_await within(store, store->list(), store_limit());
+            auto const got = highlevel::detail::share<side_answer>();
+            co_await within(
+                put_into(got, &side_answer::listed, store, store->list()), store_limit());
+            all = std::move(got->listed);
         } catch (...) {
             problem = store_problem();
         }
@@ -448,6 +460,22 @@ private:
         const http::transport* asker;
     };
 
+    /// Those of an entry who are to be woken.
+    class chosen {
+    public:
+        chosen() = default;
+
+        std::vector<waiter> waiting;
+        std::vector<bell> landing;
+
+        void ring() const {
+            for (auto const& w : waiting)
+                w.woken->ring();
+            for (auto const& b : landing)
+                b->ring();
+        }
+    };
+
     /// What is known of one resource. The mutex is never held across a suspension.
     class entry {
     public:
@@ -465,18 +493,11 @@ private:
         std::string company_id;
 
         /// Who is to be woken after an event. Called under the mutex.
-        [[nodiscard]] std::vector<bell> take_woken() {
-            std::vector<bell> woken;
+        [[nodiscard]] chosen take_woken() noexcept {
+            chosen woken;
             bool const over = !machine.flying();
-            if (over || machine.release_waiters()) {
-                for (auto& w : waiting)
-                    woken.push_back(std::move(w.woken));
-                waiting.clear();
-            }
-            if (over) {
-                std::move(landing.begin(), landing.end(), std::back_inserter(woken));
-                landing.clear();
-            }
+            if (over || machine.release_waiters()) woken.waiting.swap(waiting);
+            if (over) woken.landing.swap(landing);
             return woken;
         }
     };
@@ -628,9 +649,11 @@ private:
 
     // ---- callers
 
-    /// The token of a resource, waited for if need be.
+    /// The token of a resource, or the one that takes the place of a refused one, waited for if
+    /// need be; or an error.
     asio::awaitable<grant> take(
         resource what,
+        std::shared_ptr<const secret> refused = nullptr,
         steady_time deadline = steady_time::max(),
         const http::transport* asker = nullptr) {
         // Once the machine says that a flight is to start, nothing may come in between.
@@ -640,30 +663,11 @@ private:
         auto const at = moment();
         {
             std::lock_guard const lock{e->mutex};
-            got = e->machine.ask(at);
+            got = refused ? e->machine.refuse(*refused, at) : e->machine.ask(at);
         }
         if (got.start) launch(e, executor);
         if (got.what == answer::verdict::wait) co_return co_await wait(e, deadline, asker);
-        co_return as_grant(*e, std::move(got));
-    }
-
-    /// The token that takes the place of a refused one, or an error.
-    asio::awaitable<grant> replace_refused(
-        resource what,
-        std::shared_ptr<const secret> refused,
-        steady_time deadline = steady_time::max(),
-        const http::transport* asker = nullptr) {
-        auto const executor = co_await asio::this_coro::executor;
-        auto const e = entry_of(what);
-        answer got;
-        auto const at = moment();
-        {
-            std::lock_guard const lock{e->mutex};
-            got = e->machine.refuse(*refused, at);
-        }
-        if (got.start) launch(e, executor);
-        if (got.what == answer::verdict::wait) co_return co_await wait(e, deadline, asker);
-        if (got.what == answer::verdict::failed && !got.problem.code)
+        if (refused && got.what == answer::verdict::failed && !got.problem.code)
             got.problem.code = make_error_code(errc::no_token);
         co_return as_grant(*e, std::move(got));
     }
@@ -772,15 +776,14 @@ private:
 
     /// The flight does not begin, or ends in the middle. A pair that is not stored stays.
     static void break_off(entry& e, token_problem why) {
-        std::vector<bell> woken;
+        chosen woken;
         {
             std::lock_guard const lock{e.mutex};
             if (!e.machine.flying()) return;
             e.machine.abandon(std::move(why));
             woken = e.take_woken();
         }
-        for (auto const& b : woken)
-            b->ring();
+        woken.ring();
     }
 
     /// Sees to it that a flight ends, whatever becomes of its coroutine: also one that is destroyed
@@ -807,21 +810,28 @@ private:
         std::shared_ptr<entry> entry_;
     };
 
-    /// Reports an event and takes the next action; wakes those who need not wait any longer.
-    template <class Event>
-    refresh_machine::action report(entry& e, Event event) {
-        auto const at = moment();
-        std::vector<bell> woken;
-        std::optional<refresh_machine::action> next;
-        {
-            std::lock_guard const lock{e.mutex};
-            next = event(e.machine, at);
-            woken = e.take_woken();
+    /// The machine is told of an event of its flight, under the entry's lock. At the end those are
+    /// woken who need not wait any longer; for lack of memory that ends the program, which would
+    /// leave them hanging.
+    class report {
+    public:
+        report(basic_oauth_service& of, entry& e) : at(of.moment()), entry_(e), lock_(e.mutex) {}
+        report(const report&) = delete;
+        report& operator=(const report&) = delete;
+        ~report() {
+            auto const woken = entry_.take_woken();
+            lock_.unlock();
+            woken.ring();
         }
-        for (auto const& b : woken)
-            b->ring();
-        return *next;
-    }
+
+        const refresh_machine::moment at;
+
+        [[nodiscard]] refresh_machine& machine() const noexcept { return entry_.machine; }
+
+    private:
+        entry& entry_;
+        std::unique_lock<std::mutex> lock_;
+    };
 
     asio::awaitable<void> fly(landing whole, attachment lend) {
         auto const e = whole.what();
@@ -845,7 +855,7 @@ private:
     /// Gives a lease back; one that cannot be given back ends by itself.
     asio::awaitable<void> give_back(std::shared_ptr<token_store> store, lease held) {
         try {
-            co_await within(store, store->unlock(std::move(held)), store_limit());
+            co_await within(keeping(store, store->unlock(std::move(held))), store_limit());
         } catch (...) {
             co_return;
         }
@@ -857,25 +867,28 @@ private:
         std::shared_ptr<token_store> store,
         std::optional<lease>& held,
         std::shared_ptr<renewal_listener> listener) {
-        using moment_type = refresh_machine::moment;
         auto const self = this->shared_from_this();
         auto const time = options_.refresh.lease;
-        auto step = report(*e, [](refresh_machine& m, moment_type) { return m.begin(); });
+        auto step = [&] {
+            report const now{*this, *e};
+            return now.machine().begin();
+        }();
         while (step.what != todo::done) {
             token_problem problem;
+            auto const got = highlevel::detail::share<side_answer>();
             switch (step.what) {
             case todo::done: break;
             case todo::load: {
-                std::optional<token> found;
                 try {
-                    found = co_await within(store, store->load(e->what), store_limit());
+                    co_await within(
+                        put_into(got, &side_answer::found, store, store->load(e->what)),
+                        store_limit());
                 } catch (...) {
                     problem = store_problem();
                 }
-                step = report(*e, [&](refresh_machine& m, moment_type at) {
-                    return problem.code ? m.store_failed(std::move(problem), at)
-                                        : m.loaded(std::move(found), at);
-                });
+                report const now{*this, *e};
+                step = problem.code ? now.machine().store_failed(std::move(problem), now.at)
+                                    : now.machine().loaded(std::move(got->found), now.at);
                 break;
             }
             case todo::lock: {
@@ -884,32 +897,34 @@ private:
                 } catch (...) {
                     problem = store_problem();
                 }
-                step = report(*e, [&](refresh_machine& m, moment_type at) {
-                    return problem.code ? m.store_failed(std::move(problem), at)
-                                        : m.locked(held.has_value(), at);
-                });
+                report const now{*this, *e};
+                step = problem.code ? now.machine().store_failed(std::move(problem), now.at)
+                                    : now.machine().locked(held.has_value(), now.at);
                 break;
             }
             case todo::unlock: {
                 if (held) co_await give_back(store, *std::exchange(held, std::nullopt));
-                step = report(*e, [](refresh_machine& m, moment_type) { return m.unlocked(); });
+                report const now{*this, *e};
+                step = now.machine().unlocked();
                 break;
             }
             case todo::extend: {
-                bool longer = false;
                 try {
                     if (held)
-                        longer = co_await within(store, store->extend(*held, time), store_limit());
+                        co_await within(
+                            put_into(got, &side_answer::done, store, store->extend(*held, time)),
+                            store_limit());
                 } catch (...) {
                     problem = store_problem(); // then it is taken anew
                 }
-                step = report(
-                    *e, [&](refresh_machine& m, moment_type at) { return m.extended(longer, at); });
+                report const now{*this, *e};
+                step = now.machine().extended(!problem.code && got->done, now.at);
                 break;
             }
             case todo::pause: {
                 co_await pause(*e, step.delay);
-                step = report(*e, [](refresh_machine& m, moment_type at) { return m.paused(at); });
+                report const now{*this, *e};
+                step = now.machine().paused(now.at);
                 break;
             }
             case todo::refresh:
@@ -928,12 +943,14 @@ private:
                     event.error = outcome.refused.problem.code;
                     event.status = outcome.refused.problem.status;
                 }
-                step = report(*e, [&](refresh_machine& m, moment_type at) {
-                    if (outcome.fresh) return m.obtained(*std::move(outcome.fresh), at);
-                    return m.refused(
-                        outcome.refused.how, std::move(outcome.refused.problem),
-                        outcome.refused.retry_after, at);
-                });
+                {
+                    report const now{*this, *e};
+                    step = outcome.fresh
+                        ? now.machine().obtained(*std::move(outcome.fresh), now.at)
+                        : now.machine().refused(
+                              outcome.refused.how, std::move(outcome.refused.problem),
+                              outcome.refused.retry_after, now.at);
+                }
                 if (listener) listener->on_token_refresh(event);
                 break;
             }
@@ -945,17 +962,18 @@ private:
                     value = e->machine.pending();
                     expected = e->machine.expected();
                 }
-                std::optional<std::uint64_t> version;
                 try {
-                    version = co_await within(
-                        store, store->replace(e->what, expected, *std::move(value)), store_limit());
+                    co_await within(
+                        put_into(
+                            got, &side_answer::version, store,
+                            store->replace(e->what, expected, *std::move(value))),
+                        store_limit());
                 } catch (...) {
                     problem = store_problem();
                 }
-                step = report(*e, [&](refresh_machine& m, moment_type at) {
-                    return problem.code ? m.store_failed(std::move(problem), at)
-                                        : m.replaced(version, at);
-                });
+                report const now{*this, *e};
+                step = problem.code ? now.machine().store_failed(std::move(problem), now.at)
+                                    : now.machine().replaced(got->version, now.at);
                 break;
             }
             }
@@ -1040,7 +1058,10 @@ private:
             token_problem problem;
             auto const store = store_of(*lend);
             try {
-                companies = co_await within(store, store->list(), store_limit());
+                auto const got = highlevel::detail::share<side_answer>();
+                co_await within(
+                    put_into(got, &side_answer::listed, store, store->list()), store_limit());
+                companies = std::move(got->listed);
             } catch (...) {
                 problem = store_problem();
             }
@@ -1093,7 +1114,7 @@ private:
                 co_return out;
             }
             if (!out.refused.token_refused || attempt == 2) co_return out;
-            granted = co_await replace_refused(company, granted.token);
+            granted = co_await take(company, granted.token);
         }
     }
 
@@ -1143,10 +1164,13 @@ private:
     asio::awaitable<http::exchange_result> exchange_apart(
         attachment lend, http::request r, std::shared_ptr<const secret> bearer, std::string group) {
         lend.store.reset();
-        co_return co_await within(
-            lend.transport,
-            exchange(options_.wire, lend, std::move(r), std::move(bearer), std::move(group)),
+        auto const got = highlevel::detail::share<side_answer>();
+        co_await within(
+            put_into(
+                got, &side_answer::exchanged, lend.transport,
+                exchange(options_.wire, lend, std::move(r), std::move(bearer), std::move(group))),
             steady_time::max());
+        co_return std::move(got->exchanged);
     }
 
     /// Sends a request of an API function with the resource's token; throws what is not a success.
@@ -1170,7 +1194,7 @@ private:
             auto refused = judge_refusal(answered, name, granted.token->reveal(), moment().now);
             if (refused.token_refused && !renewed) {
                 renewed = true;
-                granted = co_await replace_refused(what, granted.token);
+                granted = co_await take(what, granted.token);
                 if (!granted.error) continue;
                 // The lost answer said that the installation is gone: its tokens went with it.
                 bool const gone =
@@ -1332,7 +1356,7 @@ private:
         // Once more after a flight that stored at this very moment, and after one that it met.
         constexpr int enough = 3;
         for (int i = 0; i < enough; ++i) {
-            co_await within(store, store->erase(what), store_limit());
+            co_await within(keeping(store, store->erase(what)), store_limit());
             bool const flew = co_await landed(e);
             std::lock_guard const lock{e->mutex};
             if (e->machine.offers() != offers) break;
@@ -1348,8 +1372,10 @@ private:
             installed = *e->machine.current();
         }
         // The removal may have come after the installation was stored.
-        auto const found = co_await within(store, store->load(what), store_limit());
-        if (found) co_return;
+        auto const stored = highlevel::detail::share<side_answer>();
+        co_await within(
+            put_into(stored, &side_answer::found, store, store->load(what)), store_limit());
+        if (stored->found) co_return;
         auto const kept = co_await keep(*std::move(installed), std::move(lend));
         if (kept.code) throw_problem("forget", kept);
     }
@@ -1368,11 +1394,14 @@ private:
                     found.insert(what);
             }
         }
-        auto const all = co_await within(store, store->list(), store_limit());
-        for (auto const& r : all) {
+        auto const all = highlevel::detail::share<side_answer>();
+        co_await within(put_into(all, &side_answer::listed, store, store->list()), store_limit());
+        for (auto const& r : all->listed) {
             if (r.kind != resource_kind::location || found.contains(r)) continue;
-            auto const held = co_await within(store, store->load(r), store_limit());
-            if (held && held->company_id == company_id) found.insert(r);
+            auto const stored = highlevel::detail::share<side_answer>();
+            co_await within(
+                put_into(stored, &side_answer::found, store, store->load(r)), store_limit());
+            if (stored->found && stored->found->company_id == company_id) found.insert(r);
         }
         co_return found;
     }

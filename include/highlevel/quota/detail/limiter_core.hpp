@@ -3,8 +3,8 @@
 // The limiter's inside: what calls, permits and the timer do to queues and buckets, under one lock.
 #pragma once
 
+#include <highlevel/detail/parked.hpp>
 #include <highlevel/detail/random.hpp>
-#include <highlevel/detail/resume.hpp>
 #include <highlevel/detail/share.hpp>
 #include <highlevel/quota/bucket.hpp>
 #include <highlevel/quota/detail/alarm.hpp>
@@ -52,8 +52,7 @@ public:
     bool patient = false; // waits past its deadline
     bool retry = false;   // was refused by the server, and goes before those who were not
     nanos deadline = never;
-    highlevel::detail::waiting_handler handler;
-    boost::asio::any_io_executor executor; // counts as work while we wait
+    highlevel::detail::parked handler;
 
     // The outcome.
     bucket::ticket ticket;
@@ -142,10 +141,6 @@ public:
         time_->start([weak = weak_from_this()] {
             if (auto const self = weak.lock()) self->tick();
         });
-    }
-
-    [[nodiscard]] const boost::asio::any_io_executor& executor() const noexcept {
-        return executor_;
     }
 
     /// An outcome at once, or nothing: the call has to wait.
@@ -791,10 +786,7 @@ private:
         while (!done.empty()) {
             auto& w = done.front();
             done.erase(w);
-            // Once posted, the waiter may be gone.
-            auto handler = std::move(w.handler);
-            auto executor = std::move(w.executor);
-            highlevel::detail::resume(executor, std::move(handler));
+            w.handler.post(); // the waiter may be gone now
         }
     }
 
