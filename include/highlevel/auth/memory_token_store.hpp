@@ -29,72 +29,79 @@ public:
 
     boost::asio::awaitable<std::optional<token>> load(resource what) override {
         std::lock_guard const lock{mutex_};
-        auto const found = tokens_.find(what);
-        if (found == tokens_.end()) co_return std::nullopt;
-        co_return found->second;
+        auto const found = kept_.find(what);
+        if (found == kept_.end()) co_return std::nullopt;
+        co_return found->second.value;
     }
 
     boost::asio::awaitable<std::optional<std::uint64_t>> replace(
         resource what, std::uint64_t expected, token value) override {
         std::lock_guard const lock{mutex_};
-        auto const found = tokens_.find(what);
-        auto const current = found == tokens_.end() ? 0 : found->second.version;
-        if (current != expected) co_return std::nullopt;
+        auto const found = kept_.find(what);
+        bool const there = found != kept_.end() && found->second.value;
+        if ((there ? found->second.value->version : 0) != expected) co_return std::nullopt;
         value.version = ++last_version_;
-        tokens_.insert_or_assign(std::move(what), std::move(value));
+        kept_[std::move(what)].value = std::move(value);
         co_return last_version_;
     }
 
     boost::asio::awaitable<void> erase(resource what) override {
         std::lock_guard const lock{mutex_};
-        tokens_.erase(what);
-        co_return;
+        auto const found = kept_.find(what);
+        if (found == kept_.end()) co_return;
+        found->second.value.reset();
+        if (found->second.lease == 0) kept_.erase(found);
     }
 
     boost::asio::awaitable<std::optional<lease>> try_lock(
         resource what, std::chrono::milliseconds ttl) override {
         std::lock_guard const lock{mutex_};
         auto const now = now_();
-        auto& place = leases_[what];
-        if (place.first != 0 && now < place.second) co_return std::nullopt;
-        place = {++last_lease_, now + ttl};
+        auto& place = kept_[what];
+        if (place.lease != 0 && now < place.until) co_return std::nullopt;
+        place.lease = ++last_lease_;
+        place.until = now + ttl;
         co_return lease{std::move(what), std::to_string(last_lease_)};
     }
 
     boost::asio::awaitable<bool> extend(lease held, std::chrono::milliseconds ttl) override {
         std::lock_guard const lock{mutex_};
         auto const now = now_();
-        auto const found = leases_.find(held.what);
-        if (found == leases_.end() || std::to_string(found->second.first) != held.id ||
-            now >= found->second.second)
+        auto const found = kept_.find(held.what);
+        if (found == kept_.end() || std::to_string(found->second.lease) != held.id ||
+            now >= found->second.until)
             co_return false;
-        found->second.second = now + ttl;
+        found->second.until = now + ttl;
         co_return true;
     }
 
     boost::asio::awaitable<void> unlock(lease held) override {
         std::lock_guard const lock{mutex_};
-        auto const found = leases_.find(held.what);
-        if (found != leases_.end() && std::to_string(found->second.first) == held.id)
-            leases_.erase(found);
-        co_return;
+        auto const found = kept_.find(held.what);
+        if (found == kept_.end() || std::to_string(found->second.lease) != held.id) co_return;
+        found->second.lease = 0;
+        if (!found->second.value) kept_.erase(found);
     }
 
     boost::asio::awaitable<std::vector<resource>> list() override {
         std::lock_guard const lock{mutex_};
         std::vector<resource> all;
-        all.reserve(tokens_.size());
-        for (auto const& [what, value] : tokens_)
-            all.push_back(what);
+        for (auto const& [what, kept] : kept_)
+            if (kept.value) all.push_back(what);
         co_return all;
     }
 
 private:
+    class entry {
+    public:
+        std::optional<token> value;
+        std::uint64_t lease = 0; ///< number of the one that was given last; 0: given back
+        clock::time_point until; ///< its end
+    };
+
     std::mutex mutex_;
     std::function<clock::time_point()> now_;
-    std::map<resource, token> tokens_;
-    // Number and end of the lease in force.
-    std::map<resource, std::pair<std::uint64_t, clock::time_point>> leases_;
+    std::map<resource, entry> kept_;
     std::uint64_t last_version_ = 0;
     std::uint64_t last_lease_ = 0;
 };

@@ -16,7 +16,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -210,7 +209,8 @@ public:
           timer_(executor_),
           addresses_(std::move(addresses)),
           delay_(bounded(delay)),
-          bell_(std::move(bell)) {}
+          bell_(std::move(bell)),
+          attempts_(std::make_unique<one_attempt[]>(addresses_.size())) {}
 
     void start() {
         std::lock_guard const lock{mutex_};
@@ -233,8 +233,8 @@ public:
     [[nodiscard]] std::string report() const {
         std::lock_guard const lock{mutex_};
         std::string text = report_;
-        for (std::size_t i = 0; i < ended_.size(); ++i) {
-            if (ended_[i]) continue;
+        for (std::size_t i = 0; i < begun_; ++i) {
+            if (attempts_[i].ended) continue;
             if (!text.empty()) text += "; ";
             text += to_text(addresses_[i]) + ": no answer";
         }
@@ -242,14 +242,20 @@ public:
     }
 
 private:
+    /// The attempt at one address; no socket before it begins.
+    class one_attempt {
+    public:
+        std::optional<socket> connecting;
+        bool ended = false;
+    };
+
     // Under the lock from here on.
 
     void attempt() {
-        if (done_ || attempts_.size() == addresses_.size()) return;
-        std::size_t const index = attempts_.size();
-        ended_.push_back(false);
+        if (done_ || begun_ == addresses_.size()) return;
+        auto& s = attempts_[begun_].connecting.emplace(executor_);
+        std::size_t const index = begun_++;
         ++pending_;
-        auto& s = attempts_.emplace_back(executor_);
         error_code ec;
         s.open(addresses_[index].protocol(), ec);
         // Before any handshake: Nagle's algorithm and delayed acknowledgements together cost 40 ms
@@ -263,12 +269,12 @@ private:
             std::lock_guard const lock{self->mutex_};
             self->ended(index, e);
         });
-        if (delay_.count() > 0 && attempts_.size() < addresses_.size()) {
+        if (delay_.count() > 0 && begun_ < addresses_.size()) {
             timer_.expires_after(delay_);
             timer_.async_wait([self = shared_from_this(), next = index + 1](error_code e) {
                 std::lock_guard const lock{self->mutex_};
                 // A failure may have begun the next attempt already.
-                if (!e && self->attempts_.size() == next) self->attempt();
+                if (!e && self->begun_ == next) self->attempt();
             });
         }
     }
@@ -276,16 +282,16 @@ private:
     void ended(std::size_t index, error_code ec) {
         --pending_;
         if (done_) return;
-        ended_[index] = true;
+        attempts_[index].ended = true;
         if (!ec) {
-            won_ = std::move(attempts_[index]);
+            won_ = std::move(attempts_[index].connecting);
             finish();
             bell_->ring();
             return;
         }
         if (!report_.empty()) report_ += "; ";
         report_ += to_text(addresses_[index]) + ": " + ec.message();
-        if (attempts_.size() < addresses_.size()) {
+        if (begun_ < addresses_.size()) {
             timer_.cancel();
             attempt();
         } else if (pending_ == 0) {
@@ -298,8 +304,8 @@ private:
         done_ = true;
         timer_.cancel();
         error_code ignored;
-        for (auto& s : attempts_)
-            if (s.is_open()) s.close(ignored);
+        for (std::size_t i = 0; i < begun_; ++i)
+            if (attempts_[i].connecting->is_open()) attempts_[i].connecting->close(ignored);
     }
 
     mutable std::mutex mutex_;
@@ -308,12 +314,12 @@ private:
     endpoints addresses_;
     std::chrono::milliseconds delay_;
     std::shared_ptr<one_shot> bell_;
-    std::deque<socket> attempts_;
+    std::unique_ptr<one_attempt[]> attempts_; // of which the first `begun_` have begun
+    std::size_t begun_ = 0;
     std::size_t pending_ = 0;
     bool done_ = false;
     std::optional<socket> won_;
     std::string report_;
-    std::vector<bool> ended_; ///< of attempts that have begun
 };
 
 } // namespace highlevel::http::detail
