@@ -145,7 +145,7 @@ private:
     }
 
     defect defect_;
-    std::uint64_t offset_ = 0;
+    std::atomic<std::uint64_t> offset_{0}; // threads contend for a token
     auth::memory_token_store inner_;
 };
 
