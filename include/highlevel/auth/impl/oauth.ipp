@@ -25,15 +25,15 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <exception>
-#include <iterator>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <stdexcept>
 #include <string_view>
-#include <type_traits>
+#include <utility>
 
 namespace highlevel::auth {
 
