@@ -122,6 +122,8 @@ struct results {
     double park_ns = 0;
     double wake_ns = 0;
     double timer_ns = 0;
+    double again_ns = 0;
+    double timer_again_ns = 0;
     double cancel_ns = 0;
 };
 
@@ -177,9 +179,10 @@ std::string name_of(std::size_t bucket) {
 
 class waiting {
 public:
-    explicit waiting(std::size_t buckets) : time(std::make_shared<made_up_time>()) {
+    explicit waiting(std::size_t buckets, std::uint32_t max = 1'000)
+        : time(std::make_shared<made_up_time>()) {
         quota::limits options;
-        options.max = 1'000;
+        options.max = max;
         options.exclusive = true;
         options.reserve = options.idle_reserve = 0;
         options.max_buckets = buckets;
@@ -192,6 +195,16 @@ public:
         auto got = co_await of.acquire(name, {.lane = quota::lane::bulk});
         if (got) got.permit().unsent();
         ++w.ended;
+    }
+    /// Waits again and again, and uses what it gets.
+    static asio::awaitable<void> wait_often(
+        quota::limiter& of, const std::string& name, std::int64_t max, int rounds, waiting& w) {
+        for (; rounds > 0; --rounds) {
+            auto got = co_await of.acquire(name, {.lane = quota::lane::bulk});
+            if (!got) throw std::runtime_error{"no permit where there must be one in time"};
+            got.permit().settle(says(max, 10s), 200);
+            ++w.ended;
+        }
     }
     void poll() {
         context.restart();
@@ -255,30 +268,69 @@ void measure_waits(const arguments& args, results& r) {
     r.wake_ns = each(begin, args.waiters);
 }
 
-asio::awaitable<void> sleep(asio::steady_timer& timer, std::size_t& ended) {
-    boost::system::error_code ec;
-    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-    ++ended;
+constexpr int rounds_again = 8;
+
+/// Coroutines that are there, and wait once more each time that their bucket has let all of them
+/// go: each round every call comes to wait and is woken with a permit.
+double time_waits_again(const arguments& args) {
+    auto const per_bucket = static_cast<std::uint32_t>((args.waiters - 1) / args.buckets + 1);
+    waiting w{args.buckets, per_bucket};
+    std::vector<std::string> names;
+    names.reserve(args.buckets);
+    for (std::size_t i = 0; i < args.buckets; ++i)
+        names.push_back(name_of(i));
+    for (std::size_t i = 0; i < args.waiters; ++i)
+        asio::co_spawn(
+            w.context,
+            waiting::wait_often(
+                *w.subject, names[i % names.size()], per_bucket, 1 + rounds_again, w),
+            asio::detached);
+    steady::time_point begin;
+    for (int round = 0; round <= rounds_again; ++round) {
+        // The first is their birth.
+        if (round == 1) begin = steady::now();
+        while (w.ended < static_cast<std::size_t>(round + 1) * args.waiters) {
+            w.poll();
+            w.time->at += 5s;
+            w.time->wake();
+        }
+    }
+    return each(begin, args.waiters * rounds_again);
 }
 
-/// The peer of measure_waits(): as many coroutines that sleep and are woken, with nothing to decide
-/// and a timer for each.
-double time_timers(std::size_t waiters) {
+asio::awaitable<void> sleep(asio::steady_timer& timer, int rounds, std::size_t& ended) {
+    for (; rounds > 0; --rounds) {
+        boost::system::error_code ec;
+        co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        ++ended;
+    }
+}
+
+/// The peers of measure_waits() and time_waits_again(): as many coroutines that sleep and are
+/// woken, with nothing to decide and a timer for each.
+void measure_timers(std::size_t waiters, results& r) {
     asio::io_context context;
     std::deque<asio::steady_timer> timers;
     std::size_t ended = 0;
-    auto const begin = steady::now();
+    auto begin = steady::now();
     for (std::size_t i = 0; i < waiters; ++i)
         asio::co_spawn(
-            context, sleep(timers.emplace_back(context, steady::time_point::max()), ended),
+            context,
+            sleep(timers.emplace_back(context, steady::time_point::max()), 1 + rounds_again, ended),
             asio::detached);
     context.poll();
-    for (auto& t : timers)
-        t.cancel();
-    context.restart();
-    context.poll();
-    if (ended != waiters) throw std::runtime_error{"a timer did not wake its coroutine"};
-    return each(begin, waiters);
+    for (int round = 0; round <= rounds_again; ++round) {
+        for (auto& t : timers)
+            t.cancel();
+        context.restart();
+        context.poll();
+        if (round > 0) continue;
+        r.timer_ns = each(begin, waiters);
+        begin = steady::now();
+    }
+    r.timer_again_ns = each(begin, waiters * rounds_again);
+    if (ended != waiters * (1 + rounds_again))
+        throw std::runtime_error{"a timer did not wake its coroutine"};
 }
 
 double time_cancels(std::size_t cancels) {
@@ -314,12 +366,14 @@ int run(const arguments& args) {
     r.pair_ns = time_pairs(args.pairs);
     measure_idle(args.buckets, r);
     measure_waits(args, r);
-    r.timer_ns = time_timers(args.waiters);
+    r.again_ns = time_waits_again(args);
+    measure_timers(args.waiters, r);
     r.cancel_ns = time_cancels(args.cancels);
     std::printf(
         args.json ? "{\"admit_ns\":%.1f,\"pair_ns\":%.1f,\"bucket_bytes\":%.0f,"
                     "\"waiter_bytes\":%.0f,\"snapshot_ns\":%.1f,\"park_ns\":%.1f,\"wake_ns\":%.1f,"
-                    "\"timer_ns\":%.1f,\"cancel_ns\":%.1f,\"buckets\":%zu,\"waiters\":%zu}\n"
+                    "\"timer_ns\":%.1f,\"again_ns\":%.1f,\"timer_again_ns\":%.1f,"
+                    "\"cancel_ns\":%.1f,\"buckets\":%zu,\"waiters\":%zu}\n"
                   : "decision of a saturated bucket       %8.1f ns\n"
                     "permit taken and settled             %8.1f ns\n"
                     "idle bucket, all included            %8.0f bytes\n"
@@ -329,10 +383,14 @@ int run(const arguments& args) {
                     "wait that ends with a permit         %8.1f ns\n"
                     "coroutine that a timer puts to sleep and wakes, for comparison\n"
                     "                                     %8.1f ns\n"
+                    "the same coroutines once more:\n"
+                    "they come to wait and get a permit   %8.1f ns\n"
+                    "a timer puts them to sleep, and wakes them\n"
+                    "                                     %8.1f ns\n"
                     "wait that is cancelled               %8.1f ns\n"
                     "(%zu buckets, %zu waiters)\n",
         r.admit_ns, r.pair_ns, r.bucket_bytes, r.waiter_bytes, r.snapshot_ns, r.park_ns, r.wake_ns,
-        r.timer_ns, r.cancel_ns, args.buckets, args.waiters);
+        r.timer_ns, r.again_ns, r.timer_again_ns, r.cancel_ns, args.buckets, args.waiters);
     return 0;
 }
 

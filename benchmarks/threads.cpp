@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // What more threads are worth to one client: requests per second through everything but the
-// network, whose place a transport takes that answers at once.
+// network, whose place a transport takes that answers at once. Beside it the same transport with
+// nothing but a DOM, for what Asio's queue allows, and how long a cache line takes from one core to
+// the other and back: on a shared machine that changes within seconds, and decides.
 
 #include "../examples/support/command_line.hpp"
 
@@ -14,6 +16,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/json/monotonic_resource.hpp>
+#include <boost/json/parse.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -42,6 +46,7 @@ constexpr std::string_view usage =
   --locations N      accounts that are called (default: 1000)
   --workers N        calls at once (default: 256)
   --threads T        measure only this number
+  --json             a JSON object per number instead of text
   --quick            a tenth of a second each, to see that it works
 )";
 
@@ -50,6 +55,7 @@ struct arguments {
     std::size_t locations = 1000;
     std::size_t workers = 256;
     std::vector<int> threads{1, 2, 4, 8};
+    bool json = false;
 };
 
 bool take(arguments& a, command_line::cursor& at) {
@@ -61,6 +67,8 @@ bool take(arguments& a, command_line::cursor& at) {
         a.workers = at.number<std::size_t>(1, 100'000);
     else if (at.is("--threads"))
         a.threads = {at.number<int>(1, 256)};
+    else if (at.is("--json"))
+        a.json = true;
     else if (at.is("--quick"))
         a.seconds = 0.1;
     else
@@ -95,19 +103,31 @@ public:
     void close() noexcept override {}
 };
 
-/// Requests per second of one client on so many threads.
-double measure(const arguments& args, int threads) {
-    highlevel::client_options options;
-    options.credentials = highlevel::auth::private_integration{"pit-threads"};
-    options.transport = std::make_shared<instant_transport>();
-    options.limits.max = 60'000;
-    options.limits.interval = std::chrono::milliseconds{100};
-    asio::io_context context{threads};
-    highlevel::client client{context.get_executor(), options};
-    std::vector<highlevel::account> accounts;
-    for (std::size_t i = 0; i < args.locations; ++i)
-        accounts.push_back(client.location("location-" + std::to_string(i)));
+/// Nanoseconds from a thread to another and back through one variable.
+double line_round_trip() {
+    constexpr int rounds = 100'000;
+    std::atomic<int> turn{0};
+    std::thread other{[&] {
+        for (int i = 0; i < rounds; ++i) {
+            while (turn.load(std::memory_order_acquire) != 2 * i + 1) {
+            }
+            turn.store(2 * i + 2, std::memory_order_release);
+        }
+    }};
+    auto const begin = steady::now();
+    for (int i = 0; i < rounds; ++i) {
+        turn.store(2 * i + 1, std::memory_order_release);
+        while (turn.load(std::memory_order_acquire) != 2 * i + 2) {
+        }
+    }
+    auto const end = steady::now();
+    other.join();
+    return std::chrono::duration<double, std::nano>(end - begin).count() / rounds;
+}
 
+/// Requests per second of so many threads where `one(i)` makes the i-th of a worker.
+template <class One>
+double rate_of(const arguments& args, asio::io_context& context, int threads, const One& one) {
     std::atomic<bool> over{false};
     std::vector<std::uint64_t> done(args.workers);
     std::atomic<std::uint64_t> failed{0};
@@ -115,9 +135,8 @@ double measure(const arguments& args, int threads) {
         std::uint64_t mine = 0;
         // Each worker goes through accounts of its own first, and meets the others' in time.
         for (std::size_t i = n * 7; !over.load(std::memory_order_relaxed); ++i) {
-            contacts::get_contact const get{"ocQHyuzHvysMo5N5VsXc"};
-            auto const got = co_await accounts[i % accounts.size()].try_call(get);
-            if (got)
+            bool const good = co_await one(i);
+            if (good)
                 ++mine;
             else
                 failed.fetch_add(1, std::memory_order_relaxed);
@@ -142,12 +161,59 @@ double measure(const arguments& args, int threads) {
     return static_cast<double>(all) / elapsed;
 }
 
+/// The transport alone, with a DOM of each answer.
+double measure_bare(const arguments& args, int threads) {
+    asio::io_context context{threads};
+    auto const transport = std::make_shared<instant_transport>();
+    auto const one = [&](std::size_t) -> asio::awaitable<bool> {
+        http::request const get{highlevel::method::get, "/contacts/ocQHyuzHvysMo5N5VsXc"};
+        http::exchange_options const options;
+        auto const got = co_await transport->exchange(get, options);
+        boost::json::monotonic_resource memory;
+        auto const root = boost::json::parse(got.reply.body, &memory);
+        co_return root.get_object().contains("contact");
+    };
+    return rate_of(args, context, threads, one);
+}
+
+/// Typed calls of one client on so many threads.
+double measure(const arguments& args, int threads) {
+    highlevel::client_options options;
+    options.credentials = highlevel::auth::private_integration{"pit-threads"};
+    options.transport = std::make_shared<instant_transport>();
+    options.limits.max = 60'000;
+    options.limits.interval = std::chrono::milliseconds{100};
+    asio::io_context context{threads};
+    highlevel::client client{context.get_executor(), options};
+    std::vector<highlevel::account> accounts;
+    for (std::size_t i = 0; i < args.locations; ++i)
+        accounts.push_back(client.location("location-" + std::to_string(i)));
+
+    auto const one = [&](std::size_t i) -> asio::awaitable<bool> {
+        contacts::get_contact const get{"ocQHyuzHvysMo5N5VsXc"};
+        auto const got = co_await accounts[i % accounts.size()].try_call(get);
+        co_return static_cast<bool>(got);
+    };
+    return rate_of(args, context, threads, one);
+}
+
 int run(const arguments& args) {
     double alone = 0;
+    double bare_alone = 0;
     for (int const threads : args.threads) {
+        auto const line = line_round_trip();
         auto const rate = measure(args, threads);
-        if (alone == 0) alone = rate;
-        std::printf("%d threads: %.0f requests/s, %.2f x\n", threads, rate, rate / alone);
+        auto const bare = measure_bare(args, threads);
+        if (alone == 0) {
+            alone = rate;
+            bare_alone = bare;
+        }
+        std::printf(
+            args.json ? "{\"threads\":%d,\"rate\":%.0f,\"times\":%.3f,\"bare_rate\":%.0f,"
+                        "\"bare_times\":%.3f,\"line_ns\":%.0f}\n"
+                      : "%d threads: %.0f requests/s, %.2f x (transport and DOM alone: %.0f, "
+                        "%.2f x; a line to the other core and back: %.0f ns)\n",
+            threads, rate, rate / alone, bare, bare / bare_alone, line);
     }
     return 0;
 }

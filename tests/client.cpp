@@ -90,8 +90,13 @@ class scripted_provider final : public highlevel::auth::provider {
 public:
     asio::awaitable<highlevel::auth::grant> authorize(
         highlevel::auth::token_request /*request*/) override {
+        ++asked;
         if (each) co_await each();
         co_return answer;
+    }
+    [[nodiscard]] std::optional<highlevel::auth::grant> try_authorize(
+        const highlevel::auth::token_request& /*request*/) override {
+        return at_hand;
     }
     asio::awaitable<bool> renew(
         highlevel::auth::token_request /*request*/,
@@ -104,9 +109,11 @@ public:
     highlevel::auth::grant answer{
         std::make_shared<const highlevel::auth::secret>("t"),
         highlevel::token_kinds::location_private};
+    std::optional<highlevel::auth::grant> at_hand;
     std::function<asio::awaitable<void>()> each;
     std::function<asio::awaitable<bool>()> renewal;
     bool keeps = false;
+    int asked = 0; // by authorize()
 };
 
 /// Remembers each attempt as a line.
@@ -540,6 +547,30 @@ TEST_CASE("a_renewal_that_throws_leaves_the_servers_refusal", "[client]") {
         CHECK(failure.attempts() == 1);
         CHECK_FALSE(failure.may_have_been_processed());
     }
+}
+
+TEST_CASE("a_token_at_hand_spares_the_coroutine_and_an_error_is_told_by_it", "[client]") {
+    fixture f;
+    auto const source = std::make_shared<scripted_provider>();
+    f.options.credentials = std::shared_ptr<highlevel::auth::provider>{source};
+    f.network->then(scripted_transport::reply(200, contact_body));
+    f.network->then(scripted_transport::reply(200, contact_body));
+
+    (void)f.run(f.location().call(contacts::get_contact{"c1"}));
+    CHECK(source->asked == 1);
+    source->at_hand = source->answer;
+    source->at_hand->token = std::make_shared<const highlevel::auth::secret>("quick");
+    (void)f.run(f.location().call(contacts::get_contact{"c1"}));
+    CHECK(source->asked == 1);
+    auto const sent = f.network->requests();
+    REQUIRE(sent.size() == 2);
+    CHECK(field(sent[0], "Authorization") == "Bearer t");
+    CHECK(field(sent[1], "Authorization") == "Bearer quick");
+
+    source->at_hand = highlevel::auth::grant{make_error_code(errc::no_token), "at a glance"};
+    source->answer = highlevel::auth::grant{make_error_code(errc::no_token), "after a look"};
+    CHECK(f.failed().detail() == "after a look");
+    CHECK(source->asked == 2);
 }
 
 TEST_CASE("an_exception_of_a_source_of_tokens_is_a_failure_before_anything_is_sent", "[client]") {

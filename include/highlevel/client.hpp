@@ -60,7 +60,7 @@ public:
     [[nodiscard]] asio::awaitable<response<typename Op::response_type>> call(
         const Op& op, call_options options = {}) const {
         return detail::finish<typename Op::response_type>(
-            core_, core_->prepare(Op::meta, &op, ref_, options));
+            core().prepare(Op::meta, &op, ref_, options));
     }
 
     /// Makes a call whose operation `fill` completes in place:
@@ -78,7 +78,7 @@ public:
     [[nodiscard]] asio::awaitable<result<response<typename Op::response_type>>> try_call(
         const Op& op, call_options options = {}) const {
         return detail::try_finish<typename Op::response_type>(
-            core_, core_->prepare(Op::meta, &op, ref_, options));
+            core().prepare(Op::meta, &op, ref_, options));
     }
 
     /// As the filling `call`, with a `result`.
@@ -102,7 +102,7 @@ public:
     template <operation Op, class CompletionToken>
     auto async_call(const Op& op, call_options options, CompletionToken&& token) const {
         return asio::co_spawn(
-            core_->executor(), call(op, options), std::forward<CompletionToken>(token));
+            core().executor(), call(op, options), std::forward<CompletionToken>(token));
     }
 
     /// Sends any request with this account's token, rate limit and retries: the way to what the
@@ -112,8 +112,7 @@ public:
     template <std::same_as<http::request> Request = http::request>
     [[nodiscard]] asio::awaitable<response<json::value>> send(
         Request request, call_options options = {}) const {
-        return detail::finish<json::value>(
-            core_, core_->prepare_raw(std::move(request), ref_, options));
+        return detail::finish<json::value>(core().prepare_raw(std::move(request), ref_, options));
     }
 
     /// As `send`, with a `result`.
@@ -121,7 +120,7 @@ public:
     [[nodiscard]] asio::awaitable<result<response<json::value>>> try_send(
         Request request, call_options options = {}) const {
         return detail::try_finish<json::value>(
-            core_, core_->prepare_raw(std::move(request), ref_, options));
+            core().prepare_raw(std::move(request), ref_, options));
     }
 
     /// The pages of a list, beginning where the operation says; see <highlevel/pages.hpp>, which
@@ -137,17 +136,17 @@ public:
     [[nodiscard]] highlevel::items<Op> items(Op op, page_options options) const;
 
     /// Where this account's rate limit stands now.
-    [[nodiscard]] quota::bucket_snapshot quota() const { return core_->snapshot(*ref_); }
+    [[nodiscard]] quota::bucket_snapshot quota() const { return core().snapshot(*ref_); }
 
 private:
     friend class client;
     template <operation Op>
     friend class highlevel::pages;
     account(std::shared_ptr<detail::core> core, auth::resource_kind kind, std::string id)
-        : core_(std::move(core)),
-          ref_(std::make_shared<const detail::account_ref>(kind, std::move(id))) {}
+        : ref_(std::make_shared<const detail::account_ref>(kind, std::move(id), std::move(core))) {}
 
-    std::shared_ptr<detail::core> core_;
+    [[nodiscard]] detail::core& core() const noexcept { return *ref_->owner; }
+
     std::shared_ptr<const detail::account_ref> ref_;
 };
 

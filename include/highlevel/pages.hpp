@@ -91,7 +91,7 @@ private:
         what.meta = &Op::meta;
         what.kind = &detail::response_kind_of<value_type>;
         what.op = std::make_shared<Op>(std::move(op));
-        return detail::page_cursor{of.core_->open_pages(what, of.ref_, options)};
+        return detail::page_cursor{of.core().open_pages(what, of.ref_, options)};
     }
 
     detail::page_cursor at_;

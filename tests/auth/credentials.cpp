@@ -11,6 +11,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include <string>
+
 namespace auth_credentials_tests {
 
 namespace asio = boost::asio;
@@ -91,6 +93,39 @@ TEST_CASE("a_rotated_token_is_seen_by_the_client_and_worth_one_more_try", "[auth
     CHECK(renew(c, location("a"), old));
     CHECK(ask(c, location("a")).token->reveal() == "pit-new");
     CHECK(old->reveal() == "pit-old");
+}
+
+TEST_CASE("a_fixed_token_is_at_hand_without_a_coroutine", "[auth]") {
+    private_integration tokens{"pit-all"};
+    tokens.location("a", secret{"pit-a"});
+    credentials const fixed = tokens;
+    auto const access = highlevel::auth::access_token::of_location(secret{"access"});
+    for (auto const& c : {fixed, credentials{access}, credentials{private_integration{}}})
+        for (auto const& wanted :
+             {location("a"), location("b"), company("c"), location("a", token_kinds::agency),
+              location("a", token_kinds::location_oauth)}) {
+            auto const waited = ask(c, wanted);
+            auto const now = c.source()->try_authorize(wanted);
+            REQUIRE(now);
+            CHECK(now->error == waited.error);
+            CHECK(now->detail == waited.detail);
+            CHECK(now->kind == waited.kind);
+            CHECK(
+                (now->token ? now->token->reveal() : "") ==
+                (waited.token ? waited.token->reveal() : ""));
+        }
+}
+
+TEST_CASE("a_token_for_all_reaches_every_account_and_is_rotated_for_every_one", "[auth]") {
+    private_integration tokens{"pit-old"};
+    for (auto const* now : {"pit-old", "pit-new"}) {
+        tokens.all(secret{now});
+        for (int i = 0; i < 100; ++i) {
+            auto const id = "account" + std::to_string(i);
+            CHECK(tokens.find(resource_kind::location, id)->reveal() == now);
+            CHECK(tokens.find(resource_kind::company, id)->reveal() == now);
+        }
+    }
 }
 
 TEST_CASE("fixed_tokens_never_wait_so_that_no_call_has_to_watch_them", "[auth]") {

@@ -112,6 +112,24 @@ TEST_CASE("a token is loaded once and handed out until its end is near", "[auth]
     CHECK(text(later) == "a");
 }
 
+TEST_CASE("a token is at hand while nobody has to do anything about it", "[auth]") {
+    bench b;
+    CHECK(b.machine.at_hand(start) == nullptr);
+    CHECK_FALSE(b.machine.flying());
+    b.hold(make("a", 1), start);
+    REQUIRE(b.machine.at_hand(start) != nullptr);
+    CHECK(b.machine.at_hand(start)->reveal() == "a");
+    // The same moments as with ask(), which starts the renewal.
+    for (auto now = start; now < start + 25h; now += 1min) {
+        auto copy = b.machine;
+        auto const asked = copy.ask(at(now));
+        bool const plain = asked.what == verdict::ready && !asked.start;
+        CHECK((b.machine.at_hand(now) != nullptr) == plain);
+    }
+    (void)b.machine.refuse(secret{"a"}, at(start));
+    CHECK(b.machine.at_hand(start) == nullptr);
+}
+
 TEST_CASE("the renewal begins ahead of the end, at a moment left to chance", "[auth]") {
     for (double const random : {0.0, 0.5, 0.999}) {
         refresh_options options;

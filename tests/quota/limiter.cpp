@@ -477,6 +477,72 @@ TEST_CASE("permit_that_is_not_taken_from_an_acquisition_is_given_back", "[quota]
     got.permit().unsent();
 }
 
+TEST_CASE("acquisition_keeps_its_bucket_until_it_waits_or_goes", "[quota]") {
+    bench b;
+    auto held = b.use_up();
+    std::optional<limiter::acquisition> asked;
+    asked.emplace(*b.subject, "r", acquire_options{});
+    REQUIRE_FALSE(asked->ready());
+    for (auto& p : held)
+        p.settle(says(0), 200);
+    auto const others = [&] {
+        b.time->advance(6min);
+        for (int i = 0; i < 4; ++i)
+            (void)b.subject->try_acquire("other", lane::interactive);
+    };
+    others();
+    CHECK(b.subject->snapshot("r").known);
+    asked.reset();
+    others();
+    CHECK_FALSE(b.subject->snapshot("r").known);
+}
+
+TEST_CASE("calls_that_come_to_wait_together_do_not_overfill_the_queue", "[quota]") {
+    auto l = ten();
+    l.queue_interactive = 1;
+    bench b{l};
+    auto held = b.use_up();
+    // Each is told to wait before any of them does.
+    std::deque<limiter::acquisition> asked;
+    for (int i = 0; i < 3; ++i)
+        REQUIRE_FALSE(asked.emplace_back(*b.subject, "r", acquire_options{}).ready());
+    std::vector<boost::system::error_code> ended;
+    for (auto& a : asked)
+        asio::co_spawn(
+            b.context,
+            [](limiter::acquisition& waits,
+               std::vector<boost::system::error_code>& into) -> asio::awaitable<void> {
+                co_await waits.wait();
+                into.push_back(waits.result().error());
+            }(a, ended),
+            asio::detached);
+    b.context.poll();
+    CHECK(ended == std::vector<boost::system::error_code>(2, errc::queue_full));
+    CHECK(b.subject->snapshot("r").waiting_in(lane::interactive) == 1);
+    b.subject->shutdown();
+    b.context.restart();
+    b.context.poll();
+    CHECK(ended.size() == 3);
+}
+
+TEST_CASE("permit_that_came_free_before_the_call_waits_is_its_own", "[quota]") {
+    bench b;
+    auto held = b.use_up();
+    limiter::acquisition asked{*b.subject, "r", acquire_options{}};
+    REQUIRE_FALSE(asked.ready());
+    held.back().unsent();
+    bool granted = false;
+    asio::co_spawn(
+        b.context,
+        [](limiter::acquisition& waits, bool& into) -> asio::awaitable<void> {
+            co_await waits.wait();
+            into = static_cast<bool>(waits.result());
+        }(asked, granted),
+        asio::detached);
+    b.context.poll();
+    CHECK(granted);
+}
+
 TEST_CASE("cancelled_leader_does_not_hold_up_those_behind_it", "[quota]") {
     bench b;
     auto held = b.use_up();
@@ -767,6 +833,44 @@ TEST_CASE("idle_buckets_are_forgotten_once_they_cannot_matter", "[quota]") {
     for (int i = 0; i < 60; ++i)
         (void)b.subject->try_acquire("busy", lane::interactive);
     CHECK(b.subject->snapshots().size() == 1);
+}
+
+TEST_CASE("buckets_that_are_used_again_do_not_keep_those_behind_them", "[quota]") {
+    bench b;
+    std::vector<permit> again;
+    for (auto const* name : {"a", "b", "c", "d", "e", "f"})
+        b.subject->try_acquire(name, lane::interactive)->settle(says(9), 200);
+    // The longest unused are in use once more, and stay so.
+    for (auto const* name : {"a", "b", "c"})
+        again.push_back(*b.subject->try_acquire(name, lane::interactive));
+    b.time->advance(6min);
+    for (int i = 0; i < 6; ++i)
+        (void)b.subject->try_acquire("other", lane::interactive);
+    for (auto const* name : {"a", "b", "c"})
+        CHECK(b.subject->snapshot(name).known);
+    for (auto const* name : {"d", "e", "f"})
+        CHECK_FALSE(b.subject->snapshot(name).known);
+    again.clear();
+    b.time->advance(6min);
+    for (int i = 0; i < 6; ++i)
+        (void)b.subject->try_acquire("other", lane::interactive);
+    CHECK_FALSE(b.subject->snapshot("a").known);
+}
+
+TEST_CASE("a_bucket_that_is_used_all_the_time_is_not_forgotten", "[quota]") {
+    bench b;
+    auto const use = [&](std::string_view name) {
+        if (auto p = b.subject->try_acquire(name, lane::interactive)) p->settle(says(9), 200);
+    };
+    use("busy");
+    use("idle");
+    // Each time so soon after the last that its place in the list stays.
+    for (int i = 0; i < 6 * 60 * 2; ++i) {
+        b.time->advance(500ms);
+        use("busy");
+        REQUIRE(b.subject->snapshot("busy").known);
+    }
+    CHECK_FALSE(b.subject->snapshot("idle").known);
 }
 
 TEST_CASE("number_of_buckets_is_bounded_but_busy_ones_stay", "[quota]") {

@@ -7,6 +7,7 @@
 #include <highlevel/auth/resource.hpp>
 #include <highlevel/auth/secret.hpp>
 #include <highlevel/auth/token_problem.hpp>
+#include <highlevel/detail/brief_lock.hpp>
 #include <highlevel/detail/share.hpp>
 #include <highlevel/operation.hpp>
 
@@ -14,13 +15,15 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/system/error_code.hpp>
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <shared_mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -101,6 +104,12 @@ public:
     /// fetching a token met. Cancellation: terminal. Does not throw.
     [[nodiscard]] virtual boost::asio::awaitable<grant> authorize(token_request request) = 0;
 
+    /// What authorize() would give, where that takes no wait and no work; else nothing, and the
+    /// client asks authorize(). Spares most calls a coroutine. Throws nothing but `bad_alloc`.
+    [[nodiscard]] virtual std::optional<grant> try_authorize(const token_request& /*request*/) {
+        return std::nullopt;
+    }
+
     /// Told that the server refused `refused` as invalid. True when another token is at hand now,
     /// so that the call is worth repeating once. Fixed tokens have nothing to renew.
     [[nodiscard]] virtual boost::asio::awaitable<bool> renew(
@@ -138,41 +147,66 @@ public:
 
     /// Sets the token for accounts that have none of their own.
     private_integration& all(secret token) {
-        std::scoped_lock const lock{table_->mutex};
-        table_->fallback = highlevel::detail::share<const secret>(std::move(token));
+        // All copies first: there may be no memory for one.
+        std::array<std::shared_ptr<const secret>, part_count> copies;
+        for (auto& copy : copies)
+            copy = highlevel::detail::share<const secret>(token);
+        for (std::size_t i = 0; i < part_count; ++i) {
+            std::lock_guard const lock{table_->parts[i].mutex};
+            table_->parts[i].fallback.swap(copies[i]);
+        }
         return *this;
     }
     /// Sets or rotates a location's token. Calls that begin from then on send the new one, and so
     /// do those that have waited for a permit for more than a second.
     private_integration& location(std::string id, secret token) {
-        return put(table_->locations, std::move(id), std::move(token));
+        return put(resource_kind::location, std::move(id), std::move(token));
     }
     /// Sets or rotates a company's token (an agency-level Private Integration).
     private_integration& company(std::string id, secret token) {
-        return put(table_->companies, std::move(id), std::move(token));
+        return put(resource_kind::company, std::move(id), std::move(token));
     }
 
     /// The token for that account, or null.
     [[nodiscard]] std::shared_ptr<const secret> find(
         resource_kind kind, std::string_view id) const {
-        std::shared_lock const lock{table_->mutex};
-        auto const& map = kind == resource_kind::location ? table_->locations : table_->companies;
+        auto& mine = part_of(id);
+        highlevel::detail::brief_lock const lock{mine.mutex};
+        auto const& map = mine.of(kind);
         auto const it = map.find(id);
-        return it == map.end() ? table_->fallback : it->second;
+        return it == map.end() ? mine.fallback : it->second;
     }
 
 private:
     using map_type = std::map<std::string, std::shared_ptr<const secret>, std::less<>>;
-    struct table {
-        mutable std::shared_mutex mutex;
+
+    /// The tokens of some accounts, with a copy of the one for all: a lock, or a count of owners,
+    /// that all calls share would go from processor to processor with each of them.
+    class alignas(64) part {
+    public:
+        [[nodiscard]] map_type& of(resource_kind kind) noexcept {
+            return kind == resource_kind::location ? locations : companies;
+        }
+
+        std::mutex mutex;
         std::shared_ptr<const secret> fallback;
         map_type locations;
         map_type companies;
     };
+    static constexpr std::size_t part_count = 16;
+    class table {
+    public:
+        std::array<part, part_count> parts;
+    };
 
-    private_integration& put(map_type& map, std::string id, secret token) {
-        std::scoped_lock const lock{table_->mutex};
-        map.insert_or_assign(
+    [[nodiscard]] part& part_of(std::string_view id) const noexcept {
+        return table_->parts[std::hash<std::string_view>{}(id) % part_count];
+    }
+
+    private_integration& put(resource_kind kind, std::string id, secret token) {
+        auto& mine = part_of(id);
+        std::lock_guard const lock{mine.mutex};
+        mine.of(kind).insert_or_assign(
             std::move(id), highlevel::detail::share<const secret>(std::move(token)));
         return *this;
     }

@@ -181,8 +181,7 @@ public:
         if (usable(at.now)) {
             out.what = answer::verdict::ready;
             out.access = access_;
-            out.start =
-                !flying_ && at.now >= retry_at_ && (at.now >= refresh_at_ || unsaved() || insist_);
+            out.start = has_work(at.now);
         } else if (flying_ ? decided() : at.now < retry_at_) {
             out.problem = problem_;
         } else {
@@ -191,6 +190,11 @@ public:
         }
         if (out.start) take_off();
         return out;
+    }
+
+    /// What ask() gives where it gives a token and no flight is to start; else null.
+    [[nodiscard]] std::shared_ptr<const secret> at_hand(timestamp now) const noexcept {
+        return usable(now) && !has_work(now) ? access_ : nullptr;
     }
 
     /// What has come of the wait: `ready` or `failed`; or `wait` again, when the token was refused
@@ -554,6 +558,10 @@ private:
         leaving,
     };
 
+    /// Whether a token that can be used should be renewed or stored all the same.
+    [[nodiscard]] bool has_work(timestamp now) const noexcept {
+        return !flying_ && now >= retry_at_ && (now >= refresh_at_ || unsaved() || insist_);
+    }
     [[nodiscard]] bool usable(timestamp now) const noexcept {
         return access_ && now < usable_until_ && refused_ != held_->version;
     }

@@ -28,18 +28,26 @@ namespace highlevel::detail {
 
 namespace asio = boost::asio;
 
-/// The location or company that an account stands for.
+class core;
+
+/// The location or company that an account stands for. Each call counts as an owner of this alone,
+/// and through it of the core: a count of the core's own would go from processor to processor with
+/// every call.
 class account_ref {
 public:
     account_ref() = default;
-    account_ref(auth::resource_kind k, std::string account_id)
-        : kind(k),
+    account_ref(
+        auth::resource_kind k, std::string account_id, std::shared_ptr<core> machinery = nullptr)
+        : owner(std::move(machinery)),
+          kind(k),
           id(std::move(account_id)),
           key(to_string(k)) {
         key += ':';
         key += id;
     }
 
+    /// Whose account it is.
+    std::shared_ptr<core> owner;
     auth::resource_kind kind = auth::resource_kind::location;
     std::string id;
     /// The limiter's key, for example "location:ve9EPM428h8vShlRW1KT".
@@ -140,22 +148,24 @@ public:
 
 /// Performs and decodes. The type's description is the only thing that differs between operations.
 template <class T>
-asio::awaitable<result<response<T>>> try_finish(std::shared_ptr<core> c, prepared_call call) {
+asio::awaitable<result<response<T>>> try_finish(prepared_call call) {
     call_outcome outcome;
-    co_await c->perform(call, outcome);
+    co_await call.account->owner->perform(call, outcome);
     auto state = std::make_unique<response_state<T>>();
-    if (!outcome.failure) c->decode(call.meta, json::type_of<T>, &state->value, outcome);
+    if (!outcome.failure)
+        call.account->owner->decode(call.meta, json::type_of<T>, &state->value, outcome);
     if (outcome.failure) co_return result<response<T>>{std::move(*outcome.failure)};
     state->parts = std::move(outcome.parts);
     co_return result<response<T>>{response_access<T>::make(std::move(state))};
 }
 
 template <class T>
-asio::awaitable<response<T>> finish(std::shared_ptr<core> c, prepared_call call) {
+asio::awaitable<response<T>> finish(prepared_call call) {
     call_outcome outcome;
-    co_await c->perform(call, outcome);
+    co_await call.account->owner->perform(call, outcome);
     auto state = std::make_unique<response_state<T>>();
-    if (!outcome.failure) c->decode(call.meta, json::type_of<T>, &state->value, outcome);
+    if (!outcome.failure)
+        call.account->owner->decode(call.meta, json::type_of<T>, &state->value, outcome);
     if (outcome.failure) throw error{std::move(*outcome.failure)};
     state->parts = std::move(outcome.parts);
     co_return response_access<T>::make(std::move(state));

@@ -320,15 +320,17 @@ public:
                 // First the token: an account that has none should learn so without waiting in a
                 // queue.
                 std::shared_ptr<const auth::secret> token;
-                if (!co_await authorize(call, state, token, out)) break;
+                if (!try_authorize(call, state, token)) {
+                    if (!co_await authorize(call, state, token, out)) break;
+                }
 
                 // What ends the call before it is sent, an exception too, leaves the permit unused.
                 held_permit held{state.report};
                 if (!try_permit(call, state, held)) {
                     if (!co_await queue_for_permit(call, state, held, out)) break;
-                }
-                if (waited_long(call, state)) {
-                    if (!co_await authorize(call, state, token, out)) break;
+                    if (waited_long(call, state) && !try_authorize(call, state, token)) {
+                        if (!co_await authorize(call, state, token, out)) break;
+                    }
                 }
 
                 // From here to the exchange nothing suspends, so that nothing can end the call in
@@ -452,7 +454,7 @@ public:
         const page_options& options) override {
         json::decode_options how;
         how.strict = options_.strict_decoding;
-        return share<page_fetcher>(shared_from_this(), account, what, options, how);
+        return share<page_fetcher>(account, what, options, how);
     }
 
     [[nodiscard]] quota::bucket_snapshot snapshot(const account_ref& account) const override {
@@ -625,8 +627,7 @@ private:
                   call.options().max_attempts) {
             auto const timeout = call.options().timeout.value_or(options.timeouts.total);
             if (timeout != std::chrono::milliseconds::zero())
-                deadline =
-                    after(clock::now(), std::max(timeout, std::chrono::milliseconds::zero()));
+                deadline = after(since_, std::max(timeout, std::chrono::milliseconds::zero()));
         }
 
         /// The deadline does not count a time.
@@ -647,7 +648,6 @@ private:
         bool may_have_been_processed = false;
         /// What the server said when it put the call back into the queue (429).
         std::unique_ptr<failed_attempt> refusal;
-        clock::time_point sent_at{};
         std::chrono::nanoseconds waited{0};
         std::chrono::nanoseconds took{0};
 
@@ -691,7 +691,7 @@ private:
         std::chrono::nanoseconds permit_{0};
         std::chrono::nanoseconds pause_{0};
         std::unique_ptr<http::phase_times> network_;
-        clock::time_point since_{};
+        clock::time_point since_ = clock::now();
         stage stage_ = stage::other;
     };
 
@@ -832,7 +832,7 @@ private:
     /// False when the call's deadline had passed before it began.
     [[nodiscard]] static bool in_time(
         const prepared_call& call, const progress& state, call_outcome& out) {
-        if (clock::now() < state.deadline) return true;
+        if (state.since() < state.deadline) return true;
         auto data = describe(call, state);
         data.detail = "the deadline had passed already";
         out.failure = fail(make_error_code(errc::timeout), std::move(data));
@@ -876,8 +876,8 @@ private:
 
     /// A permit without a wait, unless the server refused the call before.
     [[nodiscard]] bool try_permit(const prepared_call& call, progress& state, held_permit& held) {
-        state.enter(progress::stage::permit);
         if (state.requeued) return false;
+        state.waited = std::chrono::nanoseconds::zero();
         call_report::wait told{state.report};
         if (auto now = limiter_.try_acquire(call.account->key, call.options().lane))
             held.hold(*std::move(now));
@@ -888,6 +888,7 @@ private:
     /// Waits for a permit; false when the call has failed.
     [[nodiscard]] asio::awaitable<bool> queue_for_permit(
         const prepared_call& call, progress& state, held_permit& held, call_outcome& out) {
+        state.enter(progress::stage::permit);
         call_report::wait told{state.report};
         told.queue();
         quota::limiter::acquisition waiting{limiter_, call.account->key, permit_terms(call, state)};
@@ -939,9 +940,10 @@ private:
     /// have been rotated meanwhile.
     [[nodiscard]] static bool waited_long(const prepared_call& call, progress& state) noexcept {
         constexpr std::chrono::seconds fresh{1};
-        state.waited = clock::now() - state.since();
-        if (call.options().wait_past_deadline) state.extend(state.waited);
+        auto const began = state.since();
         state.enter(progress::stage::other);
+        state.waited = state.since() - began;
+        if (call.options().wait_past_deadline) state.extend(state.waited);
         return state.waited > fresh;
     }
 
@@ -953,21 +955,35 @@ private:
         return code;
     }
 
-    /// Puts the bearer token into the request; false when the call has failed.
+    /// Gets the bearer token when it is at hand, or none is wanted.
+    [[nodiscard]] bool try_authorize(
+        const prepared_call& call,
+        const progress& state,
+        std::shared_ptr<const auth::secret>& token) {
+        auto const wanted = wanted_token(call, state);
+        if (wanted.accepted == token_kinds::none) return true;
+        auto* const source = options_.credentials.source().get();
+        if (source == nullptr) return false;
+        auto granted = source->try_authorize(wanted);
+        if (!granted || granted->error) return false;
+        token = std::move(granted->token);
+        return true;
+    }
+
+    /// Gets the bearer token; false when the call has failed.
     asio::awaitable<bool> authorize(
         prepared_call& call,
         progress& state,
         std::shared_ptr<const auth::secret>& token,
         call_outcome& out) {
         auto const wanted = wanted_token(call, state);
-        if (wanted.accepted == token_kinds::none) co_return true;
         state.enter(progress::stage::token);
         if (must_end(co_await asio::this_coro::cancellation_state)) {
             abort(call, state, out);
             co_return false;
         }
         auth::grant granted{make_error_code(errc::no_token), "the client has no credentials"};
-        if (auto const source = options_.credentials ? options_.credentials.source() : nullptr) {
+        if (auto const& source = options_.credentials.source()) {
             if (source->keeps_deadlines()) {
                 granted = co_await source->authorize(wanted);
             } else {
@@ -1045,7 +1061,6 @@ private:
     /// Begins an exchange; the permit counts as used from here on.
     [[nodiscard]] asio::awaitable<std::shared_ptr<http::exchange_result>> send(
         const prepared_call& call, progress& state, held_permit& held) {
-        state.sent_at = clock::now();
         (void)held.send();
         http::exchange_options bounds;
         bounds.deadline = state.deadline;
@@ -1078,7 +1093,7 @@ private:
             return take(&none, call, state, held, token, out);
         }
         auto& answer = *ended;
-        state.took = clock::now() - state.sent_at;
+        state.took = clock::now() - state.since();
         ++state.attempts;
         quota::rate_headers learned;
         auto const retry_after = settle(held.send(), answer, learned, state.report);

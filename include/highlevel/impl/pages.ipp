@@ -32,13 +32,11 @@ namespace highlevel::detail {
 class page_fetcher final : public page_source, public std::enable_shared_from_this<page_fetcher> {
 public:
     page_fetcher(
-        std::shared_ptr<detail::core> core,
         std::shared_ptr<const account_ref> account,
         listing what,
         page_options options,
         json::decode_options how)
-        : core_(std::move(core)),
-          account_(std::move(account)),
+        : account_(std::move(account)),
           what_(std::move(what)),
           options_(std::move(options)),
           how_(how),
@@ -160,11 +158,11 @@ private:
             pager_.stuck("the request cannot hold the position of the next page");
             co_return stuck();
         }
-        auto call = core_->prepare(meta, what_.op.get(), account_, options_.call);
+        auto call = account_->owner->prepare(meta, what_.op.get(), account_, options_.call);
         call_outcome outcome;
-        co_await core_->perform(call, outcome);
+        co_await account_->owner->perform(call, outcome);
         erased_response page{*what_.kind};
-        if (!outcome.failure) core_->decode(&meta, page.type(), page.value(), outcome);
+        if (!outcome.failure) account_->owner->decode(&meta, page.type(), page.value(), outcome);
         if (outcome.failure) co_return std::move(*outcome.failure);
         auto const skipped = pager_.skip();
         if (!observe(outcome.parts->reply.body)) co_return stuck();
@@ -219,7 +217,6 @@ private:
         }
     }
 
-    std::shared_ptr<detail::core> core_;
     std::shared_ptr<const account_ref> account_;
     // Used by one fetch at a time.
     listing what_;

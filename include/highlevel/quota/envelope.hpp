@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <new>
@@ -74,8 +75,7 @@ public:
             blocked_until_ = detail::long_ago;
         } else if (i > head_) {
             auto const stale = std::min<std::int64_t>(i - head_, size);
-            for (auto k = i - stale + 1; k <= i; ++k)
-                put(at(k), 0);
+            clear(i - stale + 1, stale);
             head_ = i;
         } else if (i <= head_ - size) {
             return;
@@ -183,6 +183,16 @@ private:
         return low_[cell] + (high_.held_ ? unsigned{(*high_.held_)[cell]} << 8 : 0U);
     }
 
+    void clear(std::int64_t from, std::int64_t count) noexcept {
+        for (auto cell = at(from); count > 0; cell = 0) {
+            auto const run = std::min<std::int64_t>(count, size - static_cast<int>(cell));
+            std::memset(low_.data() + cell, 0, static_cast<std::size_t>(run));
+            if (high_.held_)
+                std::memset(high_.held_->data() + cell, 0, static_cast<std::size_t>(run));
+            count -= run;
+        }
+    }
+
     /// A full cell stays above every limit (at most 60,000), so that it blocks all the same.
     void put(std::size_t cell, unsigned n) noexcept {
         n = std::min(n, 0xffffU);
@@ -223,22 +233,13 @@ private:
 
         // A contiguous copy: slices base .. last + ahead.
         auto const base = last + 1 - span;
-        std::array<std::int32_t, span + ahead> counts{};
-        {
-            auto const end = std::min<std::int64_t>(head_ - base + 1, span + ahead);
-            for (auto k = std::max<std::int64_t>(0, head_ - size + 1 - base); k < end;) {
-                auto const from = at(base + k);
-                auto const run = std::min<std::int64_t>(end - k, size - static_cast<int>(from));
-                auto* const to = counts.data() + k;
-                for (std::int64_t j = 0; j < run; ++j)
-                    to[j] = low_[from + static_cast<std::size_t>(j)];
-                if (high_.held_)
-                    for (std::int64_t j = 0; j < run; ++j)
-                        to[j] += (*high_.held_)[from + static_cast<std::size_t>(j)] << 8;
-                k += run;
-            }
-        }
-        auto const count = [&](int k) { return counts[static_cast<std::size_t>(k)]; };
+        std::array<std::uint16_t, span + ahead> counts{};
+        unroll(low_, base, counts, [](unsigned, unsigned low) { return low; });
+        if (high_.held_)
+            unroll(*high_.held_, base, counts, [](unsigned low, unsigned high) {
+                return low | high << 8;
+            });
+        auto const count = [&](int k) { return std::int32_t{counts[static_cast<std::size_t>(k)]}; };
 
         std::int32_t current = 0;
         for (int k = span; k < span + ahead; ++k)
@@ -255,32 +256,64 @@ private:
                 over -= count(k);
             need = over > eps ? now + interval() : (base + k - 1 + slices) * slice_;
         }
-        if (weighted_) {
-            auto const whole = static_cast<double>(interval());
-            constexpr double step = 1.0 / slices;
-            double weight = 1.0 - static_cast<double>(now - last * slice_) / whole;
-            double needed_weight = 1.0 - static_cast<double>(need - last * slice_) / whole;
-            for (int k = span - 1; k >= slices; --k, weight -= step, needed_weight -= step) {
-                // Nothing begins or ends to count: what the slice after it holds, weighing less.
-                if ((count(k) | count(k - slices)) == 0 && k != span - 1) continue;
-                current += count(k);
-                previous += count(k - slices) - count(k);
-                double const held = current + previous * weight;
-                most = std::max(most, held);
-                if (held <= room + eps || needed_weight <= 0) continue;
-                if (current + previous * needed_weight <= room) continue;
-                // This phase keeps the door shut longer than those before it.
-                auto const boundary = (base + k) * slice_;
-                double const part =
-                    current > room ? 1.0 : 1.0 - (room - current) / static_cast<double>(previous);
-                need = boundary + static_cast<detail::nanos>(part * whole) + 1;
-                needed_weight = 1.0 - static_cast<double>(need - boundary) / whole;
+        if (!weighted_) return {most, std::max(need, now + 1)};
+        auto const whole = static_cast<double>(interval());
+        auto const weight_at = [part = 1.0 / whole](detail::nanos t, detail::nanos boundary) {
+            return 1.0 - static_cast<double>(t - boundary) * part;
+        };
+        for (int k = span - 1; k >= slices; --k) {
+            // Nothing begins or ends to count: what the slice after it holds, weighing less. Most
+            // are such, and are passed by in fours.
+            if (k != span - 1) {
+                while (k % 4 == 3 && k > slices &&
+                       (four(counts, k - 3) | four(counts, k - 3 - slices)) == 0)
+                    k -= 4;
+                if (k < slices) break;
+                if ((count(k) | count(k - slices)) == 0) continue;
             }
+            current += count(k);
+            previous += count(k - slices) - count(k);
+            auto const boundary = (base + k) * slice_;
+            double const held = current + previous * weight_at(now, boundary);
+            most = std::max(most, held);
+            if (held <= room + eps) continue;
+            double const needed_weight = weight_at(need, boundary);
+            if (needed_weight <= 0 || current + previous * needed_weight <= room) continue;
+            // This phase keeps the door shut longer than those before it.
+            double const part =
+                current > room ? 1.0 : 1.0 - (room - current) / static_cast<double>(previous);
+            need = boundary + static_cast<detail::nanos>(part * whole) + 1;
         }
         return {most, std::max(need, now + 1)};
     }
 
     using bytes = std::array<std::uint8_t, static_cast<std::size_t>(size)>;
+
+    /// Puts the counters of slices from `base` on in a row; `join` makes the new value of the old
+    /// one and the ring's. With fixed lengths, which compilers turn into a few wide instructions.
+    template <std::size_t N, class Join>
+    void unroll(const bytes& ring, std::int64_t base, std::array<std::uint16_t, N>& into, Join join)
+        const noexcept {
+        std::array<std::uint8_t, N> row{};
+        auto const end = std::min<std::int64_t>(head_ - base + 1, N);
+        for (auto k = std::max<std::int64_t>(0, head_ - size + 1 - base); k < end;) {
+            auto const from = at(base + k);
+            auto const run = std::min<std::int64_t>(end - k, size - static_cast<int>(from));
+            std::memcpy(row.data() + k, ring.data() + from, static_cast<std::size_t>(run));
+            k += run;
+        }
+        for (std::size_t k = 0; k < N; ++k)
+            into[k] = static_cast<std::uint16_t>(join(into[k], row[k]));
+    }
+
+    /// Four counters at once, to see whether there is anything in them.
+    template <std::size_t N>
+    [[nodiscard]] static std::uint64_t four(
+        const std::array<std::uint16_t, N>& counts, int from) noexcept {
+        std::uint64_t all = 0;
+        std::memcpy(&all, counts.data() + from, sizeof all);
+        return all;
+    }
 
     /// Upper bytes of the counters, which only exist where limits are that high.
     class upper_bytes {

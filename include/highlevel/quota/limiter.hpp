@@ -49,13 +49,13 @@ class permit {
 public:
     permit() noexcept = default;
     permit(permit&& other) noexcept
-        : core_(std::move(other.core_)),
+        : core_(other.core_),
           home_(std::exchange(other.home_, nullptr)),
           ticket_(other.ticket_) {}
     permit& operator=(permit&& other) noexcept {
         if (this != &other) {
             lost();
-            core_ = std::move(other.core_);
+            core_ = other.core_;
             home_ = std::exchange(other.home_, nullptr);
             ticket_ = other.ticket_;
         }
@@ -73,33 +73,30 @@ public:
         unsigned status,
         std::optional<std::chrono::milliseconds> retry_after = {}) noexcept {
         if (auto* const home = std::exchange(home_, nullptr); home != nullptr)
-            std::exchange(core_, nullptr)->settle(*home, ticket_, headers, status, retry_after);
+            core_->settle(*home, ticket_, headers, status, retry_after);
     }
 
     /// The response is lost, by a time-out, a broken connection or cancellation after the first
     /// byte: the request may have been counted, or may still be.
     void lost() noexcept {
         if (auto* const home = std::exchange(home_, nullptr); home != nullptr)
-            std::exchange(core_, nullptr)->lost(*home, ticket_);
+            core_->lost(*home, ticket_);
     }
 
     /// Surely no byte left this process: the permit goes to the next in the queue.
     void unsent() noexcept {
         if (auto* const home = std::exchange(home_, nullptr); home != nullptr)
-            std::exchange(core_, nullptr)->unsent(*home, ticket_);
+            core_->unsent(*home, ticket_);
     }
 
 private:
     friend class limiter;
-    permit(
-        std::shared_ptr<detail::limiter_core> core,
-        detail::entry& home,
-        const bucket::ticket& ticket) noexcept
-        : core_(std::move(core)),
+    permit(detail::limiter_core& core, detail::entry& home, const bucket::ticket& ticket) noexcept
+        : core_(&core),
           home_(&home),
           ticket_(ticket) {}
 
-    std::shared_ptr<detail::limiter_core> core_;
+    detail::limiter_core* core_ = nullptr; // lives as long as a permit is out
     detail::entry* home_ = nullptr;
     bucket::ticket ticket_;
 };
@@ -184,7 +181,7 @@ public:
     [[nodiscard]] std::optional<permit> try_acquire(std::string_view resource, quota::lane lane) {
         auto const o = core_->attempt(resource, lane, false, false, detail::never, false);
         if (!o.ticket.open()) return std::nullopt;
-        return permit{core_, *o.home, o.ticket};
+        return permit{*core_, *o.home, o.ticket};
     }
 
     /// Waits for a permit.
@@ -228,33 +225,31 @@ private:
 /// then. Thread safety: shared objects: unsafe.
 class limiter::acquisition {
 public:
-    /// Asks for a permit. `resource` must live until wait() has suspended the coroutine; the
-    /// limiter need not live any longer than this call.
-    acquisition(limiter& of, std::string_view resource, acquire_options options)
-        : core_(of.core_),
-          resource_(resource) {
+    /// Asks for a permit. The limiter need not live any longer than this call.
+    acquisition(limiter& of, std::string_view resource, acquire_options options) : core_(of.core_) {
         w_.lane = options.lane;
         w_.patient = options.wait_past_deadline;
         w_.retry = options.retry;
         w_.deadline = detail::limiter_core::to_nanos(options.deadline);
         auto first = core_->attempt(resource, w_.lane, w_.retry, w_.patient, w_.deadline, true);
-        ready_ = !first.pending;
-        if (!ready_) return;
+        w_.home = first.home;
+        comes_ = first.pending;
+        if (comes_) return;
         w_.error = first.error;
         w_.retry_in = first.retry_in;
-        w_.home = first.home;
         w_.ticket = first.ticket;
     }
     acquisition(const acquisition&) = delete;
     acquisition& operator=(const acquisition&) = delete;
     ~acquisition() {
+        if (comes_) core_->leave(*w_.home);
         if (w_.ticket.open()) core_->unsent(*w_.home, w_.ticket);
     }
 
     /// Whether there is a result without a wait.
-    [[nodiscard]] bool ready() const noexcept { return ready_; }
+    [[nodiscard]] bool ready() const noexcept { return !comes_; }
 
-    /// An operation that completes when there is a result.
+    /// An operation that completes when there is a result. Call it once, if it is not ready.
     [[nodiscard]] auto wait() {
         namespace asio = boost::asio;
         return asio::async_initiate<const asio::deferred_t&, void()>(
@@ -275,7 +270,7 @@ public:
         if (w_.retry_in >= 0)
             made.retry_in_ =
                 std::chrono::ceil<std::chrono::milliseconds>(std::chrono::nanoseconds{w_.retry_in});
-        if (w_.ticket.open()) made.permit_ = permit{core_, *w_.home, std::exchange(w_.ticket, {})};
+        if (w_.ticket.open()) made.permit_ = permit{*core_, *w_.home, std::exchange(w_.ticket, {})};
         return made;
     }
 
@@ -290,15 +285,15 @@ private:
                 if (type != asio::cancellation_type::none) core->cancel(*w);
             });
         w_.handler.keep(std::move(handler));
+        comes_ = false;
         // The coroutine may have run and ended before park() has.
         auto const core = core_;
-        core->park(w_, resource_, w_.retry);
+        core->park(w_);
     }
 
     std::shared_ptr<detail::limiter_core> core_;
-    std::string_view resource_;
     detail::waiter w_;
-    bool ready_ = false;
+    bool comes_ = false; // has to wait, and is not in the queue yet
 };
 
 inline boost::asio::awaitable<acquire_result> limiter::acquire(

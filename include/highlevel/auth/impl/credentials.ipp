@@ -24,22 +24,10 @@ public:
         : tokens_(std::move(tokens)) {}
 
     boost::asio::awaitable<grant> authorize(token_request request) override {
-        auto const kind = private_kind(request.kind);
-        if ((request.accepted & kind) == token_kinds::none) {
-            std::string why{"a Private Integration token of a "};
-            why += to_string(request.kind);
-            why += " is not accepted";
-            co_return grant{make_error_code(errc::wrong_token_kind), std::move(why)};
-        }
-        auto token = tokens_.find(request.kind, request.id);
-        if (!token || token->empty()) {
-            std::string why{"no Private Integration token for "};
-            why += to_string(request.kind);
-            why += ' ';
-            why += request.id;
-            co_return grant{make_error_code(errc::no_token), std::move(why)};
-        }
-        co_return grant{std::move(token), kind};
+        co_return find(request);
+    }
+    [[nodiscard]] std::optional<grant> try_authorize(const token_request& request) override {
+        return find(request);
     }
 
     boost::asio::awaitable<bool> renew(
@@ -53,6 +41,25 @@ public:
     [[nodiscard]] bool keeps_deadlines() const noexcept override { return true; }
 
 private:
+    [[nodiscard]] grant find(const token_request& request) const {
+        auto const kind = private_kind(request.kind);
+        if ((request.accepted & kind) == token_kinds::none) {
+            std::string why{"a Private Integration token of a "};
+            why += to_string(request.kind);
+            why += " is not accepted";
+            return {make_error_code(errc::wrong_token_kind), std::move(why)};
+        }
+        auto token = tokens_.find(request.kind, request.id);
+        if (!token || token->empty()) {
+            std::string why{"no Private Integration token for "};
+            why += to_string(request.kind);
+            why += ' ';
+            why += request.id;
+            return {make_error_code(errc::no_token), std::move(why)};
+        }
+        return {std::move(token), kind};
+    }
+
     private_integration tokens_;
 };
 
@@ -79,15 +86,10 @@ public:
     explicit access_token_provider(access_token token) : token_(std::move(token)) {}
 
     boost::asio::awaitable<grant> authorize(token_request request) override {
-        auto granted = check_oauth_kind(request);
-        if (granted.error) co_return granted;
-        if (request.kind != token_.kind() || token_.text()->empty()) {
-            std::string why{"the access token is not one of a "};
-            why += to_string(request.kind);
-            co_return grant{make_error_code(errc::no_token), std::move(why)};
-        }
-        granted.token = token_.text();
-        co_return granted;
+        co_return find(request);
+    }
+    [[nodiscard]] std::optional<grant> try_authorize(const token_request& request) override {
+        return find(request);
     }
 
     boost::asio::awaitable<bool> renew(
@@ -99,6 +101,18 @@ public:
     [[nodiscard]] bool keeps_deadlines() const noexcept override { return true; }
 
 private:
+    [[nodiscard]] grant find(const token_request& request) const {
+        auto granted = check_oauth_kind(request);
+        if (granted.error) return granted;
+        if (request.kind != token_.kind() || token_.text()->empty()) {
+            std::string why{"the access token is not one of a "};
+            why += to_string(request.kind);
+            return {make_error_code(errc::no_token), std::move(why)};
+        }
+        granted.token = token_.text();
+        return granted;
+    }
+
     access_token token_;
 };
 

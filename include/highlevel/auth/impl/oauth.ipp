@@ -8,6 +8,7 @@
 #include <highlevel/auth/oauth.hpp>
 #include <highlevel/auth/renewal_listener.hpp>
 #include <highlevel/detail/beside.hpp>
+#include <highlevel/detail/brief_lock.hpp>
 #include <highlevel/detail/config.hpp>
 #include <highlevel/detail/deadline.hpp>
 #include <highlevel/detail/listen.hpp>
@@ -184,6 +185,18 @@ public:
         if (auto refused = check_oauth_kind(request); refused.error) co_return refused;
         resource const what{request.kind, std::string{request.id}};
         co_return co_await take(what, nullptr, request.deadline, request.asker);
+    }
+
+    [[nodiscard]] std::optional<grant> try_authorize(const token_request& request) override {
+        auto granted = check_oauth_kind(request);
+        if (granted.error) return granted;
+        auto const e = known(resource{request.kind, std::string{request.id}});
+        if (!e) return std::nullopt;
+        auto const now = moment().now;
+        highlevel::detail::brief_lock const lock{e->mutex};
+        granted.token = e->machine.at_hand(now);
+        if (!granted.token) return std::nullopt;
+        return granted;
     }
 
     asio::awaitable<bool> renew(
@@ -601,6 +614,11 @@ private:
             if (clients_.empty()) place->machine.stop();
         }
         return place;
+    }
+    [[nodiscard]] std::shared_ptr<entry> known(const resource& what) {
+        highlevel::detail::brief_lock const lock{mutex_};
+        auto const found = entries_.find(what);
+        return found == entries_.end() ? nullptr : found->second;
     }
     /// When a function of the store that begins now counts as failed.
     [[nodiscard]] steady_time store_limit() const {

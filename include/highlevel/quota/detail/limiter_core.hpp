@@ -3,6 +3,7 @@
 // The limiter's inside: what calls, permits and the timer do to queues and buckets, under one lock.
 #pragma once
 
+#include <highlevel/detail/brief_lock.hpp>
 #include <highlevel/detail/parked.hpp>
 #include <highlevel/detail/random.hpp>
 #include <highlevel/detail/share.hpp>
@@ -99,6 +100,7 @@ public:
     std::uint32_t rejected = 0;
     std::uint32_t cancelled = 0;
     std::uint32_t permits = 0; // handed out and not ended
+    std::uint32_t coming = 0;  // calls that are to wait, and are not in a queue yet
     std::uint32_t streak = 0;  // interactive grants in a row while bulk waited
     enum class list : std::uint8_t { none, ready, idle } in = list::none;
     // Shares of several processes: whether the ledger is told of the bucket, and has granted once.
@@ -113,7 +115,9 @@ public:
 using entry_list = linked_list<entry>;
 using waiter_list = linked_list<waiter>;
 
-/// What limiter and permits share; everything happens under one lock, completions after it.
+/// What limiter and permits share; everything happens under one lock, completions after it. It
+/// keeps itself while permits are out: a count of its owners would go from processor to processor
+/// with each of them, and under the lock there is one already.
 class limiter_core : public std::enable_shared_from_this<limiter_core> {
 public:
     using time_point = std::chrono::steady_clock::time_point;
@@ -153,6 +157,8 @@ public:
         bool pending = false;
     };
 
+    /// With `queues`, a call that has to wait is to come to park() or leave(), and keeps the bucket
+    /// until then.
     [[nodiscard]] outcome attempt(
         std::string_view resource,
         lane who,
@@ -160,29 +166,30 @@ public:
         bool patient,
         nanos deadline,
         bool queues) {
-        std::lock_guard const lock{mutex_};
+        highlevel::detail::brief_lock const lock{mutex_};
         return attempt_locked(resource, who, retry, patient, deadline, queues);
     }
 
-    /// Tries once more, and queues the waiter if that fails. Its handler is called in any case.
-    void park(waiter& w, std::string_view resource, bool retry) {
+    /// Queues a waiter that attempt() has told to wait. Its handler is called in any case, also
+    /// when there is a permit by now.
+    void park(waiter& w) noexcept {
         waiter_list done;
         {
-            std::lock_guard const lock{mutex_};
-            auto const o = attempt_locked(resource, w.lane, retry, w.patient, w.deadline, true);
-            w.home = o.home;
-            if (!o.pending) {
-                w.ticket = o.ticket;
-                w.error = o.error;
-                w.retry_in = o.retry_in;
+            highlevel::detail::brief_lock const lock{mutex_};
+            auto& home = *w.home;
+            auto& queue = home.queue(w.lane);
+            unpin(home);
+            if (stopped_) {
+                w.error = boost::asio::error::operation_aborted;
+                done.push_back(w);
+            } else if (!w.retry && queue.size() >= longest(w.lane)) {
+                auto const now = to_nanos(time_->now());
+                ++home.rejected;
+                w.error = errc::queue_full;
+                w.retry_in = expected(home, w.lane, before(home, w.lane, false), now);
                 done.push_back(w);
             } else {
-                make_room_for_alarms(1);
-                auto& home = *o.home;
-                auto& queue = home.queue(w.lane);
-                w.retry = retry;
                 enqueue(home, w);
-                if (home.in == entry::list::idle) put(home, entry::list::none);
                 if (!w.patient && w.deadline < never) alarms_.set(w, w.deadline);
                 if (&queue.front() == &w) {
                     make_ready(home);
@@ -195,11 +202,18 @@ public:
         complete(done);
     }
 
+    /// For a call that attempt() has told to wait, and that does not.
+    void leave(entry& home) noexcept {
+        highlevel::detail::brief_lock const lock{mutex_};
+        unpin(home);
+        touch(home, to_nanos(time_->now()));
+    }
+
     /// Takes a waiter out of its queue, wherever it stands.
     void cancel(waiter& w) noexcept {
         waiter_list done;
         {
-            std::lock_guard const lock{mutex_};
+            highlevel::detail::brief_lock const lock{mutex_};
             if (!w.queued) return;
             auto& home = *w.home;
             ++home.cancelled;
@@ -230,7 +244,7 @@ public:
     }
 
     [[nodiscard]] bucket_snapshot snapshot(std::string_view resource) const {
-        std::lock_guard const lock{mutex_};
+        highlevel::detail::brief_lock const lock{mutex_};
         auto const now = time_->now();
         auto const found = entries_.find(resource);
         if (found != entries_.end()) return describe(found->second, now);
@@ -244,7 +258,7 @@ public:
     [[nodiscard]] std::vector<bucket_snapshot> snapshots() const {
         std::vector<std::string> keys;
         {
-            std::lock_guard const lock{mutex_};
+            highlevel::detail::brief_lock const lock{mutex_};
             keys.reserve(entries_.size());
             for (auto const& each : entries_)
                 keys.push_back(each.first);
@@ -252,7 +266,7 @@ public:
         std::vector<bucket_snapshot> result;
         result.reserve(keys.size());
         for (std::size_t i = 0; i < keys.size();) {
-            std::lock_guard const lock{mutex_};
+            highlevel::detail::brief_lock const lock{mutex_};
             auto const now = time_->now();
             for (auto const end = std::min(i + described_at_once, keys.size()); i < end; ++i)
                 if (auto const found = entries_.find(keys[i]); found != entries_.end())
@@ -264,7 +278,7 @@ public:
     void shutdown() noexcept {
         waiter_list done;
         {
-            std::lock_guard const lock{mutex_};
+            highlevel::detail::brief_lock const lock{mutex_};
             if (std::exchange(stopped_, true)) return;
             for (auto& [key, home] : entries_)
                 for (auto& queue : home.lanes)
@@ -367,8 +381,6 @@ private:
             home.opens(who) = to_nanos(v.wake);
         }
         touch(home, now);
-        auto const longest =
-            who == lane::interactive ? options_.queue_interactive : options_.queue_bulk;
         if (!queues) {
             ++home.denied;
             o.pending = true;
@@ -382,7 +394,7 @@ private:
                 return o;
             }
         }
-        if (!retry && home.queue(who).size() >= longest) {
+        if (!retry && home.queue(who).size() >= longest(who)) {
             ++home.rejected;
             o.error = errc::queue_full;
             o.retry_in = expected(home, who, ahead, now);
@@ -392,14 +404,29 @@ private:
             o.error = errc::deadline_too_soon;
             o.retry_in = expected(home, who, ahead, now);
         } else {
+            make_room_for_alarms(1);
+            ++coming_;
+            ++home.coming;
             o.pending = true;
         }
         return o;
     }
 
+    [[nodiscard]] std::size_t longest(lane who) const noexcept {
+        return who == lane::interactive ? options_.queue_interactive : options_.queue_bulk;
+    }
+
+    /// A call that was to wait has come, or will not.
+    void unpin(entry& home) noexcept {
+        --coming_;
+        --home.coming;
+    }
+
     /// Room for what `n` more alarms need, the reporter's included, so that setting one cannot
     /// fail.
-    void make_room_for_alarms(std::size_t n) { alarms_.ensure(entries_.size() + queued_ + 1 + n); }
+    void make_room_for_alarms(std::size_t n) {
+        alarms_.ensure(entries_.size() + queued_ + coming_ + 1 + n);
+    }
 
     void enqueue(entry& home, waiter& w) noexcept {
         auto& queue = home.queue(w.lane);
@@ -508,12 +535,16 @@ private:
         home.in = where;
     }
 
-    /// Keeps the list of buckets that nobody uses, the longest unused first.
+    [[nodiscard]] static bool in_use(const entry& home) noexcept {
+        return home.permits > 0 || home.coming > 0 || home.waited_for();
+    }
+
+    /// Keeps the list of buckets that nobody uses, the longest unused first. Those that are used
+    /// again stay in it until they are its first, and one that is used often keeps its place: its
+    /// neighbours are far away in memory, and may be in another processor's.
     void touch(entry& home, nanos now) noexcept {
-        if (home.permits > 0 || home.waited_for()) {
-            if (home.in == entry::list::idle) put(home, entry::list::none);
-            return;
-        }
+        if (in_use(home)) return;
+        if (home.in == entry::list::idle && now - home.idle_since < round(home) / 16) return;
         home.idle_since = now;
         put(home, entry::list::idle);
     }
@@ -526,8 +557,12 @@ private:
         auto const rest = nanoseconds(options_.idle_eviction);
         for (int i = 0; i < 2 && !idle_.empty(); ++i) {
             auto& home = idle_.front();
+            if (in_use(home)) {
+                put(home, entry::list::none);
+                continue;
+            }
             bool const crowded = entries_.size() > options_.max_buckets;
-            auto const matters = 2 * round(home) + round(home) / 16;
+            auto const matters = 2 * round(home) + round(home) / 8;
             if (now - home.idle_since < (crowded ? std::min(rest, matters) : rest)) return;
             if (crowded ? home.state.expendable(at) : home.state.forgettable(at))
                 forget(home);
@@ -545,7 +580,7 @@ private:
 
     void hand_out(entry& home, lane who) noexcept {
         ++home.permits;
-        if (home.in == entry::list::idle) put(home, entry::list::none);
+        if (++permits_ == 1) kept_ = shared_from_this();
         if (who == lane::bulk || home.queue(lane::bulk).empty()) {
             home.streak = 0;
         } else {
@@ -567,12 +602,14 @@ private:
     template <class Tell>
     void end(entry& home, const Tell& tell) noexcept {
         waiter_list done;
+        std::shared_ptr<limiter_core> last; // goes after the lock
         {
-            std::lock_guard const lock{mutex_};
+            highlevel::detail::brief_lock const lock{mutex_};
             auto const at = time_->now();
             tell(at);
             assert(home.permits > 0);
             --home.permits;
+            if (--permits_ == 0) last = std::move(kept_);
             if (home.waited_for()) {
                 make_ready(home);
                 run(at, done);
@@ -593,7 +630,7 @@ private:
         waiter_list done;
         bool reports = false;
         {
-            std::lock_guard const lock{mutex_};
+            highlevel::detail::brief_lock const lock{mutex_};
             if (stopped_) return;
             auto const at = time_->now();
             auto const now = to_nanos(at);
@@ -645,7 +682,7 @@ private:
             boost::asio::post(executor_, [self = shared_from_this()] {
                 waiter_list done;
                 {
-                    std::lock_guard const lock{self->mutex_};
+                    highlevel::detail::brief_lock const lock{self->mutex_};
                     self->tick_posted_ = false;
                     if (self->stopped_) return;
                     self->run(self->time_->now(), done);
@@ -858,7 +895,7 @@ private:
         std::vector<std::uint32_t> places; // of the claims' buckets
         try {
             {
-                std::lock_guard const lock{mutex_};
+                highlevel::detail::brief_lock const lock{mutex_};
                 if (stopped_) return;
                 auto const now = to_nanos(time_->now());
                 // One report at a time; an answer that takes this long is given up, and ignored if
@@ -883,7 +920,7 @@ private:
             claims.clear();
         }
         if (!busy && claims.empty()) {
-            std::lock_guard const lock{mutex_};
+            highlevel::detail::brief_lock const lock{mutex_};
             if (turn == ledger_turn_) ledger_asked_ = never;
         }
         renew(std::move(claims), std::move(places), turn);
@@ -909,7 +946,7 @@ private:
         std::vector<std::uint32_t>& places) {
         waiter_list done;
         {
-            std::lock_guard const lock{mutex_};
+            highlevel::detail::brief_lock const lock{mutex_};
             // Where a newer report has begun, the places are no longer these.
             if (stopped_ || turn != ledger_turn_) return;
             auto const at = time_->now();
@@ -973,7 +1010,7 @@ private:
         // Shut down meanwhile: this may have come after the leave that was taken then.
         bool left = false;
         {
-            std::lock_guard const lock{mutex_};
+            highlevel::detail::brief_lock const lock{mutex_};
             left = stopped_;
         }
         if (left) options_.ledger->leave(process_);
@@ -986,7 +1023,7 @@ private:
         const std::vector<ledger::lease>& leases) noexcept {
         waiter_list done;
         {
-            std::lock_guard const lock{mutex_};
+            highlevel::detail::brief_lock const lock{mutex_};
             if (stopped_ || turn != ledger_turn_) return;
             ledger_asked_ = never;
             if (!good) return;
@@ -1031,6 +1068,9 @@ private:
     nanos armed_ = never;
     bool pending_ = false; // a wake was asked for that did not come yet
     std::size_t queued_ = 0;
+    std::size_t coming_ = 0;  // of all buckets
+    std::size_t permits_ = 0; // that are out
+    std::shared_ptr<limiter_core> kept_;
     alarm_heap alarms_;
     entry_list ready_;
     entry_list idle_;
