@@ -94,7 +94,7 @@ public:
         if (each) co_await each();
         co_return answer;
     }
-    [[nodiscard]] std::optional<highlevel::auth::grant> try_authorize(
+    [[nodiscard]] highlevel::auth::grant try_authorize(
         const highlevel::auth::token_request& /*request*/) override {
         return at_hand;
     }
@@ -109,7 +109,7 @@ public:
     highlevel::auth::grant answer{
         std::make_shared<const highlevel::auth::secret>("t"),
         highlevel::token_kinds::location_private};
-    std::optional<highlevel::auth::grant> at_hand;
+    highlevel::auth::grant at_hand;
     std::function<asio::awaitable<void>()> each;
     std::function<asio::awaitable<bool>()> renewal;
     bool keeps = false;
@@ -559,7 +559,7 @@ TEST_CASE("a_token_at_hand_spares_the_coroutine_and_an_error_is_told_by_it", "[c
     (void)f.run(f.location().call(contacts::get_contact{"c1"}));
     CHECK(source->asked == 1);
     source->at_hand = source->answer;
-    source->at_hand->token = std::make_shared<const highlevel::auth::secret>("quick");
+    source->at_hand.token = std::make_shared<const highlevel::auth::secret>("quick");
     (void)f.run(f.location().call(contacts::get_contact{"c1"}));
     CHECK(source->asked == 1);
     auto const sent = f.network->requests();

@@ -106,12 +106,11 @@ TEST_CASE("a_fixed_token_is_at_hand_without_a_coroutine", "[auth]") {
               location("a", token_kinds::location_oauth)}) {
             auto const waited = ask(c, wanted);
             auto const now = c.source()->try_authorize(wanted);
-            REQUIRE(now);
-            CHECK(now->error == waited.error);
-            CHECK(now->detail == waited.detail);
-            CHECK(now->kind == waited.kind);
+            CHECK(now.error == waited.error);
+            CHECK(now.detail == waited.detail);
+            CHECK(now.kind == waited.kind);
             CHECK(
-                (now->token ? now->token->reveal() : "") ==
+                (now.token ? now.token->reveal() : "") ==
                 (waited.token ? waited.token->reveal() : ""));
         }
 }

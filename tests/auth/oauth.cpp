@@ -258,6 +258,30 @@ std::string text(const auth::grant& g) {
 
 } // namespace
 
+TEST_CASE("a_token_is_at_hand_once_it_was_fetched_and_while_it_is_good", "[auth]") {
+    bench b;
+    auto const source = b.source();
+    auto const at_hand = [&] { return source->try_authorize(bench::wanted()); };
+    CHECK_FALSE(at_hand().token);
+    CHECK_FALSE(at_hand().error);
+    b.install(pair_of("new"));
+    REQUIRE(text(b.ask()) == "new");
+    CHECK(text(at_hand()) == "new");
+    CHECK(at_hand().kind == highlevel::token_kinds::location_oauth);
+    // Neither for another account, nor for an operation that takes none of its kind.
+    auto other = bench::wanted();
+    other.id = "other";
+    CHECK_FALSE(source->try_authorize(other).token);
+    other = bench::wanted();
+    other.accepted = highlevel::token_kinds::location_private;
+    CHECK(source->try_authorize(other).error == errc::wrong_token_kind);
+    // A refused one is to be renewed first.
+    b.network->answers = {pair_of("renewed")};
+    CHECK(b.run(source->renew(bench::wanted(), at_hand().token)));
+    CHECK(b.comes("renewed"));
+    CHECK(text(at_hand()) == "renewed");
+}
+
 TEST_CASE("a_code_is_not_lost_to_a_store_that_fails", "[auth]") {
     bench b;
     b.network->answers = {pair_of("bought")};

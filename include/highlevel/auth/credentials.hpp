@@ -15,7 +15,6 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/system/error_code.hpp>
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -23,7 +22,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -104,11 +102,10 @@ public:
     /// fetching a token met. Cancellation: terminal. Does not throw.
     [[nodiscard]] virtual boost::asio::awaitable<grant> authorize(token_request request) = 0;
 
-    /// What authorize() would give, where that takes no wait and no work; else nothing, and the
-    /// client asks authorize(). Spares most calls a coroutine. Throws nothing but `bad_alloc`.
-    [[nodiscard]] virtual std::optional<grant> try_authorize(const token_request& /*request*/) {
-        return std::nullopt;
-    }
+    /// What authorize() would give, where that takes no wait and no work; else a grant with neither
+    /// a token nor an error, and the client asks authorize(), as it does for an error. Spares most
+    /// calls a coroutine. Throws nothing but `bad_alloc`.
+    [[nodiscard]] virtual grant try_authorize(const token_request& /*request*/) { return {}; }
 
     /// Told that the server refused `refused` as invalid. True when another token is at hand now,
     /// so that the call is worth repeating once. Fixed tokens have nothing to renew.
@@ -148,7 +145,7 @@ public:
     /// Sets the token for accounts that have none of their own.
     private_integration& all(secret token) {
         // All copies first: there may be no memory for one.
-        std::array<std::shared_ptr<const secret>, part_count> copies;
+        std::shared_ptr<const secret> copies[part_count];
         for (auto& copy : copies)
             copy = highlevel::detail::share<const secret>(token);
         for (std::size_t i = 0; i < part_count; ++i) {
@@ -196,7 +193,7 @@ private:
     static constexpr std::size_t part_count = 16;
     class table {
     public:
-        std::array<part, part_count> parts;
+        part parts[part_count];
     };
 
     [[nodiscard]] part& part_of(std::string_view id) const noexcept {

@@ -965,8 +965,8 @@ private:
         auto* const source = options_.credentials.source().get();
         if (source == nullptr) return false;
         auto granted = source->try_authorize(wanted);
-        if (!granted || granted->error) return false;
-        token = std::move(granted->token);
+        if (granted.error || !granted.token) return false;
+        token = std::move(granted.token);
         return true;
     }
 

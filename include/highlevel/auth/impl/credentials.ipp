@@ -26,7 +26,7 @@ public:
     boost::asio::awaitable<grant> authorize(token_request request) override {
         co_return find(request);
     }
-    [[nodiscard]] std::optional<grant> try_authorize(const token_request& request) override {
+    [[nodiscard]] grant try_authorize(const token_request& request) override {
         return find(request);
     }
 
@@ -88,7 +88,7 @@ public:
     boost::asio::awaitable<grant> authorize(token_request request) override {
         co_return find(request);
     }
-    [[nodiscard]] std::optional<grant> try_authorize(const token_request& request) override {
+    [[nodiscard]] grant try_authorize(const token_request& request) override {
         return find(request);
     }
 
