@@ -12,6 +12,7 @@
 #include <boost/asio/ssl/error.hpp>
 
 #include <openssl/bio.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
@@ -185,6 +186,28 @@ TEST_CASE("what_one_side_writes_the_other_reads", "[http][tls]") {
     give(c.engine, record.substr(3));
     CHECK(c.read() == "pong");
     CHECK(c.engine.settled());
+}
+
+TEST_CASE("errors_that_others_left_in_the_thread_are_not_its_own", "[http][tls]") {
+    connected c;
+    c.server.write("pong");
+    auto const record = c.server.sent();
+    auto const leave_one = [] { ERR_raise(ERR_LIB_USER, ERR_R_INTERNAL_ERROR); };
+    leave_one();
+    CHECK(c.read().empty()); // nothing came
+    CHECK(c.last == step::starved);
+    give(c.engine, record.substr(0, 3));
+    leave_one();
+    CHECK(c.read().empty());
+    CHECK(c.last == step::starved);
+    give(c.engine, record.substr(3));
+    leave_one();
+    CHECK(c.read() == "pong");
+    leave_one();
+    std::size_t n = 0;
+    error_code ec;
+    CHECK(c.engine.write(asio::buffer("ping", 4), n, ec) == step::done);
+    ::ERR_clear_error();
 }
 
 TEST_CASE("a_record_behind_the_one_that_was_read_unsettles", "[http][tls]") {
