@@ -45,7 +45,8 @@ public:
     /// `/oauth/location-token` and camelCase. The answers of both are understood.
     generation wire = generation::v2;
     refresh_options refresh;
-    /// Time of day; what tokens' ends are compared with. Called by one thread at a time.
+    /// Time of day; what tokens' ends are compared with. Called by one thread at a time. Must not
+    /// throw: a renewal that has just been answered would be lost with it.
     std::function<timestamp()> now = [] {
         return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
     };

@@ -99,9 +99,8 @@ public:
     std::uint32_t queued = 0;
     std::uint32_t rejected = 0;
     std::uint32_t cancelled = 0;
-    std::uint32_t permits = 0; // handed out and not ended
-    std::uint32_t coming = 0;  // calls that are to wait, and are not in a queue yet
-    std::uint32_t streak = 0;  // interactive grants in a row while bulk waited
+    std::uint32_t users = 0;  // permits that are out, and calls on their way to a queue
+    std::uint32_t streak = 0; // interactive grants in a row while bulk waited
     enum class list : std::uint8_t { none, ready, idle } in = list::none;
     // Shares of several processes: whether the ledger is told of the bucket, and has granted once.
     bool reported = false;
@@ -406,7 +405,7 @@ private:
         } else {
             make_room_for_alarms(1);
             ++coming_;
-            ++home.coming;
+            ++home.users;
             o.pending = true;
         }
         return o;
@@ -419,7 +418,7 @@ private:
     /// A call that was to wait has come, or will not.
     void unpin(entry& home) noexcept {
         --coming_;
-        --home.coming;
+        --home.users;
     }
 
     /// Room for what `n` more alarms need, the reporter's included, so that setting one cannot
@@ -536,7 +535,7 @@ private:
     }
 
     [[nodiscard]] static bool in_use(const entry& home) noexcept {
-        return home.permits > 0 || home.coming > 0 || home.waited_for();
+        return home.users > 0 || home.waited_for();
     }
 
     /// Keeps the list of buckets that nobody uses, the longest unused first. Those that are used
@@ -579,7 +578,7 @@ private:
     }
 
     void hand_out(entry& home, lane who) noexcept {
-        ++home.permits;
+        ++home.users;
         if (++permits_ == 1) kept_ = shared_from_this();
         if (who == lane::bulk || home.queue(lane::bulk).empty()) {
             home.streak = 0;
@@ -607,8 +606,8 @@ private:
             highlevel::detail::brief_lock const lock{mutex_};
             auto const at = time_->now();
             tell(at);
-            assert(home.permits > 0);
-            --home.permits;
+            assert(home.users > 0);
+            --home.users;
             if (--permits_ == 0) last = std::move(kept_);
             if (home.waited_for()) {
                 make_ready(home);
@@ -973,7 +972,7 @@ private:
         c.occupied = home.state.occupied(at);
         c.day_left = home.state.day_left();
         c.day_age = home.state.day_age(at);
-        bool const unused = home.permits == 0 && !home.waited_for();
+        bool const unused = !in_use(home);
         if (unused && to_nanos(at) - home.idle_since >= nanoseconds(options_.ledger_hold)) {
             end_reports(home);
             home.state.set_share(0);
@@ -1068,7 +1067,7 @@ private:
     nanos armed_ = never;
     bool pending_ = false; // a wake was asked for that did not come yet
     std::size_t queued_ = 0;
-    std::size_t coming_ = 0;  // of all buckets
+    std::size_t coming_ = 0;  // calls on their way to a queue
     std::size_t permits_ = 0; // that are out
     std::shared_ptr<limiter_core> kept_;
     alarm_heap alarms_;
