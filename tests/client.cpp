@@ -96,6 +96,7 @@ public:
     }
     [[nodiscard]] highlevel::auth::grant try_authorize(
         const highlevel::auth::token_request& /*request*/) override {
+        if (broken) throw std::runtime_error{"broken"};
         return at_hand;
     }
     asio::awaitable<bool> renew(
@@ -113,7 +114,8 @@ public:
     std::function<asio::awaitable<void>()> each;
     std::function<asio::awaitable<bool>()> renewal;
     bool keeps = false;
-    int asked = 0; // by authorize()
+    bool broken = false; // try_authorize() throws
+    int asked = 0;       // by authorize()
 };
 
 /// Remembers each attempt as a line.
@@ -571,6 +573,10 @@ TEST_CASE("a_token_at_hand_spares_the_coroutine_and_an_error_is_told_by_it", "[c
     source->answer = highlevel::auth::grant{make_error_code(errc::no_token), "after a look"};
     CHECK(f.failed().detail() == "after a look");
     CHECK(source->asked == 2);
+    source->broken = true;
+    CHECK(f.failed().detail() == "after a look");
+    CHECK(source->asked == 3);
+    CHECK(f.client().quota("loc1").in_flight == 0);
 }
 
 TEST_CASE("an_exception_of_a_source_of_tokens_is_a_failure_before_anything_is_sent", "[client]") {

@@ -104,7 +104,7 @@ public:
 
     /// What authorize() would give, where that takes no wait and no work; else a grant with neither
     /// a token nor an error, and the client asks authorize(), as it does for an error. Spares most
-    /// calls a coroutine. Throws nothing but `bad_alloc`.
+    /// calls a coroutine. What it throws counts as nothing at hand.
     [[nodiscard]] virtual grant try_authorize(const token_request& /*request*/) { return {}; }
 
     /// Told that the server refused `refused` as invalid. True when another token is at hand now,

@@ -955,19 +955,24 @@ private:
         return code;
     }
 
-    /// Gets the bearer token when it is at hand, or none is wanted.
+    /// Gets the bearer token when it is at hand, or none is wanted; false also for what authorize()
+    /// will meet again, and tell.
     [[nodiscard]] bool try_authorize(
         const prepared_call& call,
         const progress& state,
-        std::shared_ptr<const auth::secret>& token) {
+        std::shared_ptr<const auth::secret>& token) const noexcept {
         auto const wanted = wanted_token(call, state);
         if (wanted.accepted == token_kinds::none) return true;
-        auto* const source = options_.credentials.source().get();
-        if (source == nullptr) return false;
-        auto granted = source->try_authorize(wanted);
-        if (granted.error || !granted.token) return false;
-        token = std::move(granted.token);
-        return true;
+        auto const& source = options_.credentials.source();
+        if (!source) return false;
+        try {
+            auto granted = source->try_authorize(wanted);
+            if (granted.error || !granted.token) return false;
+            token = std::move(granted.token);
+            return true;
+        } catch (...) {
+            return false;
+        }
     }
 
     /// Gets the bearer token; false when the call has failed.
@@ -1062,6 +1067,8 @@ private:
     [[nodiscard]] asio::awaitable<std::shared_ptr<http::exchange_result>> send(
         const prepared_call& call, progress& state, held_permit& held) {
         (void)held.send();
+        // The observer is told how long the exchange took, without what itself did before it.
+        if (state.report != nullptr) state.enter(progress::stage::other);
         http::exchange_options bounds;
         bounds.deadline = state.deadline;
         bounds.group = call.account->key;
@@ -1093,7 +1100,7 @@ private:
             return take(&none, call, state, held, token, out);
         }
         auto& answer = *ended;
-        state.took = clock::now() - state.since();
+        if (state.report != nullptr) state.took = clock::now() - state.since();
         ++state.attempts;
         quota::rate_headers learned;
         auto const retry_after = settle(held.send(), answer, learned, state.report);

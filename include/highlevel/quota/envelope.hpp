@@ -265,10 +265,10 @@ private:
             // Nothing begins or ends to count: what the slice after it holds, weighing less. Most
             // are such, and are passed by in fours.
             if (k != span - 1) {
-                while (k % 4 == 3 && k > slices &&
-                       (four(counts, k - 3) | four(counts, k - 3 - slices)) == 0)
-                    k -= 4;
-                if (k < slices) break;
+                if (k % 4 == 3 && (four(counts, k - 3) | four(counts, k - 3 - slices)) == 0) {
+                    k -= 3;
+                    continue;
+                }
                 if ((count(k) | count(k - slices)) == 0) continue;
             }
             current += count(k);

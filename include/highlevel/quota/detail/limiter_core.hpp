@@ -40,6 +40,8 @@
 
 namespace highlevel::quota::detail {
 
+using highlevel::detail::brief_lock;
+
 class entry;
 
 /// A call that waits; lives in its coroutine's frame.
@@ -165,8 +167,60 @@ public:
         bool patient,
         nanos deadline,
         bool queues) {
-        highlevel::detail::brief_lock const lock{mutex_};
-        return attempt_locked(resource, who, retry, patient, deadline, queues);
+        outcome o;
+        brief_lock const lock{mutex_};
+        if (stopped_) {
+            o.error = boost::asio::error::operation_aborted;
+            return o;
+        }
+        auto const at = time_->now();
+        auto const now = to_nanos(at);
+        auto& home = find_or_create(resource, now);
+        o.home = &home;
+        use_ledger(home, now);
+        auto const ahead = before(home, who, retry);
+        if (ahead == 0 && !(who == lane::interactive && bulk_has_turn(home, at))) {
+            auto const v = home.state.admit(at, who, o.ticket);
+            if (v.granted) {
+                hand_out(home, who);
+                if (bulk_has_turn(home, at)) {
+                    make_ready(home);
+                    post_tick();
+                }
+                return o;
+            }
+            home.opens(who) = to_nanos(v.wake);
+        }
+        touch(home, now);
+        if (!queues) {
+            ++home.denied;
+            o.pending = true;
+            return o;
+        }
+        if (!patient) {
+            if (auto const again = home.state.day_over(at, who)) {
+                ++home.rejected;
+                o.error = errc::daily_exhausted;
+                o.retry_in = until(to_nanos(*again), now);
+                return o;
+            }
+        }
+        if (!retry && home.queue(who).size() >= longest(who)) {
+            ++home.rejected;
+            o.error = errc::queue_full;
+            o.retry_in = expected(home, who, ahead, now);
+        } else if (
+            !patient && deadline < never && at_least(home, who, retry, deadline, at) > deadline) {
+            ++home.rejected;
+            o.error = errc::deadline_too_soon;
+            o.retry_in = expected(home, who, ahead, now);
+        } else {
+            make_room_for_alarms(1);
+            ++coming_;
+            ++home.users;
+            o.pending = true;
+        }
+        return o;
     }
 
     /// Queues a waiter that attempt() has told to wait. Its handler is called in any case, also
@@ -174,7 +228,7 @@ public:
     void park(waiter& w) noexcept {
         waiter_list done;
         {
-            highlevel::detail::brief_lock const lock{mutex_};
+            brief_lock const lock{mutex_};
             auto& home = *w.home;
             auto& queue = home.queue(w.lane);
             unpin(home);
@@ -182,6 +236,7 @@ public:
                 w.error = boost::asio::error::operation_aborted;
                 done.push_back(w);
             } else if (!w.retry && queue.size() >= longest(w.lane)) {
+                // Others have come since it was told to.
                 auto const now = to_nanos(time_->now());
                 ++home.rejected;
                 w.error = errc::queue_full;
@@ -203,7 +258,7 @@ public:
 
     /// For a call that attempt() has told to wait, and that does not.
     void leave(entry& home) noexcept {
-        highlevel::detail::brief_lock const lock{mutex_};
+        brief_lock const lock{mutex_};
         unpin(home);
         touch(home, to_nanos(time_->now()));
     }
@@ -212,7 +267,7 @@ public:
     void cancel(waiter& w) noexcept {
         waiter_list done;
         {
-            highlevel::detail::brief_lock const lock{mutex_};
+            brief_lock const lock{mutex_};
             if (!w.queued) return;
             auto& home = *w.home;
             ++home.cancelled;
@@ -243,7 +298,7 @@ public:
     }
 
     [[nodiscard]] bucket_snapshot snapshot(std::string_view resource) const {
-        highlevel::detail::brief_lock const lock{mutex_};
+        brief_lock const lock{mutex_};
         auto const now = time_->now();
         auto const found = entries_.find(resource);
         if (found != entries_.end()) return describe(found->second, now);
@@ -257,7 +312,7 @@ public:
     [[nodiscard]] std::vector<bucket_snapshot> snapshots() const {
         std::vector<std::string> keys;
         {
-            highlevel::detail::brief_lock const lock{mutex_};
+            brief_lock const lock{mutex_};
             keys.reserve(entries_.size());
             for (auto const& each : entries_)
                 keys.push_back(each.first);
@@ -265,7 +320,7 @@ public:
         std::vector<bucket_snapshot> result;
         result.reserve(keys.size());
         for (std::size_t i = 0; i < keys.size();) {
-            highlevel::detail::brief_lock const lock{mutex_};
+            brief_lock const lock{mutex_};
             auto const now = time_->now();
             for (auto const end = std::min(i + described_at_once, keys.size()); i < end; ++i)
                 if (auto const found = entries_.find(keys[i]); found != entries_.end())
@@ -277,7 +332,7 @@ public:
     void shutdown() noexcept {
         waiter_list done;
         {
-            highlevel::detail::brief_lock const lock{mutex_};
+            brief_lock const lock{mutex_};
             if (std::exchange(stopped_, true)) return;
             for (auto& [key, home] : entries_)
                 for (auto& queue : home.lanes)
@@ -348,68 +403,6 @@ private:
     }
 
     // -- the call's side -----------------------------------------------------------------------
-
-    [[nodiscard]] outcome attempt_locked(
-        std::string_view resource,
-        lane who,
-        bool retry,
-        bool patient,
-        nanos deadline,
-        bool queues) {
-        outcome o;
-        if (stopped_) {
-            o.error = boost::asio::error::operation_aborted;
-            return o;
-        }
-        auto const at = time_->now();
-        auto const now = to_nanos(at);
-        auto& home = find_or_create(resource, now);
-        o.home = &home;
-        use_ledger(home, now);
-        auto const ahead = before(home, who, retry);
-        if (ahead == 0 && !(who == lane::interactive && bulk_has_turn(home, at))) {
-            auto const v = home.state.admit(at, who, o.ticket);
-            if (v.granted) {
-                hand_out(home, who);
-                if (bulk_has_turn(home, at)) {
-                    make_ready(home);
-                    post_tick();
-                }
-                return o;
-            }
-            home.opens(who) = to_nanos(v.wake);
-        }
-        touch(home, now);
-        if (!queues) {
-            ++home.denied;
-            o.pending = true;
-            return o;
-        }
-        if (!patient) {
-            if (auto const again = home.state.day_over(at, who)) {
-                ++home.rejected;
-                o.error = errc::daily_exhausted;
-                o.retry_in = until(to_nanos(*again), now);
-                return o;
-            }
-        }
-        if (!retry && home.queue(who).size() >= longest(who)) {
-            ++home.rejected;
-            o.error = errc::queue_full;
-            o.retry_in = expected(home, who, ahead, now);
-        } else if (
-            !patient && deadline < never && at_least(home, who, retry, deadline, at) > deadline) {
-            ++home.rejected;
-            o.error = errc::deadline_too_soon;
-            o.retry_in = expected(home, who, ahead, now);
-        } else {
-            make_room_for_alarms(1);
-            ++coming_;
-            ++home.users;
-            o.pending = true;
-        }
-        return o;
-    }
 
     [[nodiscard]] std::size_t longest(lane who) const noexcept {
         return who == lane::interactive ? options_.queue_interactive : options_.queue_bulk;
@@ -603,7 +596,7 @@ private:
         waiter_list done;
         std::shared_ptr<limiter_core> last; // goes after the lock
         {
-            highlevel::detail::brief_lock const lock{mutex_};
+            brief_lock const lock{mutex_};
             auto const at = time_->now();
             tell(at);
             assert(home.users > 0);
@@ -629,7 +622,7 @@ private:
         waiter_list done;
         bool reports = false;
         {
-            highlevel::detail::brief_lock const lock{mutex_};
+            brief_lock const lock{mutex_};
             if (stopped_) return;
             auto const at = time_->now();
             auto const now = to_nanos(at);
@@ -681,7 +674,7 @@ private:
             boost::asio::post(executor_, [self = shared_from_this()] {
                 waiter_list done;
                 {
-                    highlevel::detail::brief_lock const lock{self->mutex_};
+                    brief_lock const lock{self->mutex_};
                     self->tick_posted_ = false;
                     if (self->stopped_) return;
                     self->run(self->time_->now(), done);
@@ -894,7 +887,7 @@ private:
         std::vector<std::uint32_t> places; // of the claims' buckets
         try {
             {
-                highlevel::detail::brief_lock const lock{mutex_};
+                brief_lock const lock{mutex_};
                 if (stopped_) return;
                 auto const now = to_nanos(time_->now());
                 // One report at a time; an answer that takes this long is given up, and ignored if
@@ -919,7 +912,7 @@ private:
             claims.clear();
         }
         if (!busy && claims.empty()) {
-            highlevel::detail::brief_lock const lock{mutex_};
+            brief_lock const lock{mutex_};
             if (turn == ledger_turn_) ledger_asked_ = never;
         }
         renew(std::move(claims), std::move(places), turn);
@@ -945,7 +938,7 @@ private:
         std::vector<std::uint32_t>& places) {
         waiter_list done;
         {
-            highlevel::detail::brief_lock const lock{mutex_};
+            brief_lock const lock{mutex_};
             // Where a newer report has begun, the places are no longer these.
             if (stopped_ || turn != ledger_turn_) return;
             auto const at = time_->now();
@@ -1009,7 +1002,7 @@ private:
         // Shut down meanwhile: this may have come after the leave that was taken then.
         bool left = false;
         {
-            highlevel::detail::brief_lock const lock{mutex_};
+            brief_lock const lock{mutex_};
             left = stopped_;
         }
         if (left) options_.ledger->leave(process_);
@@ -1022,7 +1015,7 @@ private:
         const std::vector<ledger::lease>& leases) noexcept {
         waiter_list done;
         {
-            highlevel::detail::brief_lock const lock{mutex_};
+            brief_lock const lock{mutex_};
             if (stopped_ || turn != ledger_turn_) return;
             ledger_asked_ = never;
             if (!good) return;
