@@ -677,31 +677,48 @@ TEST_CASE("a_cancellation_is_seen_after_a_callers_code_replaced_the_state", "[cl
     CHECK(f.network->requests().size() == 1);
 }
 
-TEST_CASE("a_cancellation_between_two_operations_is_kept_where_it_does_not_throw", "[client]") {
-    fixture f;
-    asio::cancellation_signal signal;
-    f.network
-        ->then([&](const highlevel::http::request&) {
-            signal.emit(asio::cancellation_type::terminal); // nothing is under way that hears it
-            return scripted_transport::reply(503);
-        })
-        .then(scripted_transport::reply(200, contact_body));
-    std::optional<highlevel::failure> failure;
-    auto const work = [&]() -> asio::awaitable<void> {
-        co_await asio::this_coro::throw_if_cancelled(false);
-        contacts::get_contact const get{"c1"};
-        auto const r = co_await f.location().try_call(get);
-        if (r.has_error()) failure = r.error();
+TEST_CASE("a_call_that_was_cancelled_while_it_was_refused_ends_where_it_stands", "[client]") {
+    // Nothing is under way that hears of the cancellation: what would come next must see it.
+    class refusal {
+    public:
+        unsigned status;
+        std::string_view body;
+        std::string_view reached;
     };
-    asio::co_spawn(
-        f.context, work(), asio::bind_cancellation_slot(signal.slot(), [](std::exception_ptr e) {
-            if (e) std::rethrow_exception(e);
-        }));
-    f.context.run();
-    REQUIRE(failure.has_value());
-    CHECK(failure->cause() == cause::cancelled);
-    CHECK(failure->reached() == "pause");
-    CHECK(f.network->requests().size() == 1);
+    refusal const cases[] = {
+        {503, "", "pause"},
+        {401, R"({"message":"Invalid Private Integration token"})", "token"},
+        {429, "", ""},
+    };
+    for (bool const throws : {true, false}) {
+        for (auto const& each : cases) {
+            CAPTURE(throws, each.status);
+            fixture f;
+            asio::cancellation_signal signal;
+            f.network
+                ->then([&](const highlevel::http::request&) {
+                    signal.emit(asio::cancellation_type::terminal);
+                    return scripted_transport::reply(each.status, std::string{each.body});
+                })
+                .then(scripted_transport::reply(200, contact_body));
+            std::optional<highlevel::failure> failure;
+            auto const work = [&]() -> asio::awaitable<void> {
+                co_await asio::this_coro::throw_if_cancelled(throws);
+                contacts::get_contact const get{"c1"};
+                auto const r = co_await f.location().try_call(get);
+                if (r.has_error()) failure = r.error();
+                co_await asio::this_coro::throw_if_cancelled(false);
+            };
+            test::run_cancellable(f.context, work(), signal);
+            REQUIRE(failure.has_value());
+            CHECK(failure->cause() == cause::cancelled);
+            CHECK(failure->reached() == each.reached);
+            CHECK(failure->attempts() == 1);
+            CHECK(f.network->requests().size() == 1);
+            CHECK(f.client().quota("loc1").in_flight == 0);
+            CHECK(f.client().quota("loc1").waiting_in(highlevel::quota::lane::interactive) == 0);
+        }
+    }
 }
 
 TEST_CASE("a_permit_of_a_call_that_ends_before_it_is_sent_is_given_back_unused", "[client]") {

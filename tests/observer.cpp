@@ -19,6 +19,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -134,6 +135,17 @@ public:
             co_await asio::this_coro::executor, std::chrono::steady_clock::time_point::max()};
         co_await timer.async_wait(asio::use_awaitable);
         co_return http::exchange_result{};
+    }
+    void close() noexcept override {}
+};
+
+/// Answers after a turn of the event loop.
+class later_transport final : public http::transport {
+public:
+    asio::awaitable<http::exchange_result> exchange(
+        const http::request& /*r*/, http::exchange_options /*options*/) override {
+        co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+        co_return scripted_transport::reply(200, "{}");
     }
     void close() noexcept override {}
 };
@@ -299,6 +311,32 @@ TEST_CASE("what_was_begun_is_ended_when_the_event_loop_is_destroyed", "[client][
     CHECK(seen->lines("end").size() == 2);
     CHECK(seen->lines("permit 2").size() == 1);
     CHECK(seen->lines("settled") == lines{"settled lost 0 -1"});
+    CHECK(seen->ended.error == asio::error::operation_aborted);
+}
+
+TEST_CASE(
+    "a_permit_that_comes_when_its_call_is_no_more_is_not_told_as_taken", "[client][observer]") {
+    // The event loop is destroyed after the permit was granted and before its call has run.
+    auto const seen = std::make_shared<recorder>();
+    bool good = false;
+    auto context = std::make_unique<asio::io_context>();
+    {
+        highlevel::client_options options;
+        options.credentials = auth::private_integration{"pit-secret"};
+        options.transport = std::make_shared<later_transport>();
+        options.observer = seen;
+        highlevel::client client{context->get_executor(), options};
+        asio::co_spawn(*context, fixture::get(client, good), asio::detached);
+        asio::co_spawn(*context, fixture::get(client, good), asio::detached);
+        while (seen->lines("settled").empty())
+            REQUIRE(context->poll_one() == 1);
+        CHECK(seen->lines("throttled") == lines{"throttled 2"});
+        CHECK(seen->lines("permit 2").empty());
+        context.reset();
+    }
+    REQUIRE(seen->lines("permit 2").size() == 1);
+    CHECK(seen->lines("permit 2").front().starts_with("permit 2 queued "));
+    CHECK(seen->lines("settled") == lines{"settled settled 200 99"});
     CHECK(seen->ended.error == asio::error::operation_aborted);
 }
 

@@ -63,4 +63,12 @@ struct call_options {
 
 static_assert(std::is_trivially_destructible_v<call_options>);
 
+namespace detail {
+
+/// What a call has that names no options. A default argument written as braces would lie in the
+/// frame of each coroutine that makes a call, 256 bytes of it for g++ 12.
+inline constexpr call_options default_call_options{};
+
+} // namespace detail
+
 } // namespace highlevel

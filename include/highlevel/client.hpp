@@ -58,7 +58,7 @@ public:
     /// a required member that is empty fails before a byte is sent.
     template <operation Op>
     [[nodiscard]] asio::awaitable<response<typename Op::response_type>> call(
-        const Op& op, call_options options = {}) const {
+        const Op& op, const call_options& options = detail::default_call_options) const {
         return detail::finish<typename Op::response_type>(
             core().prepare(Op::meta, &op, ref_, options));
     }
@@ -67,7 +67,7 @@ public:
     /// `co_await location.call<contacts::get_contacts>([](auto& op) { op.limit = 100; })`.
     template <operation Op, std::invocable<Op&> Fill>
     [[nodiscard]] asio::awaitable<response<typename Op::response_type>> call(
-        Fill&& fill, call_options options = {}) const {
+        Fill&& fill, const call_options& options = detail::default_call_options) const {
         Op op;
         std::forward<Fill>(fill)(op);
         return call(std::as_const(op), options);
@@ -76,7 +76,7 @@ public:
     /// Makes the call and gives a `result`; never throws for API or network failures.
     template <operation Op>
     [[nodiscard]] asio::awaitable<result<response<typename Op::response_type>>> try_call(
-        const Op& op, call_options options = {}) const {
+        const Op& op, const call_options& options = detail::default_call_options) const {
         return detail::try_finish<typename Op::response_type>(
             core().prepare(Op::meta, &op, ref_, options));
     }
@@ -84,7 +84,7 @@ public:
     /// As the filling `call`, with a `result`.
     template <operation Op, std::invocable<Op&> Fill>
     [[nodiscard]] asio::awaitable<result<response<typename Op::response_type>>> try_call(
-        Fill&& fill, call_options options = {}) const {
+        Fill&& fill, const call_options& options = detail::default_call_options) const {
         Op op;
         std::forward<Fill>(fill)(op);
         return try_call(std::as_const(op), options);
@@ -96,11 +96,11 @@ public:
     /// inline.
     template <operation Op, class CompletionToken>
     auto async_call(const Op& op, CompletionToken&& token) const {
-        return async_call(op, call_options{}, std::forward<CompletionToken>(token));
+        return async_call(op, detail::default_call_options, std::forward<CompletionToken>(token));
     }
 
     template <operation Op, class CompletionToken>
-    auto async_call(const Op& op, call_options options, CompletionToken&& token) const {
+    auto async_call(const Op& op, const call_options& options, CompletionToken&& token) const {
         return asio::co_spawn(
             core().executor(), call(op, options), std::forward<CompletionToken>(token));
     }
@@ -111,14 +111,14 @@ public:
     /// that files which do not use it need not compile it.)
     template <std::same_as<http::request> Request = http::request>
     [[nodiscard]] asio::awaitable<response<json::value>> send(
-        Request request, call_options options = {}) const {
+        Request request, const call_options& options = detail::default_call_options) const {
         return detail::finish<json::value>(core().prepare_raw(std::move(request), ref_, options));
     }
 
     /// As `send`, with a `result`.
     template <std::same_as<http::request> Request = http::request>
     [[nodiscard]] asio::awaitable<result<response<json::value>>> try_send(
-        Request request, call_options options = {}) const {
+        Request request, const call_options& options = detail::default_call_options) const {
         return detail::try_finish<json::value>(
             core().prepare_raw(std::move(request), ref_, options));
     }

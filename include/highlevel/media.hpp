@@ -140,7 +140,10 @@ namespace detail {
 [[nodiscard]] inline asio::awaitable<
     response<v2::conversations::types::complete_file_upload_response>>
 upload_attachment(
-    account of, const storage_factory& storage, attachment_upload what, call_options options = {}) {
+    account of,
+    const storage_factory& storage,
+    attachment_upload what,
+    call_options options = detail::default_call_options) {
     auto& file = what.file;
     auto const filename = file.sent_filename();
     auto const type = file.sent_type();

@@ -45,7 +45,10 @@ namespace detail {
 ///
 /// Gives the contact's tags after it. Throws `highlevel::error`.
 [[nodiscard]] inline asio::awaitable<std::vector<std::string>> add_tags(
-    account of, std::string contact_id, std::vector<std::string> tags, call_options options = {}) {
+    account of,
+    std::string contact_id,
+    std::vector<std::string> tags,
+    call_options options = detail::default_call_options) {
     v2::contacts::add_tags op{std::move(contact_id)};
     op.body.tags = std::move(tags);
     auto got = co_await of.call(op, options);
@@ -78,7 +81,9 @@ public:
 /// Throws `highlevel::error`: cause::duplicate when the refusal names no contact, and when email
 /// and phone belong to two contacts, so that the PUT is refused too.
 [[nodiscard]] inline asio::awaitable<upserted> upsert_contact(
-    account of, v2::contacts::types::upsert_contact contact, call_options options = {}) {
+    account of,
+    v2::contacts::types::upsert_contact contact,
+    call_options options = detail::default_call_options) {
     auto tags = std::exchange(contact.tags, std::nullopt).value_or(std::vector<std::string>{});
     v2::contacts::upsert_contact op;
     op.body = contact;
@@ -133,7 +138,10 @@ public:
 /// Throws `highlevel::error`; errc::unexpected_content, before anything is written, when the
 /// appointment is given without a status.
 [[nodiscard]] inline asio::awaitable<response<v2::calendars::types::appointment_schema_response>>
-update_appointment(account of, v2::calendars::edit_appointment update, call_options options = {}) {
+update_appointment(
+    account of,
+    v2::calendars::edit_appointment update,
+    call_options options = detail::default_call_options) {
     if (update.body.appointment_status.empty()) {
         v2::calendars::get_appointment const get{update.event_id};
         auto const got = co_await of.call(get, options);

@@ -105,7 +105,7 @@ public:
         observer_->on_permit_settled(info_, event);
     }
 
-    /// The wait of a call for one permit; `report` may be null.
+    /// A call's questions for permits, one after the other; `report` may be null.
     class wait {
     public:
         explicit wait(call_report* report) noexcept : report_(report) {}
@@ -113,6 +113,16 @@ public:
         wait& operator=(const wait&) = delete;
         ~wait() {
             if (queued_) end(asio::error::operation_aborted);
+        }
+
+        [[nodiscard]] call_report* report() const noexcept { return report_; }
+
+        /// Whether the observer is yet to hear how a wait ends.
+        [[nodiscard]] bool queued() const noexcept { return queued_; }
+
+        /// A permit is asked for.
+        void begin() noexcept {
+            if (report_ != nullptr) began_ = clock::now();
         }
 
         /// The permit is not to be had at once.
@@ -124,18 +134,17 @@ public:
 
         /// The permit is there, or will not be.
         void end(const error_code& error) noexcept {
-            auto* const report = std::exchange(report_, nullptr);
-            if (report == nullptr) return;
+            if (report_ == nullptr) return;
             permit_event event;
-            event.queued = queued_;
+            event.queued = std::exchange(queued_, false);
             event.error = error;
             event.waited = clock::now() - began_;
-            report->observer_->on_permit(report->info_, event);
+            report_->observer_->on_permit(report_->info_, event);
         }
 
     private:
         call_report* report_;
-        clock::time_point began_ = report_ != nullptr ? clock::now() : clock::time_point{};
+        clock::time_point began_;
         bool queued_ = false;
     };
 

@@ -60,10 +60,10 @@ public:
     prepared_call() = default;
 
     [[nodiscard]] const call_options& options() const noexcept {
-        return options_ ? *options_ : defaults;
+        return options_ ? *options_ : default_call_options;
     }
     void options(const call_options& wanted) {
-        if (!(wanted == defaults)) options_ = std::make_unique<const call_options>(wanted);
+        if (!(wanted == default_call_options)) options_ = std::make_unique<const call_options>(wanted);
     }
 
     /// Null for a raw request.
@@ -74,8 +74,6 @@ public:
     std::unique_ptr<failure> refused;
 
 private:
-    static constexpr call_options defaults{};
-
     /// Few calls have any, and each call that waits would hold room for them.
     std::unique_ptr<const call_options> options_;
 };

@@ -165,33 +165,44 @@ private:
     bool ended_ = false;
 };
 
-/// A permit and what is to become of it if nobody settles it: it counts as not used until send(),
-/// and as lost from then on. The observer is told; `report` may be null.
+/// A permit that is asked for, waited for and held, and what is to become of it if nobody takes it:
+/// it counts as not used until send(), and as lost from then on. The observer is told.
 class held_permit {
 public:
-    explicit held_permit(call_report* report) noexcept : report_(report) {}
-    explicit held_permit(quota::permit&& p) noexcept : permit_(std::move(p)) {}
+    /// `report` may be null.
+    explicit held_permit(call_report* report) noexcept : told_(report) {}
     held_permit(const held_permit&) = delete;
     held_permit& operator=(const held_permit&) = delete;
     ~held_permit() {
-        if (!permit_) return;
-        if (report_ != nullptr) report_->settled(sent_ ? permit_end::lost : permit_end::unsent);
-        if (!sent_) permit_.unsent();
+        // One that came too late for its call to hear of is only given back.
+        if (!*this || told_.queued()) return;
+        if (auto* const report = told_.report(); report != nullptr)
+            report->settled(sent_ ? permit_end::lost : permit_end::unsent);
+        if (sent_) asked_.result().permit().lost();
     }
 
-    [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(permit_); }
+    /// Whether there is a permit.
+    [[nodiscard]] explicit operator bool() const noexcept { return asked_.granted(); }
 
-    void hold(quota::permit&& p) noexcept { permit_ = std::move(p); }
+    /// Asks for one; while there is none.
+    void ask(quota::limiter& of, std::string_view resource, const quota::acquire_options& terms) {
+        sent_ = false;
+        told_.begin();
+        asked_.ask(of, resource, terms);
+    }
+
+    [[nodiscard]] quota::limiter::acquisition& asked() noexcept { return asked_; }
+    [[nodiscard]] call_report::wait& told() noexcept { return told_; }
 
     /// A request is about to be sent on it.
-    [[nodiscard]] quota::permit& send() noexcept {
-        sent_ = true;
-        return permit_;
-    }
+    void send() noexcept { sent_ = true; }
+
+    /// Hands it to who settles it.
+    [[nodiscard]] quota::permit take() noexcept { return asked_.result().permit(); }
 
 private:
-    quota::permit permit_;
-    call_report* report_ = nullptr;
+    quota::limiter::acquisition asked_;
+    call_report::wait told_;
     bool sent_ = false;
 };
 
@@ -315,30 +326,24 @@ public:
         if (!begin(call, out)) co_return;
         progress state{options_, call, budget_, out.report.get()};
         try {
+            // What ends the call before it is sent, an exception too, leaves the permit unused.
+            held_permit held{state.report};
             for (bool again = in_time(call, state, out); again;) {
-                again = false;
                 // First the token: an account that has none should learn so without waiting in a
                 // queue.
                 std::shared_ptr<const auth::secret> token;
                 if (!try_authorize(call, state, token)) {
                     if (!co_await authorize(call, state, token, out)) break;
                 }
-
-                // What ends the call before it is sent, an exception too, leaves the permit unused.
-                held_permit held{state.report};
-                if (!try_permit(call, state, held)) {
-                    if (!co_await queue_for_permit(call, state, held, out)) break;
-                    if (waited_long(call, state) && !try_authorize(call, state, token)) {
-                        if (!co_await authorize(call, state, token, out)) break;
-                    }
-                }
+                if (!ask_permit(call, state, held)) co_await held.asked().wait();
+                auto const step =
+                    admit(call, state, held, co_await asio::this_coro::cancellation_state, out);
+                if (step == admission::none) break;
+                if (step == admission::after_long) continue;
 
                 // From here to the exchange nothing suspends, so that nothing can end the call in
                 // between.
-                if (must_end(co_await asio::this_coro::cancellation_state)) {
-                    abort(call, state, out);
-                    break;
-                }
+                again = false;
                 if (token) put_token(call.request, *token);
                 std::unique_ptr<failed_attempt> failed;
                 bool answered = false;
@@ -353,22 +358,12 @@ public:
                 }
                 if (!failed) break;
 
-                // Nothing is awaited of which there is no need: in a cancelled coroutine that
-                // throws, and what is known of the failure is lost.
-                if (may_renew(*failed, state, token.get()))
-                    failed->renewed = co_await renew(call, state, token);
-                bool const ended = must_end(co_await asio::this_coro::cancellation_state);
-                if (ended && failed->renewing) {
-                    cut_renewal(*failed, call, state, out);
-                    break;
-                }
-                auto const next = decide(failed, call, state, out);
-                again = next == retry_policy::verdict::requeue;
-                if (next != retry_policy::verdict::pause) continue;
-                if (ended)
-                    cut_pause(*failed, state, out);
+                // In a cancelled coroutine nothing is awaited: that throws, and what is known of
+                // the failure is lost.
+                if (must_end(co_await asio::this_coro::cancellation_state))
+                    cut_recovery(failed, call, state, token.get(), out);
                 else
-                    again = co_await pause(*failed, state, out);
+                    again = co_await recover(failed, call, state, token, out);
             }
         } catch (...) {
             fail_with(std::current_exception(), call, state, out);
@@ -561,18 +556,20 @@ private:
             }
             quota::acquire_options how;
             if (options.deadline) how.deadline = *options.deadline;
-            auto got = co_await core->limiter_.acquire(std::string{options.group}, how);
-            if (got.error()) {
-                out.error = translate(got.error());
+            held_permit held{nullptr};
+            held.ask(core->limiter_, options.group, how);
+            if (!held.asked().ready()) co_await held.asked().wait();
+            auto const stop = co_await asio::this_coro::cancellation_state;
+            held.asked().woken(stop);
+            if (!held) {
+                out.error = translate(held.asked().result().error());
                 co_return out;
             }
-            held_permit held{std::move(got).permit()};
-            auto const stop = co_await asio::this_coro::cancellation_state;
             if (cancelled(stop)) co_return out;
-            auto& permit = held.send();
+            held.send();
             out = co_await client_core::exchange(*core->transport_, r, options);
             quota::rate_headers learned;
-            (void)settle(permit, out, learned);
+            (void)settle(held.take(), out, learned);
             co_return out;
         }
         void close() noexcept override {}
@@ -660,6 +657,7 @@ private:
             stage_ = next;
             since_ = now;
         }
+        [[nodiscard]] bool in(stage s) const noexcept { return stage_ == s; }
         /// Since when the call is where it is.
         [[nodiscard]] clock::time_point since() const noexcept { return since_; }
         /// The times of an attempt that failed; of a success nobody asks.
@@ -874,56 +872,63 @@ private:
         out.failure = fail(asio::error::operation_aborted, state.ended(std::move(data)));
     }
 
-    /// A permit without a wait, unless the server refused the call before.
-    [[nodiscard]] bool try_permit(const prepared_call& call, progress& state, held_permit& held) {
-        if (state.requeued) return false;
+    /// Asks for a permit unless there is one; false when it is to be waited for.
+    [[nodiscard]] bool ask_permit(const prepared_call& call, progress& state, held_permit& held) {
+        if (held) return true;
         state.waited = std::chrono::nanoseconds::zero();
-        call_report::wait told{state.report};
-        if (auto now = limiter_.try_acquire(call.account->key, call.options().lane))
-            held.hold(*std::move(now));
-        if (held) told.end({});
-        return static_cast<bool>(held);
-    }
-
-    /// Waits for a permit; false when the call has failed.
-    [[nodiscard]] asio::awaitable<bool> queue_for_permit(
-        const prepared_call& call, progress& state, held_permit& held, call_outcome& out) {
-        state.enter(progress::stage::permit);
-        call_report::wait told{state.report};
-        told.queue();
-        quota::limiter::acquisition waiting{limiter_, call.account->key, permit_terms(call, state)};
-        if (!waiting.ready()) {
-            co_await waiting.wait();
-            waiting.woken(co_await asio::this_coro::cancellation_state);
-        }
-        co_return admitted(waiting.result(), call, state, told, held, out);
-    }
-
-    [[nodiscard]] static quota::acquire_options permit_terms(
-        const prepared_call& call, const progress& state) noexcept {
         quota::acquire_options how;
         how.lane = call.options().lane;
         how.deadline = state.deadline;
         how.wait_past_deadline = call.options().wait_past_deadline;
         how.retry = state.requeued;
-        return how;
-    }
-
-    /// Whether the wait for a permit gave one; the call has failed otherwise.
-    [[nodiscard]] static bool admitted(
-        quota::acquire_result&& got,
-        const prepared_call& call,
-        progress& state,
-        call_report::wait& told,
-        held_permit& held,
-        call_outcome& out) {
-        if (!got.error()) {
-            held.hold(std::move(got).permit());
-            told.end({});
+        held.ask(limiter_, call.account->key, how);
+        if (held && !state.requeued) {
+            held.told().end({});
             return true;
         }
+        state.enter(progress::stage::permit);
+        held.told().queue();
+        return held.asked().ready();
+    }
+
+    enum class admission : std::uint8_t {
+        none,       // the call has ended
+        after_long, // a token that was taken before the wait may have been rotated meanwhile
+        now,
+    };
+
+    /// What comes when there is a permit, or will be none.
+    [[nodiscard]] admission admit(
+        const prepared_call& call,
+        progress& state,
+        held_permit& held,
+        const asio::cancellation_state& stop,
+        call_outcome& out) {
+        if (state.in(progress::stage::permit)) {
+            held.asked().woken(stop);
+            if (!held) {
+                stay_out(call, state, held, out);
+                return admission::none;
+            }
+            held.told().end({});
+            constexpr std::chrono::seconds fresh{1};
+            auto const began = state.since();
+            state.enter(progress::stage::other);
+            state.waited = state.since() - began;
+            if (call.options().wait_past_deadline) state.extend(state.waited);
+            if (state.waited > fresh) return admission::after_long;
+        }
+        if (!must_end(stop)) return admission::now;
+        abort(call, state, out);
+        return admission::none;
+    }
+
+    /// The call fails, as it gets no permit.
+    static void stay_out(
+        const prepared_call& call, progress& state, held_permit& held, call_outcome& out) {
+        auto const got = held.asked().result();
         auto code = translate(got.error());
-        told.end(code);
+        held.told().end(code);
         auto data = describe(call, state);
         // The server asked for a pause that is too long: its words tell more than ours.
         if (code == errc::permit_timeout && state.requeued && state.refusal) {
@@ -933,18 +938,6 @@ private:
         data.retry_in = got.retry_in();
         data.phase = state.stage_name();
         out.failure = fail(code, state.ended(std::move(data)));
-        return false;
-    }
-
-    /// A permit is there. True when the wait for it was long: a token that was taken before may
-    /// have been rotated meanwhile.
-    [[nodiscard]] static bool waited_long(const prepared_call& call, progress& state) noexcept {
-        constexpr std::chrono::seconds fresh{1};
-        auto const began = state.since();
-        state.enter(progress::stage::other);
-        state.waited = state.since() - began;
-        if (call.options().wait_past_deadline) state.extend(state.waited);
-        return state.waited > fresh;
     }
 
     static error_code translate(const error_code& code) noexcept {
@@ -1066,7 +1059,7 @@ private:
     /// Begins an exchange; the permit counts as used from here on.
     [[nodiscard]] asio::awaitable<std::shared_ptr<http::exchange_result>> send(
         const prepared_call& call, progress& state, held_permit& held) {
-        (void)held.send();
+        held.send();
         // The observer is told how long the exchange took, without what itself did before it.
         if (state.report != nullptr) state.enter(progress::stage::other);
         http::exchange_options bounds;
@@ -1103,7 +1096,7 @@ private:
         if (state.report != nullptr) state.took = clock::now() - state.since();
         ++state.attempts;
         quota::rate_headers learned;
-        auto const retry_after = settle(held.send(), answer, learned, state.report);
+        auto const retry_after = settle(held.take(), answer, learned, state.report);
         if (!answer.ok() || answer.reply.status < 200 || answer.reply.status >= 300)
             return examine(answer, retry_after, call, state, token);
         state.policy.succeeded();
@@ -1178,6 +1171,52 @@ private:
         return true;
     }
 
+    /// What is done after an attempt that failed and before another one; false when none comes.
+    [[nodiscard]] asio::awaitable<bool> recover(
+        std::unique_ptr<failed_attempt>& failed,
+        const prepared_call& call,
+        progress& state,
+        const std::shared_ptr<const auth::secret>& token,
+        call_outcome& out) {
+        using verdict = retry_policy::verdict;
+        if (may_renew(*failed, state, token.get())) {
+            failed->renewed = co_await renew(call, state, token);
+            if (must_end(co_await asio::this_coro::cancellation_state)) {
+                cut_renewal(*failed, call, state, out);
+                co_return false;
+            }
+        }
+        auto const next = decide(failed, call, state, out);
+        if (next != verdict::pause) co_return next == verdict::requeue;
+        state.enter(progress::stage::pause);
+        auto const ec = co_await sleepers_.sleep(failed->pause);
+        if (ec)
+            end_in_pause(ec, *failed, state, out);
+        else
+            state.enter(progress::stage::other);
+        co_return !ec;
+    }
+
+    /// The call ends before any of that.
+    void cut_recovery(
+        std::unique_ptr<failed_attempt>& failed,
+        const prepared_call& call,
+        progress& state,
+        const auth::secret* token,
+        call_outcome& out) {
+        using verdict = retry_policy::verdict;
+        if (may_renew(*failed, state, token)) {
+            cut_renewal(*failed, call, state, out);
+            return;
+        }
+        switch (decide(failed, call, state, out)) {
+        case verdict::give_up: return;
+        case verdict::requeue: abort(call, state, out); return;
+        case verdict::pause: state.enter(progress::stage::pause); break;
+        }
+        end_in_pause(asio::error::operation_aborted, *failed, state, out);
+    }
+
     /// The call ends while its token is renewed.
     static void cut_renewal(
         const failed_attempt& failed,
@@ -1227,24 +1266,6 @@ private:
         return decision.what;
     }
 
-    /// Between two attempts; false when the call ended in it.
-    [[nodiscard]] asio::awaitable<bool> pause(
-        failed_attempt& failed, progress& state, call_outcome& out) {
-        state.enter(progress::stage::pause);
-        auto const ec = co_await sleepers_.sleep(failed.pause);
-        if (ec)
-            end_in_pause(ec, failed, state, out);
-        else
-            state.enter(progress::stage::other);
-        co_return !ec;
-    }
-
-    /// The call ends before the pause.
-    static void cut_pause(failed_attempt& failed, progress& state, call_outcome& out) {
-        state.enter(progress::stage::pause);
-        end_in_pause(asio::error::operation_aborted, failed, state, out);
-    }
-
     static void end_in_pause(
         const error_code& ec, failed_attempt& failed, progress& state, call_outcome& out) {
         failed.data.phase = state.stage_name();
@@ -1254,7 +1275,7 @@ private:
 
     /// Lets the permit's bucket learn from the answer, or from its loss.
     static std::optional<std::chrono::milliseconds> settle(
-        quota::permit& permit,
+        quota::permit permit,
         const http::exchange_result& answer,
         quota::rate_headers& learned,
         call_report* report = nullptr) {

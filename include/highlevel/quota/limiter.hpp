@@ -225,29 +225,44 @@ private:
 /// then. Thread safety: shared objects: unsafe.
 class limiter::acquisition {
 public:
-    /// Asks for a permit. The limiter need not live any longer than this call.
-    acquisition(limiter& of, std::string_view resource, acquire_options options) : core_(of.core_) {
-        w_.lane = options.lane;
-        w_.patient = options.wait_past_deadline;
-        w_.retry = options.retry;
-        w_.deadline = detail::limiter_core::to_nanos(options.deadline);
-        auto first = core_->attempt(resource, w_.lane, w_.retry, w_.patient, w_.deadline, true);
-        w_.home = first.home;
-        comes_ = first.pending;
-        if (comes_) return;
-        w_.error = first.error;
-        w_.retry_in = first.retry_in;
-        w_.ticket = first.ticket;
+    /// Has asked for nothing.
+    acquisition() noexcept = default;
+    /// Asks for a permit.
+    acquisition(limiter& of, std::string_view resource, acquire_options options) {
+        ask(of, resource, options);
     }
     acquisition(const acquisition&) = delete;
     acquisition& operator=(const acquisition&) = delete;
     ~acquisition() {
-        if (comes_) core_->leave(*w_.home);
-        if (w_.ticket.open()) core_->unsent(*w_.home, w_.ticket);
+        if (w_.comes) core_->leave(*w_.home);
+        if (granted()) core_->unsent(*w_.home, w_.ticket);
+    }
+
+    /// Asks for a permit. Call it before anything else, or after result(). The limiter need not
+    /// live any longer than this call. Throws `std::bad_alloc`, and has asked for nothing then.
+    void ask(limiter& of, std::string_view resource, acquire_options options) {
+        w_.lane = options.lane;
+        w_.patient = options.wait_past_deadline;
+        w_.retry = options.retry;
+        w_.deadline = detail::limiter_core::to_nanos(options.deadline);
+        auto first = of.core_->attempt(resource, w_.lane, w_.retry, w_.patient, w_.deadline, true);
+        w_.home = first.home;
+        w_.comes = first.pending;
+        w_.error = first.error;
+        w_.retry_in = first.retry_in;
+        w_.ticket = first.ticket;
+        // A permit keeps the core. It need not be counted as an owner, which every call would do.
+        if (w_.comes)
+            core_ = of.core_;
+        else
+            core_ = {std::shared_ptr<void>{}, of.core_.get()};
     }
 
     /// Whether there is a result without a wait.
-    [[nodiscard]] bool ready() const noexcept { return !comes_; }
+    [[nodiscard]] bool ready() const noexcept { return !w_.comes; }
+
+    /// Whether there is a permit that result() would give.
+    [[nodiscard]] bool granted() const noexcept { return w_.ticket.open(); }
 
     /// An operation that completes when there is a result. Call it once, if it is not ready.
     [[nodiscard]] auto wait() {
@@ -258,19 +273,19 @@ public:
 
     /// After the wait: a coroutine that was cancelled meanwhile gives back what it was granted.
     void woken(const boost::asio::cancellation_state& stop) noexcept {
-        if (stop.cancelled() == boost::asio::cancellation_type::none || !w_.ticket.open()) return;
+        if (stop.cancelled() == boost::asio::cancellation_type::none || !granted()) return;
         core_->unsent(*w_.home, w_.ticket);
         w_.error = boost::asio::error::operation_aborted;
     }
 
-    /// A permit, or why there is none. Call it once.
+    /// A permit, or why there is none. Call it once for each that was asked for.
     [[nodiscard]] acquire_result result() {
         acquire_result made;
         made.error_ = w_.error;
         if (w_.retry_in >= 0)
             made.retry_in_ =
                 std::chrono::ceil<std::chrono::milliseconds>(std::chrono::nanoseconds{w_.retry_in});
-        if (w_.ticket.open()) made.permit_ = permit{*core_, *w_.home, std::exchange(w_.ticket, {})};
+        if (granted()) made.permit_ = permit{*core_, *w_.home, std::exchange(w_.ticket, {})};
         return made;
     }
 
@@ -285,7 +300,7 @@ private:
                 if (type != asio::cancellation_type::none) core->cancel(*w);
             });
         w_.handler.keep(std::move(handler));
-        comes_ = false;
+        w_.comes = false;
         // The coroutine may have run and ended before park() has.
         auto const core = core_;
         core->park(w_);
@@ -293,7 +308,6 @@ private:
 
     std::shared_ptr<detail::limiter_core> core_;
     detail::waiter w_;
-    bool comes_ = false; // has to wait, and is not in the queue yet
 };
 
 inline boost::asio::awaitable<acquire_result> limiter::acquire(

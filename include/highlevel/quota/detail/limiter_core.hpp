@@ -54,6 +54,7 @@ public:
     bool queued = false;
     bool patient = false; // waits past its deadline
     bool retry = false;   // was refused by the server, and goes before those who were not
+    bool comes = false;   // has to wait, and is not in the queue yet
     nanos deadline = never;
     highlevel::detail::parked handler;
 
