@@ -14,8 +14,11 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -122,8 +125,9 @@ struct results {
     double park_ns = 0;
     double wake_ns = 0;
     double timer_ns = 0;
-    double again_ns = 0;
-    double timer_again_ns = 0;
+    // Of all waiters and buckets, of a tenth and of a hundredth: what is in a cache decides.
+    std::array<double, 3> again_ns{};
+    std::array<double, 3> timer_again_ns{};
     double cancel_ns = 0;
 };
 
@@ -196,11 +200,16 @@ public:
         if (got) got.permit().unsent();
         ++w.ended;
     }
-    /// Waits again and again, and uses what it gets.
+    /// Waits again and again in its own frame, as calls do, and uses what it gets.
     static asio::awaitable<void> wait_often(
         quota::limiter& of, const std::string& name, std::int64_t max, int rounds, waiting& w) {
         for (; rounds > 0; --rounds) {
-            auto got = co_await of.acquire(name, {.lane = quota::lane::bulk});
+            quota::limiter::acquisition asked{of, name, {.lane = quota::lane::bulk}};
+            if (!asked.ready()) {
+                co_await asked.wait();
+                asked.woken(co_await asio::this_coro::cancellation_state);
+            }
+            auto got = asked.result();
             if (!got) throw std::runtime_error{"no permit where there must be one in time"};
             got.permit().settle(says(max, 10s), 200);
             ++w.ended;
@@ -272,14 +281,14 @@ constexpr int rounds_again = 8;
 
 /// Coroutines that are there, and wait once more each time that their bucket has let all of them
 /// go: each round every call comes to wait and is woken with a permit.
-double time_waits_again(const arguments& args) {
-    auto const per_bucket = static_cast<std::uint32_t>((args.waiters - 1) / args.buckets + 1);
-    waiting w{args.buckets, per_bucket};
+double time_waits_again(std::size_t buckets, std::size_t waiters) {
+    auto const per_bucket = static_cast<std::uint32_t>((waiters - 1) / buckets + 1);
+    waiting w{buckets, per_bucket};
     std::vector<std::string> names;
-    names.reserve(args.buckets);
-    for (std::size_t i = 0; i < args.buckets; ++i)
+    names.reserve(buckets);
+    for (std::size_t i = 0; i < buckets; ++i)
         names.push_back(name_of(i));
-    for (std::size_t i = 0; i < args.waiters; ++i)
+    for (std::size_t i = 0; i < waiters; ++i)
         asio::co_spawn(
             w.context,
             waiting::wait_often(
@@ -289,13 +298,13 @@ double time_waits_again(const arguments& args) {
     for (int round = 0; round <= rounds_again; ++round) {
         // The first is their birth.
         if (round == 1) begin = steady::now();
-        while (w.ended < static_cast<std::size_t>(round + 1) * args.waiters) {
+        while (w.ended < static_cast<std::size_t>(round + 1) * waiters) {
             w.poll();
             w.time->at += 5s;
             w.time->wake();
         }
     }
-    return each(begin, args.waiters * rounds_again);
+    return each(begin, waiters * rounds_again);
 }
 
 asio::awaitable<void> sleep(asio::steady_timer& timer, int rounds, std::size_t& ended) {
@@ -306,9 +315,10 @@ asio::awaitable<void> sleep(asio::steady_timer& timer, int rounds, std::size_t& 
     }
 }
 
-/// The peers of measure_waits() and time_waits_again(): as many coroutines that sleep and are
-/// woken, with nothing to decide and a timer for each.
-void measure_timers(std::size_t waiters, results& r) {
+/// The peers of measure_waits() and time_waits_again(), as the two figures: as many coroutines that
+/// sleep and are woken, with nothing to decide and a timer for each. They are woken in the order
+/// that buckets give, in which they do not lie in memory.
+std::pair<double, double> time_timers(std::size_t buckets, std::size_t waiters) {
     asio::io_context context;
     std::deque<asio::steady_timer> timers;
     std::size_t ended = 0;
@@ -319,18 +329,21 @@ void measure_timers(std::size_t waiters, results& r) {
             sleep(timers.emplace_back(context, steady::time_point::max()), 1 + rounds_again, ended),
             asio::detached);
     context.poll();
+    double born = 0;
     for (int round = 0; round <= rounds_again; ++round) {
-        for (auto& t : timers)
-            t.cancel();
+        for (std::size_t first = 0; first < std::min(buckets, waiters); ++first)
+            for (auto i = first; i < waiters; i += buckets)
+                timers[i].cancel();
         context.restart();
         context.poll();
         if (round > 0) continue;
-        r.timer_ns = each(begin, waiters);
+        born = each(begin, waiters);
         begin = steady::now();
     }
-    r.timer_again_ns = each(begin, waiters * rounds_again);
+    auto const again = each(begin, waiters * rounds_again);
     if (ended != waiters * (1 + rounds_again))
         throw std::runtime_error{"a timer did not wake its coroutine"};
+    return {born, again};
 }
 
 double time_cancels(std::size_t cancels) {
@@ -366,13 +379,20 @@ int run(const arguments& args) {
     r.pair_ns = time_pairs(args.pairs);
     measure_idle(args.buckets, r);
     measure_waits(args, r);
-    r.again_ns = time_waits_again(args);
-    measure_timers(args.waiters, r);
+    for (std::size_t i = 0, part = 1; i < r.again_ns.size(); ++i, part *= 10) {
+        auto const buckets = std::max<std::size_t>(1, args.buckets / part);
+        auto const waiters = std::max<std::size_t>(1, args.waiters / part);
+        r.again_ns[i] = time_waits_again(buckets, waiters);
+        auto const [born, again] = time_timers(buckets, waiters);
+        r.timer_again_ns[i] = again;
+        if (i == 0) r.timer_ns = born;
+    }
     r.cancel_ns = time_cancels(args.cancels);
     std::printf(
         args.json ? "{\"admit_ns\":%.1f,\"pair_ns\":%.1f,\"bucket_bytes\":%.0f,"
                     "\"waiter_bytes\":%.0f,\"snapshot_ns\":%.1f,\"park_ns\":%.1f,\"wake_ns\":%.1f,"
-                    "\"timer_ns\":%.1f,\"again_ns\":%.1f,\"timer_again_ns\":%.1f,"
+                    "\"timer_ns\":%.1f,\"again_ns\":[%.1f,%.1f,%.1f],"
+                    "\"timer_again_ns\":[%.1f,%.1f,%.1f],"
                     "\"cancel_ns\":%.1f,\"buckets\":%zu,\"waiters\":%zu}\n"
                   : "decision of a saturated bucket       %8.1f ns\n"
                     "permit taken and settled             %8.1f ns\n"
@@ -383,14 +403,15 @@ int run(const arguments& args) {
                     "wait that ends with a permit         %8.1f ns\n"
                     "coroutine that a timer puts to sleep and wakes, for comparison\n"
                     "                                     %8.1f ns\n"
-                    "the same coroutines once more:\n"
-                    "they come to wait and get a permit   %8.1f ns\n"
+                    "the same coroutines once more; of all, of a tenth, of a hundredth:\n"
+                    "they come to wait and get a permit   %8.1f, %.1f, %.1f ns\n"
                     "a timer puts them to sleep, and wakes them\n"
-                    "                                     %8.1f ns\n"
+                    "                                     %8.1f, %.1f, %.1f ns\n"
                     "wait that is cancelled               %8.1f ns\n"
                     "(%zu buckets, %zu waiters)\n",
         r.admit_ns, r.pair_ns, r.bucket_bytes, r.waiter_bytes, r.snapshot_ns, r.park_ns, r.wake_ns,
-        r.timer_ns, r.again_ns, r.timer_again_ns, r.cancel_ns, args.buckets, args.waiters);
+        r.timer_ns, r.again_ns[0], r.again_ns[1], r.again_ns[2], r.timer_again_ns[0],
+        r.timer_again_ns[1], r.timer_again_ns[2], r.cancel_ns, args.buckets, args.waiters);
     return 0;
 }
 

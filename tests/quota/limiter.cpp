@@ -939,6 +939,39 @@ TEST_CASE("buckets_that_open_together_take_turns_and_let_others_run", "[quota]")
     CHECK(first_complete == 0);
 }
 
+TEST_CASE("permit_that_ends_serves_its_own_bucket_and_leaves_others_their_turn", "[quota]") {
+    constexpr int buckets = 100;
+    bench b;
+    for (int i = 0; i < buckets; ++i) {
+        for (auto& p : b.use_up("r" + std::to_string(i)))
+            p.settle(says(), 200);
+        b.acquire(i, {}, "r" + std::to_string(i));
+    }
+    // Nothing is known of this one before its first request has an answer.
+    auto first = b.subject->try_acquire("new", lane::interactive);
+    auto const& next = b.acquire(buckets, {}, "new");
+    b.time->settle();
+    REQUIRE(b.order.empty());
+    auto const out = [&] {
+        std::uint32_t n = 0;
+        for (auto const& each : b.subject->snapshots())
+            n += each.in_flight;
+        return n;
+    };
+    std::function<void()> between = [&] {
+        auto const before = out();
+        if (before == 1) return asio::post(b.context, between);
+        REQUIRE(before < buckets); // some have their permits, others are ready
+        first->settle(says(), 200);
+        CHECK(b.subject->snapshot("new").in_flight == 1);
+        CHECK(out() == before);
+    };
+    asio::post(b.context, between);
+    b.time->leap(25s);
+    CHECK(next.done);
+    CHECK(b.order.size() == buckets + 1);
+}
+
 TEST_CASE("waits_end_in_real_time_too", "[quota]") {
     asio::io_context context;
     auto l = ten();

@@ -63,7 +63,8 @@ public:
         return options_ ? *options_ : default_call_options;
     }
     void options(const call_options& wanted) {
-        if (!(wanted == default_call_options)) options_ = std::make_unique<const call_options>(wanted);
+        if (!(wanted == default_call_options))
+            options_ = std::make_unique<const call_options>(wanted);
     }
 
     /// Null for a raw request.

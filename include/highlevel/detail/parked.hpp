@@ -4,11 +4,14 @@
 // would do, but has an allocation, a cancellation signal and hundreds of functions of its own.
 #pragma once
 
+#include <highlevel/detail/prefetch.hpp>
+
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/system/error_code.hpp>
 
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <type_traits>
@@ -42,6 +45,16 @@ public:
         } else {
             keep(on_heap<Handler>{std::make_unique<Handler>(std::move(handler))});
         }
+    }
+
+    /// Has the memory fetched that the handler will run in: of a coroutine this, which is in its
+    /// frame, and what its handler refers to. Of thousands that wait none is in a cache. Call it
+    /// while there is a handler, some time before post().
+    void prefetch() const noexcept {
+        const void* first = nullptr;
+        std::memcpy(&first, place_, sizeof(first));
+        detail::prefetch(first, 64, 192);
+        detail::prefetch(this, 192, 256);
     }
 
     /// Calls the handler, through its executor and never inside this call; call it while there is

@@ -5,6 +5,7 @@
 
 #include <highlevel/detail/brief_lock.hpp>
 #include <highlevel/detail/parked.hpp>
+#include <highlevel/detail/prefetch.hpp>
 #include <highlevel/detail/random.hpp>
 #include <highlevel/detail/share.hpp>
 #include <highlevel/quota/bucket.hpp>
@@ -246,12 +247,10 @@ public:
             } else {
                 enqueue(home, w);
                 if (!w.patient && w.deadline < never) alarms_.set(w, w.deadline);
-                if (&queue.front() == &w) {
-                    make_ready(home);
-                    run(time_->now(), done);
-                } else {
+                if (&queue.front() == &w)
+                    serve_now(home, time_->now(), done);
+                else
                     rearm();
-                }
             }
         }
         complete(done);
@@ -275,9 +274,11 @@ public:
             bool const led = &home.queue(w.lane).front() == &w;
             fail(w, boost::asio::error::operation_aborted, -1, done);
             auto const at = time_->now();
-            if (led && home.waited_for()) make_ready(home);
             touch(home, to_nanos(at));
-            run(at, done);
+            if (led && home.waited_for())
+                serve_now(home, at, done);
+            else
+                rearm();
         }
         complete(done);
     }
@@ -604,8 +605,7 @@ private:
             --home.users;
             if (--permits_ == 0) last = std::move(kept_);
             if (home.waited_for()) {
-                make_ready(home);
-                run(at, done);
+                serve_now(home, at, done);
             } else {
                 touch(home, to_nanos(at));
             }
@@ -663,7 +663,19 @@ private:
              --visits) {
             auto& home = ready_.front();
             put(home, entry::list::none);
+            if (!ready_.empty()) highlevel::detail::prefetch(&ready_.front(), 0, sizeof(entry));
             left -= serve(home, at, std::min(left, grants_per_turn), done);
+        }
+        if (!ready_.empty()) post_tick();
+        rearm();
+    }
+
+    /// Serves a bucket of which something has changed, unless its turn is to come anyway. Others
+    /// that are ready wait for theirs.
+    void serve_now(entry& home, time_point at, waiter_list& done) noexcept {
+        if (!stopped_ && home.in != entry::list::ready) {
+            put(home, entry::list::none);
+            serve(home, at, grants_per_turn, done);
         }
         if (!ready_.empty()) post_tick();
         rearm();
@@ -703,11 +715,18 @@ private:
         }
     }
 
+    /// The next one is needed soon; where thousands wait it is in no cache.
+    static void prefetch_first(const waiter_list& queue) noexcept {
+        if (!queue.empty()) highlevel::detail::prefetch(&queue.front(), 0, sizeof(waiter));
+    }
+
     /// Grants up to `most` waiters of a bucket; arms its alarm or makes it ready again if some are
     /// left. Returns how many were granted.
     int serve(entry& home, time_point at, int most, waiter_list& done) noexcept {
         auto const now = to_nanos(at);
         int granted = 0;
+        for (auto const& queue : home.lanes)
+            prefetch_first(queue);
         while (home.waited_for()) {
             if (granted == most) {
                 make_ready(home);
@@ -795,7 +814,9 @@ private:
             if (last == &w) last = queue.before(w);
             --w.home->retries(w.lane);
         }
+        w.handler.prefetch();
         queue.erase(w);
+        prefetch_first(queue);
         w.queued = false;
         --queued_;
         alarms_.clear(w);
