@@ -9,6 +9,7 @@
 #endif
 
 #include <highlevel/auth/impl/oauth.ipp>
+#include <highlevel/auth/impl/timed_source.ipp>
 #include <highlevel/http/impl/http1_transport.ipp>
 #include <highlevel/impl/batch.ipp>
 #include <highlevel/impl/client.ipp>

@@ -47,13 +47,10 @@ asio::awaitable<void> sleep(std::shared_ptr<seen> what) {
 }
 
 asio::awaitable<error_code> run(
-    std::shared_ptr<side_work> work,
-    asio::awaitable<void> what,
-    clock_type::time_point deadline,
-    side_work::left fate = side_work::left::cancelled) {
+    std::shared_ptr<side_work> work, asio::awaitable<void> what, clock_type::time_point deadline) {
     auto const executor = co_await asio::this_coro::executor;
     work->start(executor, std::move(what));
-    co_return co_await work->wait(deadline, fate);
+    co_return co_await work->wait(deadline);
 }
 
 asio::awaitable<void> ends_with(std::exception_ptr thrown) {
@@ -76,29 +73,19 @@ TEST_CASE("the_end_of_side_work_is_heard_and_what_it_threw_kept", "[detail]") {
     CHECK_THROWS_WITH(std::rethrow_exception(work->thrown()), "broken");
 }
 
-TEST_CASE("side_work_is_left_at_the_deadline_cancelled_or_alone", "[detail]") {
-    for (auto const fate : {side_work::left::cancelled, side_work::left::alone}) {
-        asio::io_context context;
-        auto const work = std::make_shared<side_work>();
-        auto const what = std::make_shared<seen>();
-        std::optional<error_code> ec;
-        auto const wait = [&]() -> asio::awaitable<void> {
-            ec = co_await run(work, sleep(what), clock_type::time_point{}, fate);
-        };
-        test::run_until_done(context, wait());
-        REQUIRE(ec);
-        CHECK((*ec == errc::timeout));
-        test::run_until(context, [&] { return what->begun; });
-        if (fate == side_work::left::cancelled) {
-            test::run_until(context, [&] { return what->ended.has_value(); });
-            CHECK((*what->ended == asio::error::operation_aborted));
-        } else {
-            CHECK(!what->ended);
-            what->bell->ring();
-            test::run_until(context, [&] { return what->ended.has_value(); });
-            CHECK(!*what->ended);
-        }
-    }
+TEST_CASE("side_work_is_left_cancelled_at_the_deadline", "[detail]") {
+    asio::io_context context;
+    auto const work = std::make_shared<side_work>();
+    auto const what = std::make_shared<seen>();
+    std::optional<error_code> ec;
+    auto const wait = [&]() -> asio::awaitable<void> {
+        ec = co_await run(work, sleep(what), clock_type::time_point{});
+    };
+    test::run_until_done(context, wait());
+    REQUIRE(ec);
+    CHECK((*ec == errc::timeout));
+    test::run_until(context, [&] { return what->ended.has_value(); });
+    CHECK((*what->ended == asio::error::operation_aborted));
 }
 
 TEST_CASE("side_work_is_left_when_its_bell_is_rung_or_its_waiter_cancelled", "[detail]") {

@@ -16,6 +16,7 @@
 #include <boost/system/error_code.hpp>
 
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -113,9 +114,10 @@ public:
         token_request request, std::shared_ptr<const secret> refused) = 0;
 
     /// Whether authorize() and renew() end by themselves at the request's deadline and soon after
-    /// detach(). The client runs those of a source that does not say so beside the call, on a
-    /// strand of the call's executor, and cancels and leaves them when the call ends; that costs a
-    /// coroutine each time. What they use must therefore be kept alive by the source itself.
+    /// detach(). Those of a source that does not say so when it becomes `credentials` run beside
+    /// the call, on a strand of the call's executor, and are cancelled and left when the call ends;
+    /// that costs a coroutine each time. What they use must therefore be kept alive by the source
+    /// itself.
     [[nodiscard]] virtual bool keeps_deadlines() const noexcept { return false; }
 
     /// A client begins to use this source.
@@ -237,19 +239,38 @@ private:
     resource_kind kind_;
 };
 
+namespace detail {
+
+/// A source that keeps deadlines: the same, or one that asks it. `Provider` is provider. In
+/// impl/timed_source.ipp.
+template <class Provider>
+[[nodiscard]] std::shared_ptr<Provider> in_time(std::shared_ptr<Provider> source);
+
+} // namespace detail
+
 /// What `client_options::credentials` holds: any source of tokens, or none.
 class credentials {
 public:
     credentials() noexcept = default;
     credentials(private_integration tokens);
     credentials(access_token token);
-    /// A source of the caller's own.
-    credentials(std::shared_ptr<provider> source) noexcept : provider_(std::move(source)) {}
+    /// A source of the caller's own. Include <highlevel/highlevel.hpp> where this is used. Throws
+    /// `std::bad_alloc`.
+    template <std::derived_from<provider> Source>
+    credentials(std::shared_ptr<Source> source)
+        : provider_(detail::in_time<provider>(std::move(source))) {}
 
     [[nodiscard]] explicit operator bool() const noexcept { return provider_ != nullptr; }
+    /// Keeps deadlines: where the caller's own does not, one that asks it.
     [[nodiscard]] const std::shared_ptr<provider>& source() const noexcept { return provider_; }
 
 private:
+    template <class>
+    friend class basic_oauth_app;
+    class as_it_is {};
+    credentials(as_it_is /*tag*/, std::shared_ptr<provider> source) noexcept
+        : provider_(std::move(source)) {}
+
     std::shared_ptr<provider> provider_;
 };
 

@@ -20,7 +20,6 @@
 #include <boost/asio/strand.hpp>
 
 #include <chrono>
-#include <cstdint>
 #include <exception>
 #include <memory>
 #include <utility>
@@ -34,9 +33,6 @@ namespace highlevel::detail {
 /// but for what the work gives, thrown() too, which is there when wait() has given success.
 class side_work : public std::enable_shared_from_this<side_work> {
 public:
-    /// What becomes of work that is left.
-    enum class left : std::uint8_t { cancelled, alone };
-
     side_work() = default;
     side_work(const side_work&) = delete;
     side_work& operator=(const side_work&) = delete;
@@ -69,12 +65,11 @@ public:
         });
     }
 
-    /// Waits until the work has ended: success, whatever it threw. Otherwise it was left:
-    /// errc::timeout at the deadline; operation_aborted when the waiting coroutine was cancelled;
-    /// or what somebody else rang the bell with. Work that is destroyed before it ends counts as
-    /// cancelled. Call it once, after start(). Throws as listen() does.
-    [[nodiscard]] asio::awaitable<error_code> wait(
-        std::chrono::steady_clock::time_point deadline, left fate = left::cancelled) {
+    /// Waits until the work has ended: success, whatever it threw. Otherwise it is cancelled and
+    /// left: errc::timeout at the deadline; operation_aborted when the waiting coroutine was
+    /// cancelled; or what somebody else rang the bell with. Work that is destroyed before it ends
+    /// counts as cancelled. Call it once, after start(). Throws as listen() does.
+    [[nodiscard]] asio::awaitable<error_code> wait(std::chrono::steady_clock::time_point deadline) {
         class leaver {
         public:
             explicit leaver(side_work& work) : work_(&work) {}
@@ -90,7 +85,6 @@ public:
         };
         auto const self = shared_from_this();
         leaver guard{*this};
-        if (fate == left::alone) guard.stay();
         auto const ec = co_await listen(bell_, deadline, make_error_code(errc::timeout));
         if (!ec) guard.stay();
         co_return ec;

@@ -4,21 +4,21 @@
 // operation.
 #pragma once
 
+#include <highlevel/auth/impl/timed_source.ipp>
 #include <highlevel/auth/oauth.hpp>
 #include <highlevel/client.hpp>
 #include <highlevel/client_options.hpp>
-#include <highlevel/detail/beside.hpp>
 #include <highlevel/detail/call_report.hpp>
 #include <highlevel/detail/cancelled.hpp>
 #include <highlevel/detail/classify.hpp>
 #include <highlevel/detail/config.hpp>
 #include <highlevel/detail/deadline.hpp>
 #include <highlevel/detail/encode_operation.hpp>
-#include <highlevel/detail/listen.hpp>
-#include <highlevel/detail/one_shot.hpp>
 #include <highlevel/detail/operation_failure.hpp>
 #include <highlevel/detail/random.hpp>
 #include <highlevel/detail/share.hpp>
+#include <highlevel/detail/sleepers.hpp>
+#include <highlevel/detail/what_of.hpp>
 #include <highlevel/http/http1_transport.hpp>
 #include <highlevel/impl/pages.ipp>
 #include <highlevel/json/decode.hpp>
@@ -41,7 +41,6 @@
 #include <exception>
 #include <functional>
 #include <limits>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -116,55 +115,6 @@ namespace highlevel::detail {
     return in_object(*static_cast<const json::object*>(unknown));
 }
 
-/// What calls sleep on that does not end with the client by itself: pauses and questions to sources
-/// of tokens.
-///
-/// Thread safety: shared objects: safe.
-class sleepers {
-public:
-    /// Gives success after that time, operation_aborted after end() or terminal cancellation.
-    [[nodiscard]] asio::awaitable<error_code> sleep(std::chrono::milliseconds time) {
-        auto const bell = std::make_shared<one_shot>();
-        entry const mine{*this, bell};
-        co_return co_await listen(bell, after(std::chrono::steady_clock::now(), time));
-    }
-
-    /// Wakes all that sleep, and those that fall asleep later.
-    void end() {
-        std::lock_guard const lock{mutex_};
-        ended_ = true;
-        for (auto const& bell : bells_)
-            bell->ring(asio::error::operation_aborted);
-    }
-
-    using bell_list = std::list<std::shared_ptr<one_shot>>;
-
-    /// Has end() ring a bell with operation_aborted.
-    class entry {
-    public:
-        entry(sleepers& owner, const std::shared_ptr<one_shot>& bell) : owner_(owner) {
-            std::lock_guard const lock{owner_.mutex_};
-            place_ = owner_.bells_.insert(owner_.bells_.end(), bell);
-            if (owner_.ended_) bell->ring(asio::error::operation_aborted);
-        }
-        entry(const entry&) = delete;
-        entry& operator=(const entry&) = delete;
-        ~entry() {
-            std::lock_guard const lock{owner_.mutex_};
-            owner_.bells_.erase(place_);
-        }
-
-    private:
-        sleepers& owner_;
-        bell_list::iterator place_;
-    };
-
-private:
-    std::mutex mutex_;
-    bell_list bells_;
-    bool ended_ = false;
-};
-
 /// A permit that is asked for, waited for and held, and what is to become of it if nobody takes it:
 /// it counts as not used until send(), and as lost from then on. The observer is told.
 class held_permit {
@@ -205,52 +155,6 @@ private:
     call_report::wait told_;
     bool sent_ = false;
 };
-
-/// A question to a source of tokens that may not end by itself, and what the source said. It keeps
-/// what it needs until the source lets go, however long after the call that may be.
-class inquiry {
-public:
-    /// Asks for a token, or with `refused` to renew that one.
-    inquiry(
-        std::shared_ptr<auth::provider> source,
-        const auth::token_request& wanted,
-        std::shared_ptr<const auth::secret> refused)
-        : source_(std::move(source)),
-          request_(wanted),
-          id_(wanted.id),
-          refused_(std::move(refused)) {
-        request_.id = id_;
-    }
-    inquiry(const inquiry&) = delete;
-    inquiry& operator=(const inquiry&) = delete;
-
-    [[nodiscard]] static asio::awaitable<void> ask(std::shared_ptr<inquiry> self) {
-        if (self->refused_)
-            self->renewed = co_await self->source_->renew(self->request_, self->refused_);
-        else
-            self->granted = co_await self->source_->authorize(self->request_);
-    }
-
-    auth::grant granted;
-    bool renewed = false;
-
-private:
-    std::shared_ptr<auth::provider> source_;
-    auth::token_request request_;
-    std::string id_;
-    std::shared_ptr<const auth::secret> refused_;
-};
-
-/// What an exception says, for people.
-[[nodiscard]] inline std::string what_of(const std::exception_ptr& thrown) {
-    try {
-        std::rethrow_exception(thrown);
-    } catch (const std::exception& e) {
-        return e.what();
-    } catch (...) {
-        return "an exception of unknown type";
-    }
-}
 
 class client_core final : public core, public std::enable_shared_from_this<client_core> {
 public:
@@ -982,17 +886,7 @@ private:
         }
         auth::grant granted{make_error_code(errc::no_token), "the client has no credentials"};
         if (auto const& source = options_.credentials.source()) {
-            if (source->keeps_deadlines()) {
-                granted = co_await source->authorize(wanted);
-            } else {
-                auto const question = share<inquiry>(source, wanted, nullptr);
-                if (auto const ec = co_await answer(question, wanted.deadline))
-                    granted = auth::grant{
-                        ec,
-                        ec == errc::timeout ? "the source of tokens did not answer in time" : ""};
-                else
-                    granted = std::move(question->granted);
-            }
+            granted = co_await source->authorize(wanted);
             // A source whose client ends lets those go who wait for it, whatever it tells them.
             if (must_end(co_await asio::this_coro::cancellation_state)) {
                 abort(call, state, out);
@@ -1017,20 +911,6 @@ private:
         co_return true;
     }
 
-    /// Waits for an answer: success when it is there, errc::timeout or operation_aborted when the
-    /// call ends before.
-    asio::awaitable<error_code> answer(
-        std::shared_ptr<inquiry> question, clock::time_point deadline) {
-        auto const work = share<side_work>();
-        sleepers::entry const mine{sleepers_, work->bell()};
-        auto const executor = co_await asio::this_coro::executor;
-        work->start(executor, inquiry::ask(question));
-        auto const ec = co_await work->wait(deadline);
-        if (!ec && work->thrown())
-            question->granted = {make_error_code(errc::no_token), what_of(work->thrown())};
-        co_return ec;
-    }
-
     /// Asks for another token in place of a refused one. False too when that throws: the server's
     /// refusal tells more.
     asio::awaitable<bool> renew(
@@ -1039,11 +919,7 @@ private:
         const std::shared_ptr<const auth::secret>& refused) {
         try {
             auto const wanted = wanted_token(call, state);
-            auto const source = options_.credentials.source();
-            if (source->keeps_deadlines()) co_return co_await source->renew(wanted, refused);
-            auto const question = share<inquiry>(source, wanted, refused);
-            auto const ec = co_await answer(question, wanted.deadline);
-            co_return !ec && question->renewed;
+            co_return co_await options_.credentials.source()->renew(wanted, refused);
         } catch (...) {
             co_return false;
         }

@@ -7,13 +7,13 @@
 #include <highlevel/auth/memory_token_store.hpp>
 #include <highlevel/auth/oauth.hpp>
 #include <highlevel/auth/renewal_listener.hpp>
-#include <highlevel/detail/beside.hpp>
 #include <highlevel/detail/brief_lock.hpp>
 #include <highlevel/detail/config.hpp>
 #include <highlevel/detail/deadline.hpp>
 #include <highlevel/detail/listen.hpp>
 #include <highlevel/detail/one_shot.hpp>
 #include <highlevel/detail/random.hpp>
+#include <highlevel/detail/ring_at_end.hpp>
 #include <highlevel/detail/share.hpp>
 #include <highlevel/http/transport.hpp>
 
@@ -43,7 +43,8 @@ namespace detail {
 namespace asio = boost::asio;
 using highlevel::detail::after;
 using highlevel::detail::listen;
-using highlevel::detail::side_work;
+using highlevel::detail::one_shot;
+using highlevel::detail::ring_at_end;
 
 using steady_time = std::chrono::steady_clock::time_point;
 
@@ -98,11 +99,18 @@ asio::awaitable<Void> keeping(std::shared_ptr<const void> /*owner*/, asio::await
 /// unheard.
 template <class Void>
 asio::awaitable<Void> within(asio::awaitable<Void> work, steady_time until) {
-    auto const beside = highlevel::detail::share<side_work>();
-    beside->start(co_await asio::this_coro::executor, std::move(work));
-    auto const ec = co_await beside->wait(until, side_work::left::alone);
+    auto const bell = std::make_shared<one_shot>();
+    auto const thrown = std::make_shared<std::exception_ptr>();
+    auto const executor = co_await asio::this_coro::executor;
+    asio::co_spawn(
+        executor, std::move(work),
+        [thrown, end = ring_at_end{bell, {}}](std::exception_ptr e) mutable {
+            *thrown = std::move(e);
+            end({});
+        });
+    auto const ec = co_await listen(bell, until, make_error_code(errc::timeout));
     if (ec) throw boost::system::system_error{ec, "no answer"};
-    if (beside->thrown()) std::rethrow_exception(beside->thrown());
+    if (*thrown) std::rethrow_exception(*thrown);
 }
 
 /// A lease on its way, which may come after nobody waits for it any more.
@@ -407,7 +415,7 @@ public:
             std::shared_ptr<entry> busy;
             bool unsaved = false;
             bool buying = false;
-            auto const over = std::make_shared<highlevel::detail::one_shot>();
+            auto const over = std::make_shared<one_shot>();
             {
                 std::lock_guard const lock{mutex_};
                 for (auto const& [what, e] : entries_) {
@@ -551,7 +559,7 @@ private:
         std::size_t working = 0;
         bool stopped = false;
         bulk_install_report report;
-        bell done = std::make_shared<highlevel::detail::one_shot>();
+        bell done = std::make_shared<one_shot>();
     };
 
     /// One who works on a job; when the last goes, however that comes about, the job is done.
@@ -695,7 +703,7 @@ private:
         steady_time deadline = steady_time::max(),
         const http::transport* asker = nullptr) {
         for (;;) {
-            auto const mine = std::make_shared<highlevel::detail::one_shot>();
+            auto const mine = std::make_shared<one_shot>();
             {
                 std::lock_guard const lock{e->mutex};
                 if (e->machine.flying() && !e->machine.release_waiters())
@@ -998,7 +1006,7 @@ private:
     }
 
     asio::awaitable<void> pause(entry& e, std::chrono::milliseconds time) {
-        auto const mine = std::make_shared<highlevel::detail::one_shot>();
+        auto const mine = std::make_shared<one_shot>();
         {
             std::lock_guard const lock{e.mutex};
             e.pause = mine;
@@ -1271,7 +1279,7 @@ private:
 
     /// A pause that the end of the client cuts short, with an error.
     asio::awaitable<void> rest(std::string_view name, std::chrono::milliseconds time) {
-        auto const mine = std::make_shared<highlevel::detail::one_shot>();
+        auto const mine = std::make_shared<one_shot>();
         {
             std::lock_guard const lock{mutex_};
             std::erase_if(pauses_, [](auto const& old) { return old.expired(); });
@@ -1464,7 +1472,7 @@ private:
 
     /// Waits for the flight to be over; whether there was one.
     asio::awaitable<bool> landed(std::shared_ptr<entry> e) {
-        auto const mine = std::make_shared<highlevel::detail::one_shot>();
+        auto const mine = std::make_shared<one_shot>();
         {
             std::lock_guard const lock{e->mutex};
             if (!e->machine.flying()) co_return false;
@@ -1552,7 +1560,7 @@ basic_oauth_app<Service>::basic_oauth_app(
 
 template <class Service>
 basic_oauth_app<Service>::operator credentials() const {
-    return credentials{std::shared_ptr<provider>{service_}};
+    return credentials{credentials::as_it_is{}, service_};
 }
 
 template <class Service>
