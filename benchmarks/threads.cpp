@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // What more threads are worth to one client: requests per second through everything but the
-// network, whose place a transport takes that answers at once. Beside it the same transport with
-// nothing but a DOM, for what Asio's queue allows, and how long a cache line takes from one core to
-// the other and back: on a shared machine that changes within seconds, and decides.
+// network, whose place a transport takes that answers at once. Beside it a client and a context for
+// each thread, with a part of the accounts; the same transport with nothing but a DOM, for what
+// Asio's queue allows; and how long a cache line takes from one core to the other and back: on a
+// shared machine that changes within seconds, and decides.
 
 #include "../examples/support/command_line.hpp"
 
@@ -125,9 +126,20 @@ double line_round_trip() {
     return std::chrono::duration<double, std::nano>(end - begin).count() / rounds;
 }
 
-/// Requests per second of so many threads where `one(i)` makes the i-th of a worker.
+using contexts = std::vector<std::unique_ptr<asio::io_context>>;
+
+/// One event loop for all threads, or one for each.
+contexts make_contexts(int threads, bool apart) {
+    contexts made;
+    for (int i = 0; i < (apart ? threads : 1); ++i)
+        made.push_back(std::make_unique<asio::io_context>(apart ? 1 : threads));
+    return made;
+}
+
+/// Requests per second of so many threads where `one(c, i)` makes the i-th of a worker of event
+/// loop c.
 template <class One>
-double rate_of(const arguments& args, asio::io_context& context, int threads, const One& one) {
+double rate_of(const arguments& args, const contexts& loops, int threads, const One& one) {
     std::atomic<bool> over{false};
     std::vector<std::uint64_t> done(args.workers);
     std::atomic<std::uint64_t> failed{0};
@@ -135,7 +147,7 @@ double rate_of(const arguments& args, asio::io_context& context, int threads, co
         std::uint64_t mine = 0;
         // Each worker goes through accounts of its own first, and meets the others' in time.
         for (std::size_t i = n * 7; !over.load(std::memory_order_relaxed); ++i) {
-            bool const good = co_await one(i);
+            bool const good = co_await one(n % loops.size(), i);
             if (good)
                 ++mine;
             else
@@ -144,11 +156,12 @@ double rate_of(const arguments& args, asio::io_context& context, int threads, co
         done[n] = mine;
     };
     for (std::size_t n = 0; n < args.workers; ++n)
-        asio::co_spawn(context, work(n), asio::detached);
+        asio::co_spawn(*loops[n % loops.size()], work(n), asio::detached);
     auto const begin = steady::now();
     std::vector<std::thread> pool;
     for (int i = 0; i < threads; ++i)
-        pool.emplace_back([&] { context.run(); });
+        pool.emplace_back(
+            [&loop = *loops[static_cast<std::size_t>(i) % loops.size()]] { loop.run(); });
     std::this_thread::sleep_for(std::chrono::duration<double>(args.seconds));
     over = true;
     for (auto& t : pool)
@@ -163,9 +176,9 @@ double rate_of(const arguments& args, asio::io_context& context, int threads, co
 
 /// The transport alone, with a DOM of each answer.
 double measure_bare(const arguments& args, int threads) {
-    asio::io_context context{threads};
+    auto const loops = make_contexts(threads, false);
     auto const transport = std::make_shared<instant_transport>();
-    auto const one = [&](std::size_t) -> asio::awaitable<bool> {
+    auto const one = [&](std::size_t, std::size_t) -> asio::awaitable<bool> {
         http::request const get{highlevel::method::get, "/contacts/ocQHyuzHvysMo5N5VsXc"};
         http::exchange_options const options;
         auto const got = co_await transport->exchange(get, options);
@@ -173,28 +186,33 @@ double measure_bare(const arguments& args, int threads) {
         auto const root = boost::json::parse(got.reply.body, &memory);
         co_return root.get_object().contains("contact");
     };
-    return rate_of(args, context, threads, one);
+    return rate_of(args, loops, threads, one);
 }
 
-/// Typed calls of one client on so many threads.
-double measure(const arguments& args, int threads) {
+/// Typed calls of one client on so many threads, or of as many clients on a thread each.
+double measure(const arguments& args, int threads, bool apart) {
     highlevel::client_options options;
     options.credentials = highlevel::auth::private_integration{"pit-threads"};
-    options.transport = std::make_shared<instant_transport>();
     options.limits.max = 60'000;
     options.limits.interval = std::chrono::milliseconds{100};
-    asio::io_context context{threads};
-    highlevel::client client{context.get_executor(), options};
-    std::vector<highlevel::account> accounts;
+    auto const loops = make_contexts(threads, apart);
+    std::vector<highlevel::client> clients;
+    std::vector<std::vector<highlevel::account>> accounts(loops.size());
+    for (auto const& loop : loops) {
+        options.transport = std::make_shared<instant_transport>();
+        clients.emplace_back(loop->get_executor(), options);
+    }
     for (std::size_t i = 0; i < args.locations; ++i)
-        accounts.push_back(client.location("location-" + std::to_string(i)));
+        accounts[i % loops.size()].push_back(
+            clients[i % loops.size()].location("location-" + std::to_string(i)));
 
-    auto const one = [&](std::size_t i) -> asio::awaitable<bool> {
+    auto const one = [&](std::size_t loop, std::size_t i) -> asio::awaitable<bool> {
         contacts::get_contact const get{"ocQHyuzHvysMo5N5VsXc"};
-        auto const got = co_await accounts[i % accounts.size()].try_call(get);
+        auto const& mine = accounts[loop];
+        auto const got = co_await mine[i % mine.size()].try_call(get);
         co_return static_cast<bool>(got);
     };
-    return rate_of(args, context, threads, one);
+    return rate_of(args, loops, threads, one);
 }
 
 int run(const arguments& args) {
@@ -202,18 +220,20 @@ int run(const arguments& args) {
     double bare_alone = 0;
     for (int const threads : args.threads) {
         auto const line = line_round_trip();
-        auto const rate = measure(args, threads);
+        auto const rate = measure(args, threads, false);
+        auto const apart = measure(args, threads, true);
         auto const bare = measure_bare(args, threads);
         if (alone == 0) {
             alone = rate;
             bare_alone = bare;
         }
         std::printf(
-            args.json ? "{\"threads\":%d,\"rate\":%.0f,\"times\":%.3f,\"bare_rate\":%.0f,"
-                        "\"bare_times\":%.3f,\"line_ns\":%.0f}\n"
-                      : "%d threads: %.0f requests/s, %.2f x (transport and DOM alone: %.0f, "
-                        "%.2f x; a line to the other core and back: %.0f ns)\n",
-            threads, rate, rate / alone, bare, bare / bare_alone, line);
+            args.json
+                ? "{\"threads\":%d,\"rate\":%.0f,\"times\":%.3f,\"apart_times\":%.3f,"
+                  "\"bare_rate\":%.0f,\"bare_times\":%.3f,\"line_ns\":%.0f}\n"
+                : "%d threads: %.0f requests/s, %.2f x (a client for each: %.2f x; transport "
+                  "and DOM alone: %.0f, %.2f x; a line to the other core and back: %.0f ns)\n",
+            threads, rate, rate / alone, apart / alone, bare, bare / bare_alone, line);
     }
     return 0;
 }
