@@ -19,8 +19,8 @@
 #include <boost/asio/this_coro.hpp>
 
 #include <cstdint>
-#include <deque>
 #include <exception>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -228,7 +228,7 @@ private:
     std::string_view refused_;
 
     std::mutex mutex_;
-    std::deque<std::unique_ptr<page_ahead>> ready_;
+    std::list<std::unique_ptr<page_ahead>> ready_;
     std::shared_ptr<highlevel::detail::one_shot> bell_;
     bool running_ = false;
     bool abandoned_ = false;

@@ -100,7 +100,7 @@ asio::awaitable<Void> keeping(std::shared_ptr<const void> /*owner*/, asio::await
 template <class Void>
 asio::awaitable<Void> within(asio::awaitable<Void> work, steady_time until) {
     auto const bell = std::make_shared<one_shot>();
-    auto const thrown = std::make_shared<std::exception_ptr>();
+    auto const thrown = highlevel::detail::share<std::exception_ptr>();
     auto const executor = co_await asio::this_coro::executor;
     asio::co_spawn(
         executor, std::move(work),

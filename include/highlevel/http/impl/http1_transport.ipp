@@ -735,7 +735,7 @@ private:
                 co_return;
             }
         }
-        held.link = std::make_shared<connection>(listener_);
+        held.link = highlevel::detail::share<connection>(listener_);
         watchdog_->add(*held.link);
         // close() may have gone through the list before we were on it.
         if (closed_.load()) held.link->shut_down();
