@@ -55,6 +55,10 @@ void measure_all(
     throughput::turns& turns,
     const std::uint64_t& bytes,
     One one) {
+    // Before the first answer tells the limits calls come one after the other, and share
+    // connections; only then as many are opened as there are calls at once.
+    run_all(context, args.in_flight, one);
+    turns.open();
     run_all(context, args.in_flight, one);
     turns.begin();
     auto const before = bytes;

@@ -60,7 +60,10 @@ inline bool take(arguments& a, command_line::cursor& at) {
 /// Hands out so many turns, first those that open the connections, then those that count.
 class turns {
 public:
-    explicit turns(const arguments& a) : left_(a.in_flight), all_(a.requests) {}
+    explicit turns(const arguments& a)
+        : left_(a.in_flight),
+          connections_(a.in_flight),
+          all_(a.requests) {}
 
     /// Whether there is one more to send.
     bool take() noexcept {
@@ -69,11 +72,15 @@ public:
         return true;
     }
 
+    /// One more for each connection.
+    void open() noexcept { left_ = connections_; }
+
     /// The connections are open: now it counts.
     void begin() noexcept { left_ = all_; }
 
 private:
     std::size_t left_;
+    std::size_t connections_;
     std::size_t all_;
 };
 
