@@ -120,6 +120,30 @@ TEST_CASE("a_row_that_is_no_token_is_told_as_damage", "[auth]") {
     }
 }
 
+TEST_CASE("the_time_of_a_lease_is_read_while_nobody_else_can_take_one", "[auth]") {
+    // Read before the wait for the database, it could be from before another process's lease began.
+    temporary_folder const folder;
+    auto const path = folder / "tokens.db";
+    bool could_write = true;
+    sqlite_token_store store{
+        path, [&] {
+            sqlite3* other = nullptr;
+            CHECK(
+                ::sqlite3_open_v2(path.c_str(), &other, SQLITE_OPEN_READWRITE, nullptr) ==
+                SQLITE_OK);
+            could_write =
+                ::sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK;
+            ::sqlite3_close(other);
+            return sqlite_token_store::clock::now();
+        }};
+    auto const held = conformance::wait(store.try_lock(place, std::chrono::minutes{1}));
+    REQUIRE(held);
+    CHECK_FALSE(could_write);
+    CHECK_FALSE(conformance::wait(store.try_lock(place, std::chrono::minutes{1})));
+    conformance::wait(store.unlock(*held));
+    CHECK(conformance::wait(store.try_lock(place, std::chrono::minutes{1})));
+}
+
 TEST_CASE("a_lease_in_a_database_ends_by_the_clock_that_the_store_is_given", "[auth]") {
     temporary_folder const folder;
     sqlite_token_store::clock::time_point now{std::chrono::hours{480000}};

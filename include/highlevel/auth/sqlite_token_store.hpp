@@ -251,16 +251,7 @@ public:
     boost::asio::awaitable<std::optional<lease>> try_lock(
         resource what, std::chrono::milliseconds ttl) override {
         std::lock_guard const guard{mutex_};
-        auto const key = key_of(what);
-        auto const now = milliseconds_now();
-        detail::sqlite_use const taken{lock_};
-        taken->bind(1, key).bind(2, now + ttl.count()).bind(3, now);
-        if (!taken->step()) co_return std::nullopt;
-        lease given{std::move(what), std::to_string(taken->number(0))};
-        // The statement takes effect when it has run to its end.
-        while (taken->step()) {
-        }
-        co_return given;
+        co_return take(std::move(what), ttl);
     }
 
     boost::asio::awaitable<bool> extend(lease held, std::chrono::milliseconds ttl) override {
@@ -349,6 +340,26 @@ private:
         detail::sqlite_connection& on_;
         bool open_ = true;
     };
+
+    std::optional<lease> take(resource what, std::chrono::milliseconds ttl) {
+        auto const key = key_of(what);
+        // The time is read when nobody else can take a lease: one that another process took while
+        // this one waited would begin later than that, and look like one of a clock set back.
+        transaction change{connection_};
+        auto const now = milliseconds_now();
+        std::optional<lease> given;
+        {
+            detail::sqlite_use const taken{lock_};
+            taken->bind(1, key).bind(2, now + ttl.count()).bind(3, now);
+            if (!taken->step()) return given;
+            given.emplace(std::move(what), std::to_string(taken->number(0)));
+            // The statement takes effect when it has run to its end.
+            while (taken->step()) {
+            }
+        }
+        change.commit();
+        return given;
+    }
 
     std::optional<std::uint64_t> put(const std::string& key, std::uint64_t expected, token value) {
         transaction change{connection_};
