@@ -20,6 +20,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -57,7 +58,10 @@ public:
         co_return refused != nullptr;
     }
     [[nodiscard]] bool keeps_deadlines() const noexcept override { return keeps; }
-    void attach(const attachment& client) override { attached.push_back(client.transport.get()); }
+    void attach(const attachment& client) override {
+        if (broken) throw std::runtime_error{"broken"};
+        attached.push_back(client.transport.get());
+    }
     void detach(const highlevel::http::transport& client) noexcept override {
         detached.push_back(&client);
     }
@@ -65,6 +69,7 @@ public:
     std::vector<std::shared_ptr<one_shot>> bells;
     grant at_hand;
     bool keeps = false;
+    bool broken = false; // attach() throws
     std::vector<std::string> asked;
     int cancelled = 0;
     std::vector<const highlevel::http::transport*> attached;
@@ -150,10 +155,11 @@ TEST_CASE("the_end_of_a_client_lets_those_go_who_ask_for_it", "[auth]") {
     test::run_until(f.context, [&] { return of_first->has_value() && f.source->cancelled == 1; });
     CHECK(((*of_first)->error == asio::error::operation_aborted));
     CHECK_FALSE((*of_first)->token);
-    // Those who come later do not wait at all.
+    // For those who come later it is not asked at all: what its client lent must not be used.
     auto const late = f.ask(f.first.get());
     test::run_until(f.context, [&] { return late->has_value(); });
     CHECK(((*late)->error == asio::error::operation_aborted));
+    CHECK(f.source->asked.size() == 3);
     CHECK_FALSE(of_second->has_value());
     CHECK_FALSE(of_nobody->has_value());
 
@@ -167,6 +173,16 @@ TEST_CASE("the_end_of_a_client_lets_those_go_who_ask_for_it", "[auth]") {
     test::run_until(f.context, [&] { return of_nobody->has_value(); });
     CHECK((*of_nobody)->token);
     f.context.run();
+}
+
+TEST_CASE("a_client_that_a_source_does_not_take_is_none_of_its_clients", "[auth]") {
+    fixture f;
+    f.source->broken = true;
+    CHECK_THROWS_WITH(f.attach(f.first), "broken");
+    auto const got = f.ask(f.first.get());
+    test::run_until(f.context, [&] { return got->has_value(); });
+    CHECK(((*got)->error == asio::error::operation_aborted));
+    CHECK(f.source->asked.empty());
 }
 
 } // namespace auth_timed_source_tests

@@ -97,39 +97,49 @@ public:
             clients_.insert_or_assign(
                 client.transport.get(), highlevel::detail::share<highlevel::detail::sleepers>());
         }
-        source_->attach(client);
+        try {
+            source_->attach(client);
+        } catch (...) {
+            let_go(*client.transport);
+            throw;
+        }
     }
 
     void detach(const http::transport& client) noexcept override {
-        std::shared_ptr<highlevel::detail::sleepers> left;
-        {
-            std::lock_guard const lock{mutex_};
-            if (auto const found = clients_.find(&client); found != clients_.end()) {
-                left = std::move(found->second);
-                clients_.erase(found);
-            }
-        }
-        if (left) left->end();
+        let_go(client);
         source_->detach(client);
     }
 
 private:
-    /// Those who wait for whoever asks; ended ones where that is no client any more.
+    /// Ends the waits of a client's calls, and those to come.
+    void let_go(const http::transport& client) noexcept {
+        std::shared_ptr<highlevel::detail::sleepers> left;
+        {
+            std::lock_guard const lock{mutex_};
+            auto const found = clients_.find(&client);
+            if (found == clients_.end()) return;
+            left = std::move(found->second);
+            clients_.erase(found);
+        }
+        left->end();
+    }
+
+    /// Those who wait for whoever asks; null where that was a client and has ended.
     [[nodiscard]] std::shared_ptr<highlevel::detail::sleepers> waiting(
         const http::transport* asker) {
+        if (asker == nullptr) return highlevel::detail::share<highlevel::detail::sleepers>();
         std::lock_guard const lock{mutex_};
-        if (auto const found = clients_.find(asker); found != clients_.end()) return found->second;
-        auto made = highlevel::detail::share<highlevel::detail::sleepers>();
-        if (asker != nullptr) made->end();
-        return made;
+        auto const found = clients_.find(asker);
+        return found != clients_.end() ? found->second : nullptr;
     }
 
     /// Success when the answer is there; errc::timeout or operation_aborted when whoever asks ends
     /// before.
     boost::asio::awaitable<boost::system::error_code> answer(
         std::shared_ptr<inquiry<Provider>> question, token_request request) {
-        auto const work = highlevel::detail::share<highlevel::detail::side_work>();
         auto const others = waiting(request.asker);
+        if (!others) co_return boost::asio::error::operation_aborted;
+        auto const work = highlevel::detail::share<highlevel::detail::side_work>();
         highlevel::detail::sleepers::entry const mine{*others, work->bell()};
         auto const executor = co_await boost::asio::this_coro::executor;
         work->start(executor, inquiry<Provider>::ask(question));
