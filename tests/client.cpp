@@ -118,7 +118,7 @@ public:
     int asked = 0;       // by authorize()
 };
 
-/// Remembers each attempt as a line.
+/// Remembers each attempt as a line, and what was told of attempts to come and of the end.
 class recorder final : public highlevel::observer {
 public:
     void on_attempt(
@@ -128,7 +128,19 @@ public:
             std::to_string(event.number) + ' ' + std::to_string(event.status) +
             (event.retried ? " again" : ""));
     }
+    void on_retry(
+        const highlevel::call_info& /*call*/,
+        const highlevel::retry_event& /*event*/) noexcept override {
+        ++retries;
+    }
+    void on_call_end(
+        const highlevel::call_info& /*call*/,
+        const highlevel::call_end_event& event) noexcept override {
+        last_status = event.status;
+    }
     std::vector<std::string> lines;
+    int retries = 0;
+    unsigned last_status = 0;
 };
 
 std::string_view field(const highlevel::http::request& r, std::string_view name) {
@@ -694,6 +706,9 @@ TEST_CASE("a_call_that_was_cancelled_while_it_was_refused_ends_where_it_stands",
         for (auto const& each : cases) {
             CAPTURE(throws, each.status);
             fixture f;
+            auto const seen = std::make_shared<recorder>();
+            f.options.observer = seen;
+            f.options.retry.budget = 1;
             asio::cancellation_signal signal;
             f.network
                 ->then([&](const highlevel::http::request&) {
@@ -714,11 +729,118 @@ TEST_CASE("a_call_that_was_cancelled_while_it_was_refused_ends_where_it_stands",
             CHECK(failure->cause() == cause::cancelled);
             CHECK(failure->reached() == each.reached);
             CHECK(failure->attempts() == 1);
+            CHECK(failure->status() == each.status);
             CHECK(f.network->requests().size() == 1);
+            // What is told is what was: no other attempt.
+            CHECK(seen->lines.size() == 1);
+            CHECK(seen->lines.front().ends_with(std::to_string(each.status)));
+            CHECK(seen->retries == 0);
+            CHECK(seen->last_status == each.status);
             CHECK(f.client().quota("loc1").in_flight == 0);
             CHECK(f.client().quota("loc1").waiting_in(highlevel::quota::lane::interactive) == 0);
+            // Nor did it take anything of the budget.
+            if (each.status != 503) continue;
+            f.network->then(scripted_transport::reply(503))
+                .then(scripted_transport::reply(200, contact_body));
+            contacts::get_contact const next{"c2"};
+            CHECK(f.run(f.location().try_call(next)).has_value());
         }
     }
+}
+
+TEST_CASE("what_is_known_of_an_attempt_outlives_any_cancellation_that_is_let_through", "[client]") {
+    // Total cancellation, which a coroutine hears only when it asks for it.
+    for (bool const throws : {true, false}) {
+        CAPTURE(throws);
+        fixture f;
+        auto const seen = std::make_shared<recorder>();
+        f.options.observer = seen;
+        asio::cancellation_signal signal;
+        f.network->then([&](const highlevel::http::request&) {
+            signal.emit(asio::cancellation_type::total);
+            highlevel::http::exchange_result cut;
+            cut.error = asio::error::operation_aborted;
+            cut.reached = phase::first_byte;
+            cut.may_have_been_processed = true;
+            return cut;
+        });
+        std::optional<highlevel::failure> failure;
+        auto const work = [&]() -> asio::awaitable<void> {
+            co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+            co_await asio::this_coro::throw_if_cancelled(throws);
+            contacts::create_contact const create;
+            auto const r = co_await f.location().try_call(create);
+            if (r.has_error()) failure = r.error();
+            co_await asio::this_coro::throw_if_cancelled(false);
+        };
+        test::run_cancellable(f.context, work(), signal);
+        REQUIRE(failure.has_value());
+        CHECK(failure->cause() == cause::cancelled);
+        CHECK(failure->may_have_been_processed());
+        CHECK(failure->attempts() == 1);
+        CHECK(failure->reached() == "first_byte");
+        CHECK(seen->lines.size() == 1);
+    }
+}
+
+TEST_CASE("a_coroutine_that_is_cancelled_already_does_not_queue_for_a_permit", "[client]") {
+    fixture f;
+    f.options.limits.max = 1;
+    f.options.limits.interval = std::chrono::hours{1};
+    f.network->then(scripted_transport::reply(200, contact_body));
+    contacts::get_contact const get{"c1"};
+    REQUIRE(f.run(f.location().try_call(get)).has_value());
+    asio::cancellation_signal signal;
+    std::optional<highlevel::failure> failure;
+    auto const work = [&]() -> asio::awaitable<void> {
+        co_await asio::this_coro::throw_if_cancelled(false);
+        signal.emit(asio::cancellation_type::terminal); // nothing is under way that hears it
+        auto const r = co_await f.location().try_call(get, {.wait_past_deadline = true});
+        if (r.has_error()) failure = r.error();
+    };
+    test::run_cancellable(f.context, work(), signal);
+    REQUIRE(failure.has_value());
+    CHECK(failure->cause() == cause::cancelled);
+    CHECK(f.network->requests().size() == 1);
+}
+
+TEST_CASE(
+    "a_call_that_is_cancelled_in_the_queue_after_a_429_keeps_what_the_server_said", "[client]") {
+    fixture f;
+    auto const seen = std::make_shared<recorder>();
+    f.options.observer = seen;
+    auto busy =
+        scripted_transport::reply(429, R"({"message":"Too many requests","traceId":"t-4"})");
+    busy.reply.fields.add("retry-after", "60");
+    f.network->then(busy);
+    asio::cancellation_signal signal;
+    std::optional<highlevel::failure> failure;
+    auto const work = [&]() -> asio::awaitable<void> {
+        contacts::get_contact const get{"c1"};
+        auto const r = co_await f.location().try_call(get);
+        if (r.has_error()) failure = r.error();
+        co_await asio::this_coro::throw_if_cancelled(false);
+    };
+    bool ended = false;
+    asio::co_spawn(
+        f.context, work(),
+        asio::bind_cancellation_slot(signal.slot(), [&](const std::exception_ptr& e) {
+            ended = true;
+            if (e) std::rethrow_exception(e);
+        }));
+    test::run_until(f.context, [&] {
+        return f.client().quota("loc1").waiting_in(highlevel::quota::lane::interactive) == 1;
+    });
+    signal.emit(asio::cancellation_type::terminal);
+    test::run_until(f.context, [&] { return ended; });
+    REQUIRE(failure.has_value());
+    CHECK(failure->cause() == cause::cancelled);
+    CHECK(failure->reached() == "permit");
+    CHECK(failure->status() == 429);
+    CHECK(failure->trace_id() == "t-4");
+    CHECK(seen->last_status == 429);
+    CHECK(
+        seen->lines == std::vector<std::string>{"contacts.get_contact location:loc1 1 429 again"});
 }
 
 TEST_CASE("a_permit_of_a_call_that_ends_before_it_is_sent_is_given_back_unused", "[client]") {

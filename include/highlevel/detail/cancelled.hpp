@@ -8,11 +8,11 @@
 
 namespace highlevel::detail {
 
-/// Whether a coroutine was cancelled for good. Asio throws of a cancellation that came between two
-/// operations, unless the coroutine asked it not to.
+/// Whether a coroutine was cancelled, in a way that it lets through: terminal cancellation, unless
+/// it asked for others. Asio throws of it at the next co_await, unless the coroutine asked it not
+/// to.
 [[nodiscard]] inline bool cancelled(const boost::asio::cancellation_state& stop) noexcept {
-    using boost::asio::cancellation_type;
-    return (stop.cancelled() & cancellation_type::terminal) != cancellation_type::none;
+    return stop.cancelled() != boost::asio::cancellation_type::none;
 }
 
 } // namespace highlevel::detail

@@ -239,6 +239,11 @@ public:
                 if (!try_authorize(call, state, token)) {
                     if (!co_await authorize(call, state, token, out)) break;
                 }
+                // One that is cancelled already would not be woken in the queue.
+                if (must_end(co_await asio::this_coro::cancellation_state)) {
+                    abort(call, state, out);
+                    break;
+                }
                 if (!ask_permit(call, state, held)) co_await held.asked().wait();
                 auto const step =
                     admit(call, state, held, co_await asio::this_coro::cancellation_state, out);
@@ -500,7 +505,6 @@ private:
         http::phase_times times;
         /// Before the next attempt.
         std::chrono::milliseconds pause{0};
-        bool processed = false;
         bool token_refused = false;
         /// Its token is renewed, or was asked to be; whether that gave another one.
         bool renewing = false;
@@ -771,6 +775,10 @@ private:
 
     /// Ends the call as cancelled, or as ended by its client.
     static void abort(const prepared_call& call, progress& state, call_outcome& out) {
+        if (state.requeued && state.refusal) {
+            end_after(asio::error::operation_aborted, *state.refusal, state, out);
+            return;
+        }
         auto data = describe(call, state);
         data.phase = state.stage_name();
         out.failure = fail(asio::error::operation_aborted, state.ended(std::move(data)));
@@ -833,6 +841,10 @@ private:
         auto const got = held.asked().result();
         auto code = translate(got.error());
         held.told().end(code);
+        if (code == asio::error::operation_aborted) {
+            abort(call, state, out);
+            return;
+        }
         auto data = describe(call, state);
         // The server asked for a pause that is too long: its words tell more than ours.
         if (code == errc::permit_timeout && state.requeued && state.refusal) {
@@ -976,6 +988,8 @@ private:
         if (!answer.ok() || answer.reply.status < 200 || answer.reply.status >= 300)
             return examine(answer, retry_after, call, state, token);
         state.policy.succeeded();
+        // Should there be no memory for the answer.
+        state.may_have_been_processed = true;
         out.parts = std::make_unique<response_parts>();
         out.parts->reply = std::move(answer.reply);
         out.parts->quota = learned;
@@ -1009,7 +1023,7 @@ private:
         state.add(answer.times);
         auto& data = made->data = describe(call, state);
         auto& ended = made->ended;
-        made->processed = answer.may_have_been_processed;
+        bool processed = answer.may_have_been_processed;
         made->code = answer.error;
         if (answer.ok()) {
             auto const body = read_error_body(answer.reply.body);
@@ -1024,7 +1038,7 @@ private:
             made->token_refused = data.cause == cause::invalid_token || data.cause == cause::v1_key;
             // These are refused at the gate, before anything is done.
             if (answer.reply.status == 429 || (answer.reply.status == 401 && made->token_refused))
-                made->processed = false;
+                processed = false;
         } else {
             data.detail = std::move(answer.detail);
             if (answer.reached != http::phase::done) data.phase = to_string(answer.reached);
@@ -1035,6 +1049,8 @@ private:
             ended.surely_not_processed = !answer.may_have_been_processed;
             ended.retry_after = data.retry_in = answer.retry_in;
         }
+        state.may_have_been_processed = state.may_have_been_processed || processed;
+        data.may_have_been_processed = state.may_have_been_processed;
         return made;
     }
 
@@ -1058,7 +1074,7 @@ private:
         if (may_renew(*failed, state, token.get())) {
             failed->renewed = co_await renew(call, state, token);
             if (must_end(co_await asio::this_coro::cancellation_state)) {
-                cut_renewal(*failed, call, state, out);
+                cut_renewal(*failed, state, out);
                 co_return false;
             }
         }
@@ -1067,7 +1083,7 @@ private:
         state.enter(progress::stage::pause);
         auto const ec = co_await sleepers_.sleep(failed->pause);
         if (ec)
-            end_in_pause(ec, *failed, state, out);
+            end_after(ec, *failed, state, out);
         else
             state.enter(progress::stage::other);
         co_return !ec;
@@ -1082,41 +1098,36 @@ private:
         call_outcome& out) {
         using verdict = retry_policy::verdict;
         if (may_renew(*failed, state, token)) {
-            cut_renewal(*failed, call, state, out);
+            cut_renewal(*failed, state, out);
             return;
         }
-        switch (decide(failed, call, state, out)) {
+        failed->ended.free = true; // what is not sent takes nothing of the budget
+        switch (decide(failed, call, state, out, true)) {
         case verdict::give_up: return;
         case verdict::requeue: abort(call, state, out); return;
         case verdict::pause: state.enter(progress::stage::pause); break;
         }
-        end_in_pause(asio::error::operation_aborted, *failed, state, out);
+        end_after(asio::error::operation_aborted, *failed, state, out);
     }
 
     /// The call ends while its token is renewed.
-    static void cut_renewal(
-        const failed_attempt& failed,
-        const prepared_call& call,
-        progress& state,
-        call_outcome& out) {
-        state.may_have_been_processed = state.may_have_been_processed || failed.processed;
+    static void cut_renewal(failed_attempt& failed, progress& state, call_outcome& out) {
         tell(state, failed.times, failed.ended.status, failed.code);
-        abort(call, state, out);
+        end_after(asio::error::operation_aborted, failed, state, out);
     }
 
-    /// What comes after an attempt that failed; sets `out` when nothing does. Keeps what a server
-    /// said that put the call back into the queue.
+    /// What comes after an attempt that failed, unless the call is `cut` now; sets `out` when
+    /// nothing does. Keeps what a server said that put the call back into the queue.
     [[nodiscard]] retry_policy::verdict decide(
         std::unique_ptr<failed_attempt>& attempt,
         const prepared_call& call,
         progress& state,
-        call_outcome& out) {
+        call_outcome& out,
+        bool cut = false) {
         using verdict = retry_policy::verdict;
         auto& failed = *attempt;
         auto& ended = failed.ended;
         if (failed.renewing) state.enter(progress::stage::other);
-        state.may_have_been_processed = state.may_have_been_processed || failed.processed;
-        failed.data.may_have_been_processed = state.may_have_been_processed;
         // For a call that is not to be sent twice the token was renewed all the same: for the next.
         if (failed.renewed && call.options().retry != retry_mode::never) {
             state.requeued = false;
@@ -1134,7 +1145,10 @@ private:
             state.requeued = decision.what == verdict::requeue;
             why = state.requeued ? retry_reason::rate_limited : retry_reason::transient;
         }
-        tell(state, failed.times, ended.status, failed.code, why, decision.delay);
+        if (cut)
+            tell(state, failed.times, ended.status, failed.code);
+        else
+            tell(state, failed.times, ended.status, failed.code, why, decision.delay);
         if (!why)
             out.failure = fail(failed.code, state.ended(std::move(failed.data)));
         else if (state.requeued)
@@ -1142,7 +1156,8 @@ private:
         return decision.what;
     }
 
-    static void end_in_pause(
+    /// The call ends before its next attempt, with what is known of the last.
+    static void end_after(
         const error_code& ec, failed_attempt& failed, progress& state, call_outcome& out) {
         failed.data.phase = state.stage_name();
         failed.data.cause = cause_of(ec);
