@@ -7,11 +7,13 @@
 
 #ifdef HIGHLEVEL_TEST_SQLITE
 
+#    include "support/child_process.hpp"
 #    include "support/temporary_folder.hpp"
 
 #    include <highlevel/auth/sqlite_token_store.hpp>
 #    include <highlevel/auth/token_store_conformance.hpp>
 
+#    include <fcntl.h>
 #    include <sys/stat.h>
 
 #    include <chrono>
@@ -102,6 +104,36 @@ TEST_CASE("what_is_no_database_is_refused_and_named", "[auth]") {
     CHECK(open_error(path) == token_store_errc::damaged);
     CHECK_THROWS_WITH(sqlite_token_store{path}, test::contains(path));
     CHECK(open_error(folder / "no/such").failed());
+}
+
+TEST_CASE("a_link_is_no_database", "[auth]") {
+    temporary_folder const folder;
+    { sqlite_token_store const store{folder / "tokens.db"}; }
+    fs::create_symlink(folder / "tokens.db", folder / "link.db");
+    CHECK(open_error(folder / "link.db") == boost::system::errc::too_many_symbolic_link_levels);
+    CHECK(open_error(folder / "").failed());
+}
+
+TEST_CASE("a_second_store_of_a_process_leaves_the_first_one_its_locks", "[auth]") {
+    // Without them another process would take itself for the last, and remove the log.
+    temporary_folder const folder;
+    auto const path = folder / "tokens.db";
+    sqlite_token_store first{path};
+    (void)put(first, 0, 1);
+    auto const locked = [&] {
+        test::child_process other{[&](const test::child_process::report& tell) {
+            auto const file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+            struct flock lock {};
+            lock.l_type = F_WRLCK;
+            lock.l_whence = SEEK_SET;
+            if (file < 0 || ::fcntl(file, F_GETLK, &lock) != 0) return;
+            tell(lock.l_type == F_UNLCK ? 0 : 1);
+        }};
+        return other.next() == 1;
+    };
+    REQUIRE(locked());
+    sqlite_token_store const second{path};
+    CHECK(locked());
 }
 
 TEST_CASE("a_row_that_is_no_token_is_told_as_damage", "[auth]") {

@@ -12,8 +12,11 @@
 #include <boost/system/error_category.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -41,20 +44,40 @@ public:
 
 inline constexpr sqlite_category sqlite_category_instance{};
 
+/// Makes the database when there is none, since SQLite gives its log and shared memory the mode of
+/// that; refuses one that others may use.
+///
+/// One that is there is left to SQLite to open: to close any descriptor of a file takes from the
+/// process all locks that it has on it (POSIX fcntl), those of other connections, too, and then
+/// another process takes itself for the last and removes the log.
+inline void make_database(const std::string& path) {
+    // Nobody else opens one before its maker has closed it.
+    static std::mutex making;
+    std::lock_guard const lock{making};
+    file const made{::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
+    if (made.descriptor() < 0 && errno != EEXIST) throw_errno("create " + path);
+    struct stat s {};
+    if (::lstat(path.c_str(), &s) != 0) throw_errno("stat " + path);
+    if (!S_ISREG(s.st_mode)) {
+        errno = S_ISLNK(s.st_mode) ? ELOOP : S_ISDIR(s.st_mode) ? EISDIR : EINVAL;
+        throw_errno("open " + path);
+    }
+    check_mode(s, S_IRWXG | S_IRWXO, path);
+}
+
 /// A connection. Thread safety: distinct objects: safe; shared objects: one at a time.
 class sqlite_connection {
 public:
     explicit sqlite_connection(std::string path) : path_(std::move(path)) {
-        // SQLite gives its log and shared memory the mode of the database, so that is made first.
-        auto const made = file::open_or_create(path_, 0);
-        check_mode(made.status(path_), S_IRWXG | S_IRWXO, path_);
+        make_database(path_);
         sqlite3* opened = nullptr;
         int const code = ::sqlite3_open_v2(
             path_.c_str(), &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
         connection_.reset(opened);
         if (code != SQLITE_OK) fail(code);
         ::sqlite3_extended_result_codes(opened, 1);
-        ::sqlite3_busy_timeout(opened, 10000);
+        // Others hold it for milliseconds only, and who waits may keep an event loop from its work.
+        ::sqlite3_busy_timeout(opened, 2000);
     }
 
     /// Runs statements that give no rows.
@@ -285,12 +308,15 @@ public:
 private:
     static bool set_up(detail::sqlite_connection& on) {
         // To change the journal's mode, SQLite does not wait for other processes that do the same.
-        for (int patience = 1000;; --patience) {
+        auto const patience = std::chrono::steady_clock::now() + std::chrono::seconds{5};
+        for (;;) {
             try {
                 on.run("PRAGMA journal_mode = WAL");
                 break;
             } catch (const boost::system::system_error& e) {
-                if (e.code() != token_store_errc::busy || patience == 0) throw;
+                if (e.code() != token_store_errc::busy ||
+                    std::chrono::steady_clock::now() >= patience)
+                    throw;
                 std::this_thread::sleep_for(std::chrono::milliseconds{5});
             }
         }
