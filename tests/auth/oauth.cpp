@@ -17,6 +17,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
 
 #include <chrono>
 #include <functional>
@@ -103,6 +104,7 @@ public:
         ++writes;
         if (failures != 0) {
             --failures;
+            if (says_nothing) throw boost::system::system_error{{}};
             throw std::runtime_error{"disk full"};
         }
         co_return co_await inner.replace(std::move(what), expected, std::move(value));
@@ -129,6 +131,7 @@ public:
     auth::memory_token_store inner{[now = time] { return *now; }};
     int failures = 0;
     int writes = 0;
+    bool says_nothing = false; // the exception of a failure has no error code
     bool hanging = false;
     gate loads;
     gate leases;
@@ -317,6 +320,52 @@ TEST_CASE("a_pair_that_the_end_of_a_client_left_unstored_is_stored_by_the_next",
     CHECK(b.run(b.app.finish()));
     CHECK(b.run(b.store->inner.load(b.what))->access == auth::secret{"new"});
     CHECK(b.network->targets.size() == 1);
+}
+
+TEST_CASE("a_pair_that_comes_while_its_client_ends_survives_a_store_that_fails_once", "[auth]") {
+    bench b;
+    b.hold_ended();
+    b.network->open = false;
+    b.network->answers = {pair_of("new")};
+    asio::co_spawn(
+        b.context, b.source()->authorize(bench::wanted()), [](std::exception_ptr, auth::grant) {});
+    b.run_until([&] { return !b.network->waiting.empty(); });
+    b.source()->detach(*b.network);
+    b.store->failures = 1;
+    b.network->waiting.front()->ring();
+    CHECK(b.run(b.app.finish()));
+    CHECK(b.store->writes == 2);
+    CHECK(b.run(b.store->inner.load(b.what))->access == auth::secret{"new"});
+}
+
+TEST_CASE("an_error_without_a_code_is_an_error_all_the_same", "[auth]") {
+    // Taken for success, it would say that another process had stored another pair.
+    bench b;
+    b.hold_ended();
+    b.network->answers = {pair_of("new")};
+    b.store->failures = 1;
+    b.store->says_nothing = true;
+    CHECK(text(b.ask()) == "new");
+    CHECK(b.store->writes == 2);
+    CHECK(b.network->targets.size() == 1);
+}
+
+TEST_CASE("a_token_that_names_nobody_is_not_adopted", "[auth]") {
+    bench b;
+    auth::token t;
+    t.access = auth::secret{"a"};
+    t.company_id = "com"; // but its kind is that of a location
+    auto const adopting = [&]() -> asio::awaitable<bool> {
+        try {
+            co_await b.app.adopt(t);
+        } catch (const highlevel::error& e) {
+            co_return e.code() == boost::system::errc::invalid_argument;
+        }
+        co_return false;
+    };
+    CHECK(b.run(adopting()));
+    CHECK(b.store->writes == 0);
+    CHECK(b.run(b.app.finish()));
 }
 
 TEST_CASE("a_caller_that_is_cancelled_leaves_the_flight_to_the_others", "[auth]") {

@@ -331,8 +331,10 @@ public:
         }
         if (old_state == state::reading_conflict) pending_.reset();
         if (offered_) return look(state::reading_to_install);
-        // What is in the store when it is first read is what force() is about.
-        if (insist_ && !insisted_ && old_state == state::looking) insisted_ = version_held();
+        // What is in the store before the renewal is sent is what force() is about.
+        if (insist_ && !insisted_ && !lost_ &&
+            (old_state == state::looking || old_state == state::reading_under_lock))
+            insisted_ = version_held();
         if (satisfied(at.now)) return succeed(at);
         if (old_state == state::looking) {
             state_ = state::locking;
@@ -348,10 +350,11 @@ public:
         return renew(at);
     }
 
-    [[nodiscard]] action locked(bool got, moment at) {
+    /// `took`: how long the store needed, in which the lease may have begun already.
+    [[nodiscard]] action locked(bool got, moment at, duration took = duration::zero()) {
         if (got) {
             locked_ = true;
-            leased_until_ = at.now + options_->lease;
+            leased_until_ = at.now - took + options_->lease;
             return look(state::reading_under_lock);
         }
         // Another process renews. One that still has a good token leaves it to that, and waits for
@@ -441,7 +444,7 @@ public:
             // Not to be tried again at once by whoever asks.
             auto const delay = options_->backoff(failures_, at.random);
             retry_at_ = at.now + delay;
-            if (stopping_) return land();
+            if (stopping_ && failures_ >= options_->attempts) return land();
             state_ = state_ == state::reading_to_install ? state::pausing_to_install
                                                          : state::pausing_to_store;
             return {todo::pause, delay};
@@ -476,10 +479,10 @@ public:
         return look(locked_ ? state::reading_under_lock : state::looking);
     }
 
-    /// Whether the lease lasts as long again as when it was taken.
-    [[nodiscard]] action extended(bool got, moment at) {
+    /// Whether the lease lasts as long again as when it was taken. `took` as for locked().
+    [[nodiscard]] action extended(bool got, moment at, duration took = duration::zero()) {
         if (forgotten_) return removed(at);
-        if (got) leased_until_ = at.now + options_->lease;
+        if (got) leased_until_ = at.now - took + options_->lease;
         if (state_ == state::storing) return todo::replace; // the version decides
         if (stopping_) return leave();
         if (!got) {
@@ -499,7 +502,8 @@ public:
         return land();
     }
 
-    /// The client ends: pauses are cut short, and nothing new is fetched.
+    /// The client ends: nothing new is fetched, and the pauses before that are cut short. What is
+    /// not stored yet is tried a few times more.
     void stop() noexcept { stopping_ = true; }
     /// A client is there again.
     void resume() noexcept { stopping_ = false; }

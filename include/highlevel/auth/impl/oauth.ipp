@@ -54,7 +54,7 @@ using steady_time = std::chrono::steady_clock::time_point;
     try {
         throw;
     } catch (const boost::system::system_error& e) {
-        return {e.code(), lead + e.what()};
+        return {e.code() ? e.code() : broken, lead + e.what()};
     } catch (const std::exception& e) {
         return {broken, lead + e.what()};
     } catch (...) {
@@ -261,6 +261,11 @@ public:
 
     asio::awaitable<void> adopt(token value) {
         auto const self = this->shared_from_this();
+        if (value.resource().id.empty())
+            throw_problem(
+                "adopt",
+                {boost::system::errc::make_error_code(boost::system::errc::invalid_argument),
+                 "the token names no location or company"});
         auto const lend = client_or_throw("adopt", co_await asio::this_coro::executor);
         auto const problem = co_await keep(std::move(value), lend);
         if (problem.code) throw_problem("adopt", problem);
@@ -901,6 +906,11 @@ private:
         while (step.what != todo::done) {
             token_problem problem;
             auto const got = highlevel::detail::share<side_answer>();
+            auto const began = std::chrono::steady_clock::now();
+            auto const took = [&began] {
+                return std::chrono::ceil<refresh_machine::duration>(
+                    std::chrono::steady_clock::now() - began);
+            };
             switch (step.what) {
             case todo::done: break;
             case todo::load: {
@@ -924,7 +934,7 @@ private:
                 }
                 report const now{*this, *e};
                 step = problem.code ? now.machine().store_failed(std::move(problem), now.at)
-                                    : now.machine().locked(held.has_value(), now.at);
+                                    : now.machine().locked(held.has_value(), now.at, took());
                 break;
             }
             case todo::unlock: {
@@ -943,7 +953,7 @@ private:
                     problem = store_problem(); // then it is taken anew
                 }
                 report const now{*this, *e};
-                step = now.machine().extended(!problem.code && got->done, now.at);
+                step = now.machine().extended(!problem.code && got->done, now.at, took());
                 break;
             }
             case todo::pause: {
@@ -960,7 +970,6 @@ private:
                 token_refresh_event event;
                 event.resource = key;
                 event.how = minting ? renewal_kind::mint : renewal_kind::refresh;
-                auto const began = std::chrono::steady_clock::now();
                 auto renewing = minting ? mint(e) : refresh(e);
                 auto outcome = co_await std::move(renewing);
                 event.took = std::chrono::steady_clock::now() - began;
@@ -1011,7 +1020,9 @@ private:
             std::lock_guard const lock{e.mutex};
             e.pause = mine;
             // forget() may have come since the machine asked for the pause, and found none to end.
-            if (e.machine.stopping() || e.machine.forgotten()) mine->ring();
+            // At a client's end only what is still to be stored is paused for.
+            if ((e.machine.stopping() && !e.machine.unsaved()) || e.machine.forgotten())
+                mine->ring();
         }
         (void)co_await listen(mine, after(std::chrono::steady_clock::now(), time));
         std::lock_guard const lock{e.mutex};
