@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // The same calls through the official TypeScript SDK, with its defaults and a Private Integration
-// token, and through undici for comparison. benchmarks/run installs them when npm is there.
+// token, and through undici for comparison. tools/setup --benchmarks installs them.
 //
 // usage: throughput_node_sdk.mjs --port P --ca FILE [--large] [--requests N] [--in-flight N]
 //        [--mode sdk|undici]
