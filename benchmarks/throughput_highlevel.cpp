@@ -82,9 +82,11 @@ int run(const throughput::arguments& args) {
             context.get_executor(), http::uri{options.base_url}, options.tls, options.pool,
             options.timeouts);
         http::request const get{highlevel::method::get, args.target()};
+        http::exchange_options how;
+        how.repeatable = true; // as a client has it for a GET
         auto const one = [&](std::size_t) -> asio::awaitable<void> {
             while (turns.take()) {
-                auto const got = co_await transport->exchange(get, {});
+                auto const got = co_await transport->exchange(get, how);
                 if (!got.ok() || got.reply.status != 200)
                     throw std::runtime_error{got.error.message() + ' ' + got.detail};
                 bytes += got.reply.body.size();
