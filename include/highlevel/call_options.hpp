@@ -46,7 +46,7 @@ struct call_options {
     /// Bounds on the parts of each attempt. Default: the client's `timeouts`.
     http::phase_timeouts timeouts{};
     /// Takes the content of a success while it comes (recordings, exports; http::file_sink writes a
-    /// file), so that it is never in memory as a whole; `max_response_body` does not apply. The
+    /// file), so that it is never in memory as a whole; `max_response_body` does not bound it. The
     /// response's body and value then stay empty. It must live until the call ends. Mind `timeout`.
     http::body_sink* sink = nullptr;
     /// Sent as the `Version` header instead of the operation's own. Read before the first

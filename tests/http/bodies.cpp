@@ -89,8 +89,13 @@ public:
     int finished = 0;
 };
 
-std::string chunked(const std::string& body, std::size_t piece, std::string_view fields = {}) {
-    std::string text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n";
+std::string chunked(
+    const std::string& body,
+    std::size_t piece,
+    std::string_view fields = {},
+    std::string_view status = "200 OK") {
+    std::string text{"HTTP/1.1 "};
+    text.append(status).append("\r\nTransfer-Encoding: chunked\r\n");
     text.append(fields).append("\r\n");
     for (std::size_t i = 0; i < body.size(); i += piece) {
         auto const part = body.substr(i, piece);
@@ -99,6 +104,22 @@ std::string chunked(const std::string& body, std::size_t piece, std::string_view
         text.append(size).append(part).append("\r\n");
     }
     return text + "0\r\n\r\n";
+}
+
+/// How a client's call ends that has a sink and gets this reply, which the sink is not to take; the
+/// client keeps 100,000 bytes.
+boost::system::error_code to_sink_of_client(const std::string& reply) {
+    fault_server server{behaviour{reply}};
+    client_bench b{server.url()};
+    b.options.max_response_body = 100'000;
+    recording_sink sink;
+    highlevel::call_options how;
+    how.sink = &sink;
+    auto const out = b.call({method::get, "/recording"}, how);
+    REQUIRE(out.has_error());
+    CHECK(sink.begun == 0);
+    CHECK(b.balanced());
+    return out.error().code();
 }
 
 } // namespace
@@ -305,6 +326,51 @@ TEST_CASE("sink_takes_successes_only", "[http][body]") {
     CHECK(sink.finished == 1);
 }
 
+TEST_CASE("what_does_not_go_to_the_sink_is_bounded", "[http][body]") {
+    auto const big = pattern(100'001);
+    auto const missing = http_reply(big, "404 Not Found");
+    for (auto const& todo : {
+             behaviour{missing},
+             behaviour{chunked(big, 1000, "", "404 Not Found")},
+             behaviour{"HTTP/1.1 404 Not Found\r\n\r\n" + big, act::close},
+         }) {
+        CAPTURE(todo.reply.substr(0, 60));
+        fault_server server{todo};
+        transport_bench b{server.url()};
+        recording_sink sink;
+        http::exchange_options options;
+        options.max_body = 100'000;
+        options.sink = &sink;
+        auto const out = b.get("/", options);
+        CHECK(out.error == errc::response_too_large);
+        CHECK(out.reply.body.empty());
+        CHECK(sink.begun == 0);
+        CHECK(b.transport->stats().idle == 0);
+    }
+    CHECK(to_sink_of_client(missing) == errc::response_too_large);
+    CHECK(to_sink_of_client(chunked(big, 1000, "", "404 Not Found")) == errc::response_too_large);
+}
+
+TEST_CASE("sink_takes_more_than_would_be_kept", "[http][body]") {
+    auto const big = pattern(300'000);
+    for (auto const& todo : {
+             behaviour{http_reply(big)},
+             behaviour{chunked(big, 1000)},
+             behaviour{"HTTP/1.1 200 OK\r\n\r\n" + big, act::close},
+         }) {
+        CAPTURE(todo.reply.substr(0, 60));
+        fault_server server{todo};
+        transport_bench b{server.url()};
+        recording_sink sink;
+        http::exchange_options options;
+        options.max_body = 100;
+        options.sink = &sink;
+        REQUIRE(b.get("/", options).ok());
+        CHECK(sink.content == big);
+        CHECK(sink.finished == 1);
+    }
+}
+
 TEST_CASE("sink_that_fails_ends_the_exchange", "[http][body]") {
     for (auto const* at : {"begin", "write", "finish"}) {
         for (bool until_close : {false, true}) {
@@ -399,8 +465,11 @@ std::string gzipped(std::string_view text) {
     return out;
 }
 
-std::string gzip_reply(const std::string& coded, std::string_view coding = "gzip") {
-    return http_reply(coded, "200 OK", "Content-Encoding: " + std::string{coding} + "\r\n");
+std::string gzip_reply(
+    const std::string& coded,
+    std::string_view coding = "gzip",
+    std::string_view status = "200 OK") {
+    return http_reply(coded, status, "Content-Encoding: " + std::string{coding} + "\r\n");
 }
 
 } // namespace
@@ -458,12 +527,30 @@ TEST_CASE("bomb_is_refused_before_it_goes_off", "[http][gzip]") {
     CHECK(out.reply.body.empty());
     CHECK(b.transport->stats().idle == 0);
 
-    recording_sink sink;
-    options.sink = &sink;
-    CHECK(b.get("/", options).error == errc::response_too_large);
-    CHECK(sink.content.size() <= 100'000);
-    CHECK(sink.finished == 0);
+    // A sink bounds what it takes itself.
+    temporary_folder const folder;
+    http::file_sink file{(folder.path() / "f").string(), 100'000};
+    options.sink = &file;
+    CHECK(b.get("/", options).error == errc::file_failed);
+    CHECK(file.size() <= 100'000);
     CHECK(b.settled());
+
+    // What it does not take is kept, and bounded as without it.
+    for (auto const& reply :
+         {gzip_reply(bomb, "gzip", "404 Not Found"),
+          chunked(bomb, 1000, "Content-Encoding: gzip\r\n", "404 Not Found")}) {
+        CAPTURE(reply.substr(0, 100));
+        fault_server missing{behaviour{reply}};
+        transport_bench other{missing.url()};
+        recording_sink sink;
+        options.sink = &sink;
+        auto const kept = other.get("/", options);
+        CHECK(kept.error == errc::response_too_large);
+        CHECK_THAT(kept.detail, test::contains("when decompressed"));
+        CHECK(sink.begun == 0);
+        CHECK(other.settled());
+        CHECK(to_sink_of_client(reply) == errc::response_too_large);
+    }
 }
 
 TEST_CASE("bound_on_decoded_content_is_exact", "[http][gzip]") {
@@ -527,6 +614,7 @@ TEST_CASE("gzip_goes_decoded_to_the_sink", "[http][gzip]") {
     recording_sink sink;
     http::exchange_options options;
     options.sink = &sink;
+    options.max_body = 100; // is for what is kept
     REQUIRE(b.get("/", options).ok());
     CHECK(sink.content == text);
     CHECK(sink.largest <= 64 * 1024);

@@ -12,11 +12,13 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
+#include <boost/none.hpp>
 #include <boost/optional/optional.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,10 +29,11 @@ namespace highlevel::http {
 /// Reads one response, skipping interim (1xx) ones before it.
 ///
 /// Feed it with put() until done(). Content goes to the response's body or, where the status is 2xx
-/// and there is a sink, to that. With `may_inflate` gzip content is decoded on the way, and the
-/// fields that speak of its coded form (Content-Encoding, Content-Length) are taken out. The fields
-/// of trailers are dropped, since they could contradict the header after it was acted upon. Thread
-/// safety: distinct objects: safe; shared: unsafe.
+/// and there is a sink, to that; only what is kept in the body is bounded by `max_body`. With
+/// `may_inflate` gzip content is decoded on the way, and the fields that speak of its coded form
+/// (Content-Encoding, Content-Length) are taken out. The fields of trailers are dropped, since they
+/// could contradict the header after it was acted upon. Thread safety: distinct objects: safe;
+/// shared: unsafe.
 class response_parser {
 public:
     /// Largest header section, status line and interim responses included, in bytes.
@@ -159,6 +162,8 @@ private:
         void on_response_impl(int status, text /*reason*/, int /*version*/, code& ec) override {
             if (status < 100 || status > 599) ec = boost::beast::http::error::bad_status;
             out_.status = static_cast<unsigned>(status);
+            // A sink knows its own bound.
+            if (streams()) body_limit(boost::none);
             out_.fields.reserve(24, 1024);
         }
 
@@ -174,7 +179,7 @@ private:
             auto const coding = out_.fields.find("Content-Encoding");
             if (may_inflate_ && coding &&
                 (field_name_equal(*coding, "gzip") || field_name_equal(*coding, "x-gzip")))
-                inflater_.emplace(max_body_);
+                inflater_.emplace(streams() ? std::numeric_limits<std::size_t>::max() : max_body_);
             if (!begin_content()) return stop(ec);
             if (length && !inflater_ && !streams())
                 out_.body.reserve(static_cast<std::size_t>(std::min(*length, max_trusted_length)));

@@ -35,8 +35,9 @@ public:
     /// Callers that wait for a connection are served round robin over these groups (the client
     /// gives the resource, so that one busy location cannot starve the others).
     std::string_view group;
-    /// Largest accepted response body in bytes; a larger one fails with errc::response_too_large.
-    /// Compressed content counts as it is after decoding.
+    /// Largest response body that is kept, in bytes; a larger one fails with
+    /// errc::response_too_large. Compressed content counts as it is after decoding. What goes to
+    /// `sink` is not kept, and bounded by the sink alone.
     std::size_t max_body = 64U * 1024U * 1024U;
     /// In place of the transport's own limits.
     phase_timeouts limits;

@@ -960,8 +960,6 @@ private:
         auto const verb = call.request.verb;
         bounds.repeatable =
             (verb == method::get || verb == method::head) && !state.stale && state.policy.repeats();
-        // A sink knows its own bound.
-        if (bounds.sink != nullptr) bounds.max_body = std::numeric_limits<std::size_t>::max();
         return transport_->exchange_on_heap(call.request, bounds);
     }
 
