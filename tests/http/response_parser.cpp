@@ -214,6 +214,55 @@ TEST_CASE("header_is_bounded", "[http][parser]") {
     CHECK(parsed{one, whole}.error == errc::malformed_response);
 }
 
+TEST_CASE("bound_on_the_header_is_exact", "[http][parser]") {
+    std::string const begin = "HTTP/1.1 204 No Content\r\nX: y\r\nX-Filler: ";
+    auto const header = [&](std::size_t size) {
+        return begin + std::string(size - begin.size() - 4, 'x') + "\r\n\r\n";
+    };
+    for (std::size_t piece : {whole, std::size_t{1}, std::size_t{1000}}) {
+        CAPTURE(piece);
+        CHECK(parsed{header(http::response_parser::max_header), piece}.done_before_end);
+        CHECK(
+            parsed{header(http::response_parser::max_header + 1), piece}.error ==
+            errc::malformed_response);
+    }
+}
+
+TEST_CASE("header_is_bounded_wherever_its_lines_are_cut", "[http][parser]") {
+    // Each piece ends one byte into the next line, so that Beast has taken all but that byte.
+    http::response reply;
+    http::response_parser parser{reply, false, 1024};
+    boost::system::error_code error;
+    std::string held = "HTTP/1.1 200 OK\r\na";
+    std::size_t fed = held.size();
+    while (!error && fed < 2 * http::response_parser::max_header) {
+        held.erase(0, parser.put(held, error));
+        held += ": v\r\na";
+        fed += 6;
+    }
+    CHECK(error == errc::malformed_response);
+    CHECK_THAT(parser.detail(), test::contains("header limit"));
+    CHECK(reply.fields.size() <= http::response_parser::max_header / 6);
+}
+
+TEST_CASE("header_and_interim_responses_have_one_bound", "[http][parser]") {
+    std::string interim = "HTTP/1.1 103 Early Hints\r\n";
+    for (int i = 0; i < 8; ++i)
+        interim += "Link: " + std::string(990, 'x') + "\r\n";
+    interim += "\r\n";
+    std::string some;
+    for (int i = 0; i < 7; ++i)
+        some += interim;
+    std::string const last = "HTTP/1.1 204 No Content\r\n\r\n";
+    for (std::size_t piece : {whole, std::size_t{1000}}) {
+        CAPTURE(piece);
+        CHECK(parsed{some + last, piece}.done_before_end);
+        parsed const more{some + interim + interim + last, piece};
+        CHECK(more.error == errc::malformed_response);
+        CHECK_THAT(more.parser.detail(), test::contains("header limit"));
+    }
+}
+
 TEST_CASE("claimed_length_makes_no_room_before_bytes_come", "[http][parser]") {
     parsed p{"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\nx", whole, false, 2000000000};
     CHECK(p.cut);

@@ -65,20 +65,28 @@ public:
             boost::beast::error_code parsed;
             auto const rest = bytes.substr(used);
             if (rest.empty()) return used;
+            bool const in_header = !parser_->is_header_done();
             // Beast judges whole lines, and what speaks another protocol may never end one.
-            if (!parser_->is_header_done() && !begins_like_http(rest)) {
+            if (in_header && !begins_like_http(rest)) {
                 detail_ = "does not begin with HTTP/1.";
                 ec = errc::malformed_response;
                 return used;
             }
             // Beast asserts five bytes when it comes back to a last chunk that no other precedes
             // (basic_parser::parse_chunk_header, Boost 1.81); chunked content never ends in fewer.
-            if (rest.size() < 5 && rest.front() == '0' && parser_->is_header_done() &&
-                parser_->chunked())
+            if (!in_header && rest.size() < 5 && rest.front() == '0' && parser_->chunked())
                 return used;
-            used += parser_->put(boost::asio::const_buffer{rest.data(), rest.size()}, parsed);
+            // Beast holds its own limit against what it has not used yet (Boost 1.81), which may be
+            // next to nothing after each line. So what it uses is counted, and in the header it is
+            // to stop where that ends.
+            auto const piece = in_header ? rest.substr(0, max_header - header_used_) : rest;
+            parser_->eager(!in_header);
+            auto const n =
+                parser_->put(boost::asio::const_buffer{piece.data(), piece.size()}, parsed);
+            used += n;
+            if (in_header) header_used_ += n;
             if (parsed == boost::beast::http::error::need_more) {
-                if (!parser_->is_header_done() && bytes.size() - used >= max_header)
+                if (in_header && header_used_ + (bytes.size() - used) >= max_header)
                     parsed = boost::beast::http::error::header_limit;
                 else
                     return used;
@@ -291,7 +299,6 @@ private:
         parser_.emplace(out_, max_body_, sink_, may_inflate_);
         parser_->header_limit(static_cast<std::uint32_t>(max_header));
         parser_->body_limit(max_body_);
-        parser_->eager(true);
         if (no_body_) parser_->skip(true);
     }
 
@@ -314,6 +321,7 @@ private:
     boost::system::error_code end_error_;
     std::size_t max_body_;
     body_sink* sink_;
+    std::size_t header_used_ = 0; // of all interim responses, too
     int interim_ = 0;
     bool no_body_;
     bool may_inflate_;
