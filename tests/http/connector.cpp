@@ -11,7 +11,10 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
+#include <pthread.h>
+
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -25,6 +28,31 @@ using namespace std::chrono_literals;
 using namespace highlevel::test;
 namespace asio = boost::asio;
 namespace http = highlevel::http;
+
+#if defined(__GLIBC__)
+/// While it lives no thread can be made: none has room for its stack.
+class no_more_threads {
+public:
+    no_more_threads() {
+        REQUIRE(::pthread_getattr_default_np(&usual_) == 0);
+        ::pthread_attr_t huge;
+        ::pthread_attr_init(&huge);
+        ::pthread_attr_setstacksize(&huge, std::size_t{1} << 47);
+        int const failed = ::pthread_setattr_default_np(&huge);
+        ::pthread_attr_destroy(&huge);
+        REQUIRE(failed == 0);
+    }
+    no_more_threads(const no_more_threads&) = delete;
+    no_more_threads& operator=(const no_more_threads&) = delete;
+    ~no_more_threads() {
+        ::pthread_setattr_default_np(&usual_);
+        ::pthread_attr_destroy(&usual_);
+    }
+
+private:
+    ::pthread_attr_t usual_;
+};
+#endif
 
 } // namespace
 
@@ -97,6 +125,32 @@ TEST_CASE("host_is_looked_up_once_until_its_time_is_up_or_it_is_doubted", "[http
     REQUIRE(ended);
     CHECK((ended->error == asio::error::operation_aborted));
 }
+
+#if defined(__GLIBC__)
+TEST_CASE("look_up_that_cannot_begin_fails_and_the_next_begins", "[http][connector]") {
+    using highlevel::detail::one_shot;
+    using http::detail::host_addresses;
+    asio::io_context context; // a new one: Asio keeps the thread of its look-ups
+    auto const host = std::make_shared<host_addresses>(
+        context.get_executor(), "localhost", std::uint16_t{443}, 1h);
+    auto const now = host_addresses::clock::now();
+    std::optional<host_addresses::answer> failed;
+    {
+        no_more_threads const none;
+        CHECK_NOTHROW(failed = host->ask(now, std::make_shared<one_shot>()));
+    }
+    CHECK((failed && failed->error == asio::error::try_again));
+    auto const bell = std::make_shared<one_shot>();
+    CHECK(!host->ask(now, bell));
+    bool rung = false;
+    bell->async_wait(asio::bind_executor(
+        context.get_executor(), [&](boost::system::error_code) { rung = true; }));
+    // Ends when there is nothing to wait for any more.
+    context.run();
+    CHECK(rung);
+    CHECK(!host->latest().addresses.empty());
+}
+#endif
 
 TEST_CASE("failed_look_up_leaves_what_an_earlier_one_found", "[http][connector]") {
     http::detail::endpoints const found{{asio::ip::address_v4::loopback(), 1}};

@@ -123,7 +123,7 @@ public:
     }
 
     /// The addresses if they are fresh; otherwise nothing, and `bell` rings when a look-up has
-    /// ended and latest() has its answer.
+    /// ended and latest() has its answer. A look-up that cannot begin has failed at once.
     [[nodiscard]] std::optional<answer> ask(
         clock::time_point now, const std::shared_ptr<one_shot>& bell) {
         std::lock_guard const lock{mutex_};
@@ -136,12 +136,21 @@ public:
         bells_.push_back(bell);
         if (looking_) return std::nullopt;
         looking_ = true;
-        resolver_->async_resolve(
-            host_, std::to_string(port_), boost::asio::ip::resolver_base::numeric_service,
-            [self = shared_from_this()](
-                error_code ec, boost::asio::ip::tcp::resolver::results_type results) {
-                self->looked_up(ec, results);
-            });
+        try {
+            resolver_->async_resolve(
+                host_, std::to_string(port_), boost::asio::ip::resolver_base::numeric_service,
+                [self = shared_from_this()](
+                    error_code ec, boost::asio::ip::tcp::resolver::results_type results) {
+                    self->looked_up(ec, results);
+                });
+        } catch (...) {
+            // Asio could not make its thread for look-ups, say. Nobody will ring, and the next who
+            // asks is to try again.
+            looking_ = false;
+            bells_.pop_back();
+            known_.learn(boost::asio::error::try_again, {}, now);
+            return known_.latest();
+        }
         return std::nullopt;
     }
 
