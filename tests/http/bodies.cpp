@@ -571,6 +571,7 @@ TEST_CASE("damaged_gzip_is_refused", "[http][gzip]") {
     flipped[flipped.size() - 6] ^= 1; // in the checksum
     auto const cut = coded.substr(0, coded.size() - 3);
     std::vector<std::string> const replies{
+        gzip_reply(coded.substr(0, 1)),
         gzip_reply("this is no gzip"),
         gzip_reply(flipped),
         gzip_reply(cut),
@@ -598,7 +599,10 @@ TEST_CASE("responses_without_content_may_name_a_coding", "[http][gzip]") {
     for (std::string const reply : {
              "HTTP/1.1 204 No Content\r\nContent-Encoding: gzip\r\n\r\n",
              "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 0\r\n\r\n",
+             "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+             "0\r\n\r\n",
          }) {
+        CAPTURE(reply);
         fault_server server{behaviour{reply}};
         transport_bench b{server.url()};
         auto const out = b.get();

@@ -93,7 +93,7 @@ public:
 private:
     ::z_stream stream_{};
     std::size_t left_;
-    bool at_end_ = false;
+    bool at_end_ = true; // content of no bytes is nothing that was cut off
 #else
     explicit inflater(std::size_t /*max*/) {}
     [[nodiscard]] outcome put(std::string_view /*bytes*/, const receiver& /*to*/) {
