@@ -10,8 +10,10 @@
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <new>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace http_pool_tests {
@@ -45,7 +47,7 @@ public:
         REQUIRE(ask() == outcome::open);
         p.opened();
     }
-    void back(int connection) { p.put_back(connection, now, now, discarded); }
+    void back(int connection) { p.put_back(std::move(connection), now, now, discarded); }
     pool::waiter* next() { return p.next(now, discarded); }
 
     pool p;
@@ -179,6 +181,40 @@ TEST_CASE("without_leave_to_open_a_caller_waits_for_a_connection_in_use", "[http
     f.p.drop();
     REQUIRE(f.p.next(f.now, f.discarded, false) == &last);
     CHECK(last.granted.what == outcome::open);
+}
+
+TEST_CASE("place_is_free_where_there_is_no_memory_to_keep_its_connection", "[http][pool]") {
+    // Stands for an allocation that fails when the connection would be taken over.
+    class heavy {
+    public:
+        heavy() = default;
+        explicit heavy(bool immovable) : immovable_(immovable) {}
+        heavy(heavy&& other) : immovable_(other.immovable_) {
+            if (immovable_) throw std::bad_alloc{};
+        }
+        heavy& operator=(heavy&&) = default;
+
+    private:
+        bool immovable_ = false;
+    };
+    using heavy_pool = highlevel::http::pool<heavy>;
+    for (bool too_old : {false, true}) {
+        CAPTURE(too_old);
+        heavy_pool p{options(1)};
+        std::vector<heavy> discarded;
+        REQUIRE(p.acquire(start, discarded).what == heavy_pool::outcome::open);
+        p.opened();
+        heavy_pool::waiter w;
+        p.enter(w, "a");
+        heavy one{true};
+        CHECK_NOTHROW(p.put_back(std::move(one), too_old ? start - 1h : start, start, discarded));
+        CHECK(p.in_use() == 0);
+        CHECK(p.idle() == 0);
+        CHECK(discarded.empty());
+        CHECK(p.next(start, discarded) == &w);
+        CHECK(w.granted.what == heavy_pool::outcome::open);
+        p.leave(w);
+    }
 }
 
 TEST_CASE("limits_of_any_length_are_taken", "[http][pool]") {

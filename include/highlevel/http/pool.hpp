@@ -13,6 +13,7 @@
 #include <deque>
 #include <iterator>
 #include <list>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -162,9 +163,10 @@ public:
 
     /// A connection in use becomes idle, or is discarded because it is too old. `now` is earlier
     /// than it is for one that was not used after all. `server_limit` is how long the server said
-    /// that it keeps idle ones, if it said so.
+    /// that it keeps idle ones, if it said so. One for which there is no memory stays with the
+    /// caller, who is to close it; its place is free all the same.
     void put_back(
-        Connection connection,
+        Connection&& connection,
         time_point opened_at,
         time_point now,
         std::vector<Connection>& discarded,
@@ -172,10 +174,14 @@ public:
         --in_use_;
         auto const limit =
             std::min(options_.idle_timeout, server_limit ? *server_limit : options_.idle_timeout);
-        if (limit.count() > 0 && !too_old(opened_at, now))
-            idle_.push_back(entry{std::move(connection), opened_at, now, now + limit});
-        else
-            discarded.push_back(std::move(connection));
+        try {
+            if (limit.count() > 0 && !too_old(opened_at, now))
+                idle_.emplace_back(std::move(connection), opened_at, now, now + limit);
+            else
+                discarded.push_back(std::move(connection));
+        } catch (const std::bad_alloc&) {
+            // Both ask for memory before they touch the connection.
+        }
     }
 
     /// Takes out connections that were idle for too long, the oldest first; one that may stay hides
@@ -216,6 +222,12 @@ private:
     };
 
     struct entry {
+        entry(Connection&& c, time_point opened, time_point idle_since, time_point idle_until)
+            : connection(std::move(c)),
+              opened_at(opened),
+              since(idle_since),
+              until(idle_until) {}
+
         Connection connection;
         time_point opened_at;
         time_point since;

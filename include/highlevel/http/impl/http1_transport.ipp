@@ -308,6 +308,8 @@ public:
           host_field_(base_.host_field()),
           pool_(pooling),
           breaker_(pooling.circuit_threshold, pooling.circuit_pause, pooling.circuit_max_pause) {
+        // Giving one back must not fail.
+        spare_.reserve(max_spare);
         pooling_.validate();
         limits_.validate();
         if (!base_.secure() && !base_.loopback())
@@ -1148,11 +1150,14 @@ private:
         std::vector<std::shared_ptr<connection>> discarded;
         {
             std::lock_guard const lock{mutex_};
-            if (held.what == lease::state::opening) {
+            // First, so that the place is given back once whatever throws.
+            auto const what = std::exchange(held.what, lease::state::nothing);
+            bool const reusable = std::exchange(held.reusable, false);
+            if (what == lease::state::opening) {
                 pool_.open_failed();
                 breaker_.abandoned(held.admitted);
                 held.admitted = circuit_breaker::ticket::refused;
-            } else if (held.reusable && !closed_.load()) {
+            } else if (reusable && !closed_.load()) {
                 // One that was not used after all has been idle all the time.
                 auto const& link = *held.link;
                 auto const opened = link.opened_at;
@@ -1162,8 +1167,6 @@ private:
             } else {
                 pool_.drop();
             }
-            held.what = lease::state::nothing;
-            held.reusable = false;
             if (wake) wake_locked(discarded);
             if (held.memory && spare_.size() < max_spare) {
                 held.memory->wipe();
