@@ -11,7 +11,6 @@
 #include <chrono>
 #include <cstddef>
 #include <deque>
-#include <iterator>
 #include <list>
 #include <new>
 #include <optional>
@@ -104,11 +103,13 @@ public:
     void enter(waiter& w, std::string_view group) {
         auto found = groups_.find(group);
         if (found == groups_.end()) {
-            ring_.emplace_back(group);
-            auto const last = std::prev(ring_.end());
+            // A line that nobody knows must not stay in the ring when there is no memory for both.
+            std::list<line> made;
+            auto const last = made.emplace(made.end(), group);
             last->self = last;
             // The key is a view of the name in the list's node, which does not move.
             found = groups_.emplace(std::string_view{last->name}, last).first;
+            ring_.splice(ring_.end(), made);
         }
         line& l = *found->second;
         w.line_ = &l;
