@@ -40,7 +40,6 @@
 #include <cstdlib>
 #include <exception>
 #include <functional>
-#include <limits>
 #include <memory>
 #include <mutex>
 #include <new>
