@@ -634,6 +634,17 @@ TEST_CASE("permit_may_outlive_the_execution_context", "[quota]") {
     kept->settle(says(), 200);
 }
 
+TEST_CASE("permit_may_outlive_the_execution_context_of_a_strand", "[quota]") {
+    std::optional<permit> kept;
+    {
+        asio::io_context context;
+        limiter l{asio::make_strand(context), ten()};
+        kept = l.try_acquire("r", lane::interactive);
+    }
+    REQUIRE(kept);
+    kept->settle(says(), 200);
+}
+
 TEST_CASE("coroutines_destroyed_with_their_context_give_their_permits_back", "[quota]") {
     auto context = std::make_unique<asio::io_context>();
     auto time = std::make_shared<manual_time>(*context);

@@ -333,6 +333,7 @@ public:
 
     void shutdown() noexcept {
         waiter_list done;
+        boost::asio::any_io_executor released; // after the lock
         {
             brief_lock const lock{mutex_};
             if (std::exchange(stopped_, true)) return;
@@ -342,7 +343,9 @@ public:
                         fail(queue.front(), boost::asio::error::operation_aborted, -1, done);
             while (!ready_.empty())
                 put(ready_.front(), entry::list::none);
-            // The timer must not outlive its execution context, as permits may.
+            // Timer and executor must not outlive their execution context, as permits may: a strand
+            // locks a mutex of its context's when it goes. Nothing is posted from now on.
+            released = std::exchange(executor_, {});
             time_->cancel();
             pending_ = false;
             time_ = &ended_;
