@@ -817,6 +817,11 @@ TEST_CASE("bulk_is_paced_over_the_rest_of_the_day", "[quota]") {
     }
     CHECK(sent >= 600);
     CHECK(sent <= 720); // and one burst of the limit
+    // Its day is not over, and nobody else's is stopped.
+    (void)b.ask_all(lane::bulk);
+    CHECK_FALSE(b.state.day_over(b.now, lane::bulk));
+    CHECK(b.state.day_stops(b.now, lane::bulk));
+    CHECK_FALSE(b.state.day_stops(b.now, lane::interactive));
     CHECK(b.ask(lane::interactive));
 }
 

@@ -397,6 +397,48 @@ TEST_CASE("bulk_calls_that_wait_hear_of_the_end_of_their_day_under_interactive_l
     CHECK(b.order.size() == 10);
 }
 
+TEST_CASE("bulk_work_that_is_paced_over_the_day_does_not_hold_up_interactive_calls", "[quota]") {
+    auto l = ten();
+    l.max = 100;
+    l.daily_pacing = true;
+    l.daily_reserve = 0;
+    l.queue_interactive = 0;
+    bench b{l};
+    auto h = says({}, 100);
+    h.daily_reset_ms = 4 * 3'600'000;
+    std::int64_t left = 400; // one per 36 seconds
+    auto const settle = [&](permit& p) {
+        h.daily_remaining = --left;
+        p.settle(h, 200);
+    };
+    auto first = b.subject->try_acquire("r", lane::interactive);
+    settle(*first);
+    // A burst, and as it opens again: then it is only the day that bulk work waits for.
+    for (int round = 0; round < 2; ++round) {
+        std::vector<permit> burst;
+        while (auto p = b.subject->try_acquire("r", lane::bulk))
+            burst.push_back(std::move(*p));
+        for (auto& p : burst)
+            settle(p);
+        if (round == 0) b.time->advance(1min);
+    }
+    auto& bulk = b.acquire(0, {.lane = lane::bulk});
+    b.time->settle();
+    REQUIRE_FALSE(bulk.done);
+    for (int i = 1; i <= 40; ++i) {
+        INFO(i);
+        CHECK(b.subject->snapshot("r").available > 0);
+        auto& c = b.acquire(i);
+        b.time->settle();
+        REQUIRE(c.result);
+        settle(c.result.permit());
+    }
+    CHECK_FALSE(bulk.done);
+    // Its turn comes with its pace.
+    b.time->advance(2min);
+    CHECK(bulk.result.permit());
+}
+
 TEST_CASE("day_that_turned_is_open_to_bulk_calls_behind_interactive_ones", "[quota]") {
     auto l = ten();
     l.daily_reserve = 0.5;

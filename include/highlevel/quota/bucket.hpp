@@ -187,6 +187,15 @@ public:
         return no && no->daily ? std::optional{no->wake} : std::nullopt;
     }
 
+    /// Whether the day's limit, or the pace of bulk work through the day, stops a lane for now.
+    [[nodiscard]] bool day_stops(time_point at, lane who) noexcept {
+        auto const now = to_nanos(at);
+        drain_lost(now);
+        bool const stops = daily_barrier(now, who).has_value();
+        day_trial_ = false;
+        return stops;
+    }
+
     /// The response came; any status. A 429 slows the bucket down.
     void settle(
         ticket& t,

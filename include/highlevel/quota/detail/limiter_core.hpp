@@ -399,7 +399,7 @@ private:
         for (std::size_t i = 0; i < home.lanes.size(); ++i)
             result.waiting[i] = home.lanes[i].size();
         // Those of its lane that wait go before a call, and bulk work where it has its turn.
-        bool const bulk_first = bulk_is_due(home) && !bucket{home.state}.day_over(now, lane::bulk);
+        bool const bulk_first = bulk_is_due(home) && !bucket{home.state}.day_stops(now, lane::bulk);
         if (bulk_first || !home.queue(lane::interactive).empty()) result.available = 0;
         result.queued = home.queued;
         result.rejected = home.rejected;
@@ -585,10 +585,10 @@ private:
         }
     }
 
-    /// Whether bulk work comes before interactive calls now. A day that is over for it alone must
-    /// not hold these up.
+    /// Whether bulk work comes before interactive calls now. A day that is over for it alone, or
+    /// its pace through the day, must not hold these up.
     [[nodiscard]] bool bulk_has_turn(entry& home, time_point at) const noexcept {
-        return bulk_is_due(home) && !home.state.day_over(at, lane::bulk);
+        return bulk_is_due(home) && !home.state.day_stops(at, lane::bulk);
     }
     [[nodiscard]] bool bulk_is_due(const entry& home) const noexcept {
         return !home.queue(lane::bulk).empty() && home.streak + 1 >= options_.bulk_turn;
