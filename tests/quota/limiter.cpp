@@ -630,6 +630,29 @@ TEST_CASE("late_wake_that_serves_the_last_waiter_leaves_no_timer_behind", "[quot
     CHECK(b.time->armed() == manual_time::time_point::max());
 }
 
+TEST_CASE("time_that_could_not_be_asked_for_is_asked_for_again", "[quota]") {
+    bench b;
+    auto held = b.use_up("a");
+    auto others = b.use_up("b");
+    auto const begin = b.time->now();
+    auto& first = b.acquire(1, {.deadline = begin + 5s}, "a");
+    b.time->settle();
+    REQUIRE(b.time->armed() == begin + 5s);
+    b.time->fails = true;
+    auto& second = b.acquire(2, {.deadline = begin + 3s}, "b");
+    b.time->settle();
+    REQUIRE_FALSE(b.time->fails);
+    REQUIRE(b.time->armed() == manual_time::time_point::max()); // nor what was asked for before
+    // Anything that happens is an occasion.
+    auto& third = b.acquire(3, {.deadline = begin + 7s}, "a");
+    b.time->settle();
+    CHECK(b.time->armed() == begin + 3s);
+    b.time->advance(1min);
+    CHECK(first.result.error() == errc::deadline_too_soon);
+    CHECK(second.result.error() == errc::deadline_too_soon);
+    CHECK(third.result.error() == errc::deadline_too_soon);
+}
+
 TEST_CASE("shutdown_ends_all_waits_through_the_executor", "[quota]") {
     bench b;
     auto held = b.use_up();

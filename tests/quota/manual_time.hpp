@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <new>
 #include <utility>
 
 class manual_time final : public highlevel::quota::time_source {
@@ -21,7 +22,11 @@ public:
 
     [[nodiscard]] time_point now() const noexcept override { return now_; }
     void start(std::function<void()> wake) override { wake_ = std::move(wake); }
-    void wake_at(time_point when) override { armed_ = when; }
+    void wake_at(time_point when) override {
+        armed_ = time_point::max();
+        if (std::exchange(fails, false)) throw std::bad_alloc{};
+        armed_ = when;
+    }
     void cancel() noexcept override { armed_ = time_point::max(); }
 
     /// When the limiter wants to be called; time_point::max(): not at all.
@@ -62,6 +67,8 @@ public:
         now_ += by;
         settle();
     }
+
+    bool fails = false; // the next time that is asked for, there is no memory
 
 private:
     boost::asio::io_context& context_;

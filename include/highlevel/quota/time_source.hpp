@@ -26,7 +26,8 @@ public:
     /// Told once what to call when the time asked for has come: from the executor, never from
     /// within a function of this class.
     virtual void start(std::function<void()> wake) = 0;
-    /// Asks for one call of `wake` at that time; takes the place of what was asked for before.
+    /// Asks for one call of `wake` at that time; takes the place of what was asked for before,
+    /// also where it throws.
     virtual void wake_at(std::chrono::steady_clock::time_point when) = 0;
     /// Takes back what was asked for.
     virtual void cancel() noexcept = 0;

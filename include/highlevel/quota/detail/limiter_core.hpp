@@ -714,6 +714,8 @@ private:
                 pending_ = true;
                 armed_ = next;
             } catch (...) { // no memory: asked for again at the next event
+                pending_ = false;
+                armed_ = never;
             }
         }
     }
