@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 //
 // What quota/limiter.hpp asks of the heap: nothing for a permit that is free, and less than a
-// kilobyte for a bucket that nobody uses.
+// kilobyte for a bucket that nobody uses; and what it does where the heap has nothing.
 #include "support/catch.hpp"
 #include "support/sanitizers.hpp"
 
+#include <highlevel/quota/ledger.hpp>
 #include <highlevel/quota/limiter.hpp>
 
 #include <boost/asio/co_spawn.hpp>
@@ -20,11 +21,14 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace {
 
 [[maybe_unused]] constexpr std::size_t header = alignof(std::max_align_t);
 thread_local std::size_t allocations = 0;
+thread_local std::size_t most_allocations = static_cast<std::size_t>(-1); // more of them fail
 thread_local std::int64_t bytes = 0; // asked for and not given back
 
 } // namespace
@@ -35,6 +39,7 @@ thread_local std::int64_t bytes = 0; // asked for and not given back
 // Counts for each thread; the size stands before the block. Not inlined: g++ would see what is
 // before a block that it takes for one of its own, and warn.
 [[gnu::noinline]] void* operator new(std::size_t size) {
+    if (allocations >= most_allocations) throw std::bad_alloc{};
     auto* const block = static_cast<char*>(std::malloc(size + header));
     if (block == nullptr) throw std::bad_alloc{};
     *reinterpret_cast<std::size_t*>(block) = size;
@@ -167,4 +172,37 @@ TEST_CASE("idle_bucket_takes_less_than_a_kilobyte_in_all", "[quota]") {
     INFO(each << " bytes each");
     CHECK(each <= 1'024);
     CHECK(each >= 512); // or it does not measure them
+}
+
+TEST_CASE("bucket_that_memory_ran_out_for_is_forgotten_in_time", "[quota]") {
+    if (!counted()) return;
+    class silent_ledger final : public highlevel::quota::ledger {
+    public:
+        void renew(std::string_view, std::vector<claim>, handler) override {}
+        void leave(std::string_view) noexcept override {}
+    };
+    asio::io_context context;
+    auto const time = std::make_shared<still_time>();
+    limits l;
+    l.ledger = std::make_shared<silent_ledger>();
+    limiter subject{context.get_executor(), l, time};
+    int failed = 0;
+    for (bool done = false; !done; failed += done ? 0 : 1) {
+        auto const name = "location:ve9EPM428h8vShlR" + std::to_string(1000 + failed);
+        most_allocations = allocations + static_cast<std::size_t>(failed);
+        try {
+            (void)subject.try_acquire(name, lane::interactive);
+            done = true;
+        } catch (const std::bad_alloc&) {
+        }
+        most_allocations = static_cast<std::size_t>(-1);
+    }
+    REQUIRE(failed >= 4);
+    time->at += 10min;
+    for (int i = 0; i < failed; ++i)
+        (void)subject.try_acquire("other", lane::interactive);
+    for (int i = 0; i < failed; ++i) {
+        INFO(i);
+        CHECK_FALSE(subject.snapshot("location:ve9EPM428h8vShlR" + std::to_string(1000 + i)).known);
+    }
 }

@@ -521,6 +521,8 @@ private:
         make_room_for_alarms(1);
         auto const made = entries_.try_emplace(std::string{resource}, options_, ++seed_).first;
         made->second.key = &made->first;
+        // At once, so that it is forgotten in time whatever becomes of the call.
+        touch(made->second, now);
         return made->second;
     }
 
