@@ -334,6 +334,8 @@ public:
         if (meanwhile) std::exchange(meanwhile, {})();
         left.clear();
         ++asked;
+        for (auto const& c : claims)
+            if (c.wanted == 0) returned.push_back(c.resource);
         if (throws) throw std::runtime_error{"no ledger"};
         questions.push_back({std::string{process}, std::move(claims), std::move(done)});
         if (share) answer(*share);
@@ -362,6 +364,7 @@ public:
     std::function<void()> meanwhile;    // happens while the ledger is told
     bool throws = false;
     int asked = 0;
+    std::vector<std::string> returned; // buckets that somebody was done with
     std::string left;
 };
 
@@ -695,6 +698,38 @@ TEST_CASE("unused_bucket_gives_its_part_of_the_day_back", "[quota]") {
     b.time->settle();
     b.book->day = 0;
     CHECK(b.take() == 5);
+}
+
+TEST_CASE("bucket_that_is_forgotten_gives_its_lease_back_before", "[quota]") {
+    limits l;
+    // Forgotten before it is held for long enough, be it for want of room or as configured.
+    bool const crowded = GENERATE(true, false);
+    if (crowded)
+        l.max_buckets = 2;
+    else
+        l.idle_eviction = 21s;
+    leased_bench b{l};
+    b.book->share = 20;
+    auto const use = [&](std::string_view name) {
+        if (auto p = b.subject->try_acquire(name, lane::bulk)) b.held.push_back(std::move(*p));
+        b.settle_all();
+        b.time->settle();
+    };
+    for (auto const* name : {"a", "a", "b", "b", "c", "c"})
+        use(name);
+    b.time->advance(22s);
+    use("c");
+    CHECK(b.book->returned.empty()); // by the next report
+    // One that is used meanwhile stays.
+    use("b");
+    b.time->advance(1s);
+    CHECK(b.book->returned == std::vector<std::string>{"a"});
+    CHECK_FALSE(b.subject->snapshot("a").known);
+    CHECK(b.subject->snapshot("b").allowance == 20);
+    CHECK(b.subject->snapshot("c").allowance == 20);
+    // Needed again: made and asked for again.
+    use("a");
+    CHECK(b.subject->snapshot("a").allowance == 20);
 }
 
 TEST_CASE("call_with_a_deadline_waits_for_the_first_share", "[quota]") {

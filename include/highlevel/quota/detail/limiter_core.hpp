@@ -105,7 +105,7 @@ public:
     std::uint32_t cancelled = 0;
     std::uint32_t users = 0;  // permits that are out, and calls on their way to a queue
     std::uint32_t streak = 0; // interactive grants in a row while bulk waited
-    enum class list : std::uint8_t { none, ready, idle } in = list::none;
+    enum class list : std::uint8_t { none, ready, idle, leaving } in = list::none;
     // Shares of several processes: whether the ledger is told of the bucket, and has granted once.
     bool reported = false;
     bool leased = false;
@@ -529,8 +529,10 @@ private:
     void put(entry& home, entry::list where) noexcept {
         if (home.in == entry::list::ready) ready_.erase(home);
         if (home.in == entry::list::idle) idle_.erase(home);
+        if (home.in == entry::list::leaving) leaving_.erase(home);
         if (where == entry::list::ready) ready_.push_back(home);
         if (where == entry::list::idle) idle_.push_back(home);
+        if (where == entry::list::leaving) leaving_.push_back(home);
         home.in = where;
     }
 
@@ -560,20 +562,22 @@ private:
                 put(home, entry::list::none);
                 continue;
             }
-            bool const crowded = entries_.size() > options_.max_buckets;
+            bool const crowded = entries_.size() - leaving_.size() > options_.max_buckets;
             auto const matters = 2 * round(home) + round(home) / 8;
             if (now - home.idle_since < (crowded ? std::min(rest, matters) : rest)) return;
-            if (crowded ? home.state.expendable(at) : home.state.forgettable(at))
-                forget(home);
-            else
+            if (!(crowded ? home.state.expendable(at) : home.state.forgettable(at)))
                 touch(home, now); // its past still matters: look again later
+            else if (home.reported)
+                put(home, entry::list::leaving); // the ledger hears of it first
+            else
+                forget(home);
         }
     }
 
     void forget(entry& home) noexcept {
+        assert(!home.reported);
         put(home, entry::list::none);
         alarms_.clear(home);
-        if (home.reported) end_reports(home);
         entries_.erase(entries_.find(*home.key));
     }
 
@@ -980,6 +984,7 @@ private:
                 if (busy) continue;
                 claims.push_back(claim_of(home, at));
                 places.push_back(static_cast<std::uint32_t>(i));
+                if (home.in == entry::list::leaving && !home.reported) forget(home);
             }
             run(at, done);
         }
@@ -994,8 +999,9 @@ private:
         c.occupied = home.state.occupied(at);
         c.day_left = home.state.day_left();
         c.day_age = home.state.day_age(at);
-        bool const unused = !in_use(home);
-        if (unused && to_nanos(at) - home.idle_since >= nanoseconds(options_.ledger_hold)) {
+        bool const rested = home.in == entry::list::leaving ||
+            to_nanos(at) - home.idle_since >= nanoseconds(options_.ledger_hold);
+        if (rested && !in_use(home)) {
             end_reports(home);
             home.state.set_share(0);
             home.state.return_day();
@@ -1095,6 +1101,7 @@ private:
     alarm_heap alarms_;
     entry_list ready_;
     entry_list idle_;
+    entry_list leaving_; // forgotten by the next report, unless they are used before
     std::unordered_map<std::string, entry, hash, std::equal_to<>> entries_;
 };
 
