@@ -681,6 +681,25 @@ TEST_CASE("unused_bucket_gives_its_share_back_and_the_timer_rests", "[quota]") {
     CHECK(b.take(1) == 1);
 }
 
+TEST_CASE("share_is_held_from_the_last_use_on_also_where_intervals_are_long", "[quota]") {
+    leased_bench b;
+    b.book->share = 20;
+    rate_headers h;
+    h.max = 100;
+    h.interval_ms = 600'000;
+    CHECK(b.take() == 0);
+    b.time->settle();
+    for (int i = 0; i < 2; ++i) {
+        auto p = b.subject->try_acquire("r", lane::bulk);
+        REQUIRE(p);
+        p->settle(h, 200);
+        b.time->advance(29s);
+        CHECK(b.subject->snapshot("r").allowance == 20);
+    }
+    b.time->advance(2s);
+    CHECK(b.subject->snapshot("r").allowance == 0);
+}
+
 TEST_CASE("unused_bucket_gives_its_part_of_the_day_back", "[quota]") {
     leased_bench b;
     b.book->share = 100;

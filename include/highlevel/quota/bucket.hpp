@@ -331,6 +331,10 @@ public:
     [[nodiscard]] std::uint64_t refused() const noexcept { return refused_; }
     [[nodiscard]] bool shared() const noexcept { return shared_; }
     [[nodiscard]] bool verified() const noexcept { return verified_; }
+    /// When a permit was given or ended last; long ago: never.
+    [[nodiscard]] time_point last_use() const noexcept {
+        return time_point{std::chrono::nanoseconds{last_use_}};
+    }
     /// Requests left of the day as far as the newest response told; absent: it did not.
     [[nodiscard]] std::optional<std::int64_t> day_left() const noexcept {
         if (day_bound_ == unbounded) return std::nullopt;

@@ -999,8 +999,10 @@ private:
         c.occupied = home.state.occupied(at);
         c.day_left = home.state.day_left();
         c.day_age = home.state.day_age(at);
+        // Its place in the list of the idle may be older than its last use.
+        auto const since = std::max(home.idle_since, to_nanos(home.state.last_use()));
         bool const rested = home.in == entry::list::leaving ||
-            to_nanos(at) - home.idle_since >= nanoseconds(options_.ledger_hold);
+            to_nanos(at) - since >= nanoseconds(options_.ledger_hold);
         if (rested && !in_use(home)) {
             end_reports(home);
             home.state.set_share(0);
