@@ -218,6 +218,33 @@ TEST_CASE("process_that_is_done_gives_its_share_back_but_not_what_still_counts",
     CHECK(b.report("a", 0, 0, 100).share == 0);
 }
 
+TEST_CASE("ledger_forgets_buckets_that_nobody_has_to_do_with", "[quota]") {
+    bench b;
+    // One after the other, as with a resource per customer.
+    for (int i = 0; i < 100; ++i) {
+        b.resource = std::to_string(i);
+        (void)b.report("a", 0, 0, 10);
+        (void)b.report("a", 10, 0, 0);
+    }
+    CHECK(b.subject.size() == 0);
+    // Those of a process that died go as others report of whatever they use.
+    for (int i = 0; i < 100; ++i) {
+        b.resource = std::to_string(i);
+        (void)b.report("a", 0, 0, 10);
+    }
+    b.resource = "r";
+    for (int i = 0; i < 25; ++i) {
+        (void)b.report("b", 0, 0, 10);
+        b.now += 1s;
+    }
+    CHECK(b.subject.size() == 101);
+    for (int i = 0; i < 60; ++i) {
+        b.now += 1s;
+        (void)b.report("b", 10, 0, 10);
+    }
+    CHECK(b.subject.size() == 1);
+}
+
 TEST_CASE("shares_never_exceed_the_limit_whatever_the_timing", "[quota]") {
     for (std::uint64_t seed = 0; seed < (sim::slow ? 40 : 200); ++seed) {
         sim::generator g{seed};

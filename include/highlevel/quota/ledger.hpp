@@ -17,7 +17,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -123,6 +122,7 @@ public:
                 if (lost_ || (now - last_ > silence && somebody_is_missed())) resumed_ = now;
                 lost_ = false;
                 last_ = now;
+                forget_some(now);
                 for (auto const& c : claims)
                     leases.push_back(beat(process, c, now));
             }
@@ -152,6 +152,12 @@ public:
     void set_away(bool away) {
         std::lock_guard const lock{mutex_};
         away_ = away;
+    }
+
+    /// How many buckets it keeps account of. For tests.
+    [[nodiscard]] std::size_t size() const {
+        std::lock_guard const lock{mutex_};
+        return buckets_.size();
     }
 
 private:
@@ -191,11 +197,26 @@ private:
         });
     }
 
+    /// Forgets buckets of which all died, at most a few, so that the cost is spread over the
+    /// reports.
+    void forget_some(time_point now) {
+        for (int i = 0; i < 2 && !buckets_.empty(); ++i) {
+            auto next = buckets_.upper_bound(looked_at_);
+            if (next == buckets_.end()) next = buckets_.begin();
+            looked_at_ = next->first;
+            bury(next->second, now);
+            if (next->second.members.empty()) buckets_.erase(next);
+        }
+    }
+    void bury(bucket& shared, time_point now) const {
+        std::erase_if(
+            shared.members, [&](auto const& m) { return is_dead(shared, m.second, now); });
+    }
+
     [[nodiscard]] lease beat(std::string_view process, const claim& c, time_point now) {
         auto& shared = buckets_[c.resource];
         shared.ttl = std::max(ttl_, 3 * c.interval);
-        std::erase_if(
-            shared.members, [&](auto const& m) { return is_dead(shared, m.second, now); });
+        bury(shared, now);
         auto me = shared.members.find(process);
         if (me == shared.members.end()) me = shared.members.try_emplace(std::string{process}).first;
         me->second.occupied = c.occupied;
@@ -210,6 +231,7 @@ private:
             me->second.share = 0;
             me->second.day_held = 0;
             if (c.occupied == 0) shared.members.erase(me);
+            if (shared.members.empty()) buckets_.erase(c.resource);
             return {};
         }
         auto share = std::min(target(shared, process, c.limit), room);
@@ -270,12 +292,13 @@ private:
 
     std::chrono::milliseconds ttl_;
     std::function<time_point()> now_;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     bool away_ = false;
     bool lost_ = false;                 // somebody may hold what is not known here
     time_point last_{};                 // when anybody reported
     std::optional<time_point> resumed_; // when reports came again after a silence or a loss
-    std::unordered_map<std::string, bucket> buckets_;
+    std::map<std::string, bucket> buckets_;
+    std::string looked_at_; // which of them last, whether it can be forgotten
 };
 
 } // namespace highlevel::quota
