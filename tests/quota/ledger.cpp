@@ -245,6 +245,46 @@ TEST_CASE("ledger_forgets_buckets_that_nobody_has_to_do_with", "[quota]") {
     CHECK(b.subject.size() == 1);
 }
 
+TEST_CASE("limiters_beyond_the_limit_take_turns", "[quota]") {
+    bench b;
+    class member {
+    public:
+        std::string name;
+        std::uint32_t share = 0;
+        std::uint32_t occupied = 0;
+        std::chrono::steady_clock::time_point free; // from when on nothing of it counts
+        int sent = 0;
+    };
+    std::vector<member> all(128);
+    for (std::size_t i = 0; i < all.size(); ++i)
+        all[i].name = std::to_string(100 + i);
+    // Each reports twice a second and uses at once what it gets, for two minutes.
+    for (int round = 0; round < 240; ++round) {
+        for (auto& m : all) {
+            b.now += 3ms;
+            if (b.now >= m.free) m.occupied = 0;
+            m.share = b.report(m.name, m.share, m.occupied, 10).share;
+            if (m.share > m.occupied) {
+                m.sent += static_cast<int>(m.share - m.occupied);
+                m.occupied = m.share;
+                m.free = b.now + 11s;
+            }
+            std::uint32_t sum = 0;
+            for (auto const& each : all)
+                sum += std::max(each.share, each.occupied);
+            REQUIRE(sum <= 100);
+        }
+        b.now += 116ms;
+    }
+    int sum = 0;
+    for (auto const& m : all) {
+        INFO(m.name);
+        CHECK(m.sent >= 5);
+        sum += m.sent;
+    }
+    CHECK(sum >= 850); // of 100 per 11 seconds
+}
+
 TEST_CASE("shares_never_exceed_the_limit_whatever_the_timing", "[quota]") {
     for (std::uint64_t seed = 0; seed < (sim::slow ? 40 : 200); ++seed) {
         sim::generator g{seed};

@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -93,7 +94,8 @@ public:
 /// `renew` is what a script in a shared store has to do atomically. It is also the double for tests
 /// of programs that use a distributed one: its clock can be moved, it can be away, and it can lose
 /// everything. Empty at first, it does not take itself for lost: nobody can have asked before it
-/// was there.
+/// was there. Where more limiters want a bucket than its limit has requests, they take turns with
+/// single ones, of an interval each.
 ///
 /// Thread safety: shared objects: safe.
 class in_process_ledger final : public ledger {
@@ -168,6 +170,7 @@ private:
         std::uint32_t wanted = 0;
         std::int64_t day_held = 0;
         time_point seen{};
+        time_point turn_ends{}; // where there are turns; once past: since when it waits for another
     };
     class bucket {
     public:
@@ -218,7 +221,10 @@ private:
         shared.ttl = std::max(ttl_, 3 * c.interval);
         bury(shared, now);
         auto me = shared.members.find(process);
-        if (me == shared.members.end()) me = shared.members.try_emplace(std::string{process}).first;
+        if (me == shared.members.end()) {
+            me = shared.members.try_emplace(std::string{process}).first;
+            me->second.turn_ends = now;
+        }
         me->second.occupied = c.occupied;
         me->second.wanted = c.wanted;
         me->second.seen = now;
@@ -234,10 +240,11 @@ private:
             if (shared.members.empty()) buckets_.erase(c.resource);
             return {};
         }
-        auto share = std::min(target(shared, process, c.limit), room);
+        auto share = std::min(target(shared, process, c.limit, now), room);
         if (share > c.held && resumed_ && now < *resumed_ + settling) share = c.held;
         // A cut makes room for others only once its holder says that he holds less.
         me->second.share = std::max(c.held, share);
+        if (share > 0 && me->second.turn_ends <= now) me->second.turn_ends = now + c.interval;
 
         lease result;
         result.share = share;
@@ -246,13 +253,15 @@ private:
     }
 
     /// Max-min fair parts of the limit: nobody gets more than he wants while others want more, and
-    /// nobody less than a quarter of an even part, so that he can begin at once.
+    /// nobody less than a quarter of an even part, so that he can begin at once. Where that is less
+    /// than one for each, turns decide.
     [[nodiscard]] static std::uint32_t target(
-        const bucket& shared, std::string_view process, std::uint32_t limit) {
+        const bucket& shared, std::string_view process, std::uint32_t limit, time_point now) {
         std::vector<std::pair<std::uint32_t, std::string_view>> wants;
         for (auto const& [name, m] : shared.members)
             if (m.wanted > 0) wants.emplace_back(m.wanted, name);
         auto const n = static_cast<std::uint32_t>(wants.size());
+        if (n > limit) return has_turn(shared, process, limit, now) ? 1 : 0;
         for (auto& [want, name] : wants)
             want = std::max({1U, limit / (4 * n), want});
         std::sort(wants.begin(), wants.end());
@@ -265,6 +274,23 @@ private:
             --heads;
         }
         return 0;
+    }
+
+    /// Whether a process is among the first `limit`: those whose turn is not over stay, and those
+    /// who wait the longest come next. A turn lasts an interval, in which one can be used but once.
+    [[nodiscard]] static bool has_turn(
+        const bucket& shared, std::string_view process, std::uint32_t limit, time_point now) {
+        auto const rank = [&](std::string_view name, const member& m) {
+            bool const waits = m.share == 0 || m.turn_ends <= now;
+            return std::tuple{waits, m.turn_ends, name};
+        };
+        auto const me = shared.members.find(process);
+        auto const mine = rank(me->first, me->second);
+        auto const before =
+            std::count_if(shared.members.begin(), shared.members.end(), [&](auto const& each) {
+                return each.second.wanted > 0 && rank(each.first, each.second) < mine;
+            });
+        return before < std::int64_t{limit};
     }
 
     /// Leases requests of the day ahead, about two intervals' worth, less when little is left. What
