@@ -109,7 +109,8 @@ public:
     /// been given to others. Below the ledger's ttl; at most 24 h. Default: 25 s.
     std::chrono::milliseconds ledger_timeout{std::chrono::seconds{25}};
     /// With a ledger: a bucket keeps a small share at hand for this long after its last request, so
-    /// that the next need not wait for the others to make room. At most 366 days. Default: 30 s.
+    /// that the next need not wait for the others to make room; less long where it is forgotten
+    /// before. At most 366 days. Default: 30 s.
     std::chrono::milliseconds ledger_hold{std::chrono::seconds{30}};
     /// Requests per interval that this process may use of each bucket, of a split that was fixed
     /// beforehand: always if there is no ledger, else while the ledger cannot be reached. Zero:
