@@ -785,22 +785,28 @@ TEST_CASE("what_is_known_of_an_attempt_outlives_any_cancellation_that_is_let_thr
 
 TEST_CASE("a_coroutine_that_is_cancelled_already_does_not_queue_for_a_permit", "[client]") {
     fixture f;
-    f.options.limits.max = 1;
-    f.options.limits.interval = std::chrono::hours{1};
-    f.network->then(scripted_transport::reply(200, contact_body));
+    auto busy = scripted_transport::reply(429);
+    busy.reply.fields.add("retry-after", "60");
+    f.network->then(busy);
     contacts::get_contact const get{"c1"};
-    REQUIRE(f.run(f.location().try_call(get)).has_value());
+    highlevel::call_options soon;
+    soon.timeout = std::chrono::seconds{5}; // too soon for a permit
+    highlevel::call_options once;
+    once.retry = highlevel::retry_mode::never;
+    REQUIRE(f.run(f.location().try_call(get, once)).has_error());
     asio::cancellation_signal signal;
     std::optional<highlevel::failure> failure;
     auto const work = [&]() -> asio::awaitable<void> {
         co_await asio::this_coro::throw_if_cancelled(false);
         signal.emit(asio::cancellation_type::terminal); // nothing is under way that hears it
-        auto const r = co_await f.location().try_call(get, {.wait_past_deadline = true});
+        auto const r = co_await f.location().try_call(get, soon);
         if (r.has_error()) failure = r.error();
     };
     test::run_cancellable(f.context, work(), signal);
     REQUIRE(failure.has_value());
+    // The queue would have told that a permit can be had in a minute.
     CHECK(failure->cause() == cause::cancelled);
+    CHECK_FALSE(failure->retry_in());
     CHECK(f.network->requests().size() == 1);
 }
 
